@@ -1,0 +1,1 @@
+"""Frozen configuration: tables, dataclasses, presets. Imports neither jax nor TensorFlow."""

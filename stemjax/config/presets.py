@@ -1,0 +1,123 @@
+"""Training presets: one value per documented run, with the evidence it carries."""
+
+import dataclasses
+
+from stemjax.config.codec import CodecConfig, CodecObjective
+from stemjax.config.model import StemGenConfig, StemGenObjective, TransformerConfig
+from stemjax.config.runs import CodecRun, Run, StemGenRun
+from stemjax.config.train import LoopConfig, OptimConfig, PairConfig, StopConfig
+
+
+def fit_to_codec(model: StemGenConfig, codec: CodecConfig) -> StemGenConfig:
+    """The model with the codec's number of codebooks, codes and frame rate."""
+    return dataclasses.replace(
+        model,
+        num_codebooks=codec.num_codebooks,
+        codebook_size=codec.codebook_size,
+        frame_rate=codec.frame_rate,
+    )
+
+
+# The paper's model and training (sec. 3): 1024/16/20, batch 40 x 20 s, one A100-80GB,
+# about 4 days for 150k steps; not reproduced by us yet.
+STEMGEN_SLAKH = StemGenRun(
+    steps=360_000,
+    batch_size=40,
+    paper_size=True,
+)
+
+# The bundled model; command and figures in stemjax/pretrained/stemgen-mini/README.md.
+STEMGEN_MINI = StemGenRun(
+    steps=4_000,
+    batch_size=16,
+    model=StemGenConfig(
+        transformer=TransformerConfig(width=256, layers=6, heads=4, mlp_hidden=688),
+    ),
+    objective=StemGenObjective(context_dropout=0.2, condition_dropout=0.2),
+    pairs=PairConfig(crop_seconds=10.0),
+    optim=OptimConfig(
+        peak_lr=1e-3, warmup_steps=200, hold_steps=1_800, decay_steps=2_500, floor=0.05
+    ),
+    loop=LoopConfig(log_every=10, eval_every=250, checkpoint_every=250),
+    ema_decay=0.999,
+)
+
+# Fine-tuning: `--init-from DIR`; the model's shape comes from DIR.
+STEMGEN_FINETUNE = dataclasses.replace(
+    STEMGEN_MINI,
+    steps=2_000,
+    optim=OptimConfig(
+        peak_lr=1e-4, warmup_steps=100, hold_steps=500, decay_steps=2_000, floor=0.05
+    ),
+    stop=StopConfig(patience_steps=500),
+    loop=LoopConfig(log_every=10, eval_every=100, checkpoint_every=100),
+)
+
+# Seconds on a CPU; what the tests run.
+STEMGEN_TINY = StemGenRun(
+    steps=20,
+    batch_size=4,
+    model=StemGenConfig(
+        transformer=TransformerConfig(width=64, layers=2, heads=2, mlp_hidden=128),
+    ),
+    pairs=PairConfig(crop_seconds=1.0),
+    optim=OptimConfig(peak_lr=3e-3, warmup_steps=5, hold_steps=1_000),
+    loop=LoopConfig(
+        log_every=1,
+        eval_every=10,
+        eval_batches=2,
+        checkpoint_every=5,
+        checkpoint_keep=2,
+    ),
+)
+
+# The bundled codec; figures in stemjax/pretrained/codec-mini/README.md.
+CODEC_MINI = CodecRun(
+    steps=6_000,
+    batch_size=8,
+    model=CodecConfig(
+        num_filters=16, upsampling_ratios=(4, 4, 5, 8), num_lstm_layers=1
+    ),
+    optim=OptimConfig(
+        peak_lr=1e-3,
+        warmup_steps=100,
+        hold_steps=3_000,
+        decay_steps=3_000,
+        floor=0.05,
+        beta2=0.99,
+        weight_decay=0.0,
+    ),
+    loop=LoopConfig(log_every=10, eval_every=250, checkpoint_every=250),
+    ema_decay=0.998,
+)
+
+CODEC_TINY = CodecRun(
+    steps=20,
+    batch_size=2,
+    model=CodecConfig(
+        num_filters=4,
+        upsampling_ratios=(4, 4, 5, 8),
+        num_lstm_layers=1,
+        hidden_size=16,
+        num_codebooks=2,
+        codebook_size=512,
+    ),
+    objective=CodecObjective(crop_seconds=0.5, mel_windows=(256, 1024)),
+    optim=OptimConfig(peak_lr=3e-3, warmup_steps=5, hold_steps=1_000, weight_decay=0.0),
+    loop=LoopConfig(
+        log_every=1,
+        eval_every=10,
+        eval_batches=2,
+        checkpoint_every=5,
+        checkpoint_keep=2,
+    ),
+)
+
+PRESETS: dict[str, Run] = {
+    "stemgen-slakh": STEMGEN_SLAKH,
+    "stemgen-mini": STEMGEN_MINI,
+    "stemgen-finetune": STEMGEN_FINETUNE,
+    "stemgen-tiny": STEMGEN_TINY,
+    "codec-mini": CODEC_MINI,
+    "codec-tiny": CODEC_TINY,
+}
