@@ -1,1 +1,1 @@
-"""Frozen configuration: tables, dataclasses, presets. Imports neither jax nor TensorFlow."""
+"""Frozen configuration: tables and presets. Imports neither jax nor TensorFlow."""

@@ -1,4 +1,4 @@
-"""Architecture of the StemGen model (paper, sec. 2.1 and 3) and its training objective."""
+"""Architecture of the StemGen model and its training objective (paper, sec. 2.1, 3)."""
 
 import dataclasses
 import enum

@@ -1,4 +1,4 @@
-"""What one training run is: a model, its objective, its optimiser, its data, its loop."""
+"""What one training run is: model, objective, optimiser, data and loop."""
 
 import dataclasses
 import hashlib
@@ -117,7 +117,7 @@ def run_id(run: Run) -> str:
 
 
 def first_difference(saved: dict, now: dict, prefix: str = "") -> str | None:
-    """Dotted name of the first field that differs, `MAY_CHANGE` apart; None if equal."""
+    """Dotted name of the first field that differs (`MAY_CHANGE` apart), or None."""
     for name in sorted(set(saved) | set(now)):
         if not prefix and name in MAY_CHANGE:
             continue

@@ -1,0 +1,110 @@
+"""Release folders: `config.json` + `model.safetensors` + `README.md` (contracts.md)."""
+
+import dataclasses
+import json
+import os
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from stemjax.io.atomic import write_text
+from stemjax.io.errors import UserError
+from stemjax.io.weights import load_safetensors, save_safetensors, sha256_of
+
+FORMAT = 1
+WEIGHTS = "model.safetensors"
+CONFIG = "config.json"
+CARD = "README.md"
+ALIASES = {"bundled": "stemgen-mini"}
+PRETRAINED = pathlib.Path(__file__).resolve().parent.parent / "pretrained"
+
+
+@dataclasses.dataclass(frozen=True)
+class Release:
+    """A folder that was read: its config, flat float32 weights and their digest."""
+
+    folder: pathlib.Path
+    config: dict[str, Any]
+    weights: dict[str, np.ndarray]
+    sha256: str
+
+
+def bundled_names() -> list[str]:
+    """Names of the releases that ship with the package."""
+    return sorted(p.parent.name for p in PRETRAINED.glob(f"*/{CONFIG}"))
+
+
+def locate(name_or_dir: str | os.PathLike) -> pathlib.Path:
+    """Folder of a bundled name or of a path.
+
+    Raises:
+      UserError: neither, with the bundled names.
+    """
+    name = str(name_or_dir)
+    folder = PRETRAINED / ALIASES.get(name, name)
+    if "/" not in name and (folder / CONFIG).is_file():
+        return folder
+    if pathlib.Path(name).is_dir():
+        return pathlib.Path(name)
+    raise UserError(
+        f"{name}: neither a folder nor a bundled name"
+        f" ({', '.join(bundled_names()) or 'none is bundled'})"
+    )
+
+
+def read_config(folder: pathlib.Path) -> dict[str, Any]:
+    """The folder's config.json.
+
+    Raises:
+      UserError: missing or not JSON.
+    """
+    path = pathlib.Path(folder) / CONFIG
+    if not path.is_file():
+        raise UserError(f"{folder}: no {CONFIG}; give a release folder or a workdir")
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"{path}: not valid JSON ({error}); copy it again") from None
+    if not isinstance(config, dict):
+        raise UserError(f"{path}: must hold one JSON object; copy it again")
+    return config
+
+
+def read_release(folder: str | os.PathLike, *, kind: str) -> Release:
+    """Read and check a release folder of one kind ("stemgen", "codec", ...).
+
+    Raises:
+      UserError: unknown format, another kind, missing or broken files.
+    """
+    folder = pathlib.Path(folder)
+    config = read_config(folder)
+    if config.get("format") != FORMAT:
+        raise UserError(
+            f"{folder / CONFIG}: format {config.get('format')!r} is not {FORMAT};"
+            " use a stemjax version that knows it"
+        )
+    if config.get("kind") != kind:
+        raise UserError(
+            f"{folder}: holds a {config.get('kind')!r}, not a {kind!r}; give another"
+        )
+    path = folder / WEIGHTS
+    weights = load_safetensors(path)
+    return Release(folder, config, weights, sha256_of(path))
+
+
+def write_release(
+    folder: str | os.PathLike,
+    config: Mapping[str, Any],
+    weights: Mapping[str, np.ndarray],
+    card: str,
+) -> None:
+    """Write a release; the config comes last, so a cut-off write is no release."""
+    folder = pathlib.Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / CONFIG).unlink(missing_ok=True)
+    save_safetensors(folder / WEIGHTS, weights)
+    write_text(folder / CARD, card)
+    text = json.dumps({"format": FORMAT, **config}, indent=2, sort_keys=True)
+    write_text(folder / CONFIG, text + "\n")

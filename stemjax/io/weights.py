@@ -1,0 +1,77 @@
+"""Weights as safetensors: nested dicts of arrays in, flat names in the file. No pickle."""
+
+import hashlib
+import os
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+import ml_dtypes  # noqa: F401  (registers bfloat16 with NumPy)
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+from stemjax.io.atomic import replacing
+from stemjax.io.errors import UserError
+
+
+def flatten(tree: Mapping[str, Any], sep: str = ".") -> dict[str, Any]:
+    """Nested dicts as one dict whose keys are the paths joined by `sep`, sorted."""
+    flat: dict[str, Any] = {}
+    for name, value in tree.items():
+        if isinstance(value, Mapping):
+            flat |= {f"{name}{sep}{k}": v for k, v in flatten(value, sep).items()}
+        else:
+            flat[name] = value
+    return dict(sorted(flat.items()))
+
+
+def unflatten(flat: Mapping[str, Any], sep: str = ".") -> dict[str, Any]:
+    """Inverse of `flatten`."""
+    tree: dict[str, Any] = {}
+    for path, value in flat.items():
+        *parents, last = path.split(sep)
+        node = tree
+        for name in parents:
+            node = node.setdefault(name, {})
+        node[last] = value
+    return tree
+
+
+def save_safetensors(
+    path: str | os.PathLike,
+    flat: Mapping[str, np.ndarray],
+    metadata: Mapping[str, str] | None = None,
+) -> None:
+    """Write arrays (float32, bfloat16, int...) under their names, atomically."""
+    arrays = {k: np.ascontiguousarray(v) for k, v in sorted(flat.items())}
+    with replacing(path) as part:
+        safetensors.numpy.save_file(arrays, part, metadata=dict(metadata or {}))
+
+
+def load_safetensors(path: str | os.PathLike) -> dict[str, np.ndarray]:
+    """Read every tensor; bfloat16 and float16 come back as float32.
+
+    Raises:
+      UserError: missing, truncated or not a safetensors file.
+    """
+    path = pathlib.Path(path)
+    if not path.is_file():
+        raise UserError(f"{path}: no such file; the folder needs its model.safetensors")
+    try:
+        flat = safetensors.numpy.load_file(path)
+    except safetensors.SafetensorError as error:
+        raise UserError(
+            f"{path}: broken safetensors ({error}); copy it again"
+        ) from None
+    is_half = ("bfloat16", "float16")
+    return {
+        k: v.astype(np.float32) if v.dtype.name in is_half else v
+        for k, v in flat.items()
+    }
+
+
+def sha256_of(path: str | os.PathLike) -> str:
+    """Hex SHA-256 of a file's bytes."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
