@@ -57,7 +57,7 @@ def check_audio(audio: np.ndarray, rate: int, *, name: str) -> np.ndarray:
 
 
 def resample(audio: np.ndarray, rate: int, to_rate: int) -> np.ndarray:
-    """Audio [N] or [N, C] at another rate, soxr HQ, length round(N * to_rate / rate)."""
+    """Audio [N] or [N, C] at another rate (soxr HQ): round(N * to_rate / rate) long."""
     if rate == to_rate:
         return audio
     import soxr

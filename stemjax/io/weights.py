@@ -1,4 +1,4 @@
-"""Weights as safetensors: nested dicts of arrays in, flat names in the file. No pickle."""
+"""Weights as safetensors: nested dicts of arrays in, flat names in the file."""
 
 import hashlib
 import os

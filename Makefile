@@ -1,0 +1,53 @@
+# make sample   a stem for the bundled context, by the bundled model -> outputs/sample
+# make test     the test suite, without torch
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip install -q --disable-pip-version-check
+export JAX_PLATFORMS ?= cpu
+
+.PHONY: sample test lint format golden parity bench doctor clean
+
+$(VENV)/.base: pyproject.toml
+	test -x $(PY) || $(PYTHON) -m venv $(VENV)
+	$(PIP) -e .
+	touch $@
+
+# tinysoundfont names pyaudio as a need; it never imports it and pyaudio does not build
+$(VENV)/.test: $(VENV)/.base
+	$(PIP) -e ".[train,midi,dev]"
+	$(PIP) --no-deps tinysoundfont
+	touch $@
+
+$(VENV)/.parity: $(VENV)/.test
+	$(PIP) -e ".[parity]"
+	touch $@
+
+sample: $(VENV)/.base
+	$(PY) sample.py --preset fast --out outputs/sample
+
+test: $(VENV)/.test
+	$(PY) -m pytest -q -n 2 --dist worksteal
+
+lint: $(VENV)/.test
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+
+format: $(VENV)/.test
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+golden: $(VENV)/.parity
+	$(PY) -m tests.codec.make_golden
+
+parity: $(VENV)/.parity
+	$(PY) -m pytest -q -m parity
+
+bench: $(VENV)/.test
+	for b in benchmarks/*.py; do $(PY) $$b; done
+
+doctor: $(VENV)/.base
+	$(PY) -m stemjax doctor
+
+clean:
+	rm -rf outputs build dist *.egg-info .pytest_cache .ruff_cache
