@@ -18,6 +18,7 @@ WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
 CARD = "README.md"
 ALIASES = {"bundled": "stemgen-mini"}
+OWN_WEIGHTS = "STEMJAX_WEIGHTS"  # a folder of the user's own, e.g. encodec-32k/
 PRETRAINED = pathlib.Path(__file__).resolve().parent.parent / "pretrained"
 
 
@@ -31,21 +32,28 @@ class Release:
     sha256: str
 
 
+def own_weights() -> pathlib.Path:
+    """The user's folder of weights: $STEMJAX_WEIGHTS, else ~/.local/share/stemjax."""
+    default = pathlib.Path.home() / ".local" / "share" / "stemjax"
+    return pathlib.Path(os.environ.get(OWN_WEIGHTS) or default)
+
+
 def bundled_names() -> list[str]:
     """Names of the releases that ship with the package."""
     return sorted(p.parent.name for p in PRETRAINED.glob(f"*/{CONFIG}"))
 
 
 def locate(name_or_dir: str | os.PathLike) -> pathlib.Path:
-    """Folder of a bundled name or of a path.
+    """Folder of a bundled name, of a name in `own_weights()`, or of a path.
 
     Raises:
       UserError: neither, with the bundled names.
     """
     name = str(name_or_dir)
-    folder = PRETRAINED / ALIASES.get(name, name)
-    if "/" not in name and (folder / CONFIG).is_file():
-        return folder
+    for home in (PRETRAINED, own_weights()):
+        folder = home / ALIASES.get(name, name)
+        if "/" not in name and (folder / CONFIG).is_file():
+            return folder
     if pathlib.Path(name).is_dir():
         return pathlib.Path(name)
     raise UserError(

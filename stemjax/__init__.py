@@ -1,0 +1,31 @@
+"""stemjax: StemGen in JAX. Any recording and an instrument in, a stem that fits out.
+
+    import stemjax
+    model = stemjax.load("stemgen-mini")
+    result = model.generate(context, sample_rate, instrument="bass", seed=0)
+
+`import stemjax` is light: jax is imported when a model is loaded.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from stemjax.api import Model, Result
+
+__version__ = "0.1.0"
+__all__ = ["Model", "Result", "load"]
+
+
+def load(name_or_dir: str, **options: Any) -> "Model":
+    """Load a StemGen model: see `stemjax.api.load`."""
+    from stemjax import api
+
+    return api.load(name_or_dir, **options)
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("Model", "Result"):
+        from stemjax import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module 'stemjax' has no attribute {name!r}")

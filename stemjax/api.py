@@ -1,0 +1,267 @@
+"""The Python API: load a StemGen model, give it a recording, get a stem."""
+
+import dataclasses
+import os
+import pathlib
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import numpy as np
+
+from stemjax.codec.codec import Codec
+from stemjax.codec.codec import load as load_codec
+from stemjax.config.categories import CATEGORIES, category_of
+from stemjax.config.decode import DECODE_PRESETS, DecodeConfig
+from stemjax.config.model import StemGenConfig
+from stemjax.config.runs import from_json, to_json
+from stemjax.decode.windows import decode_long
+from stemjax.io.audio import MIN_SECONDS, check_audio, rms_db, to_mono
+from stemjax.io.errors import UserError
+from stemjax.io.release import locate, read_release
+from stemjax.io.weights import unflatten
+from stemjax.train.checkpoint import restore_model
+
+MAX_SECONDS = 60.0
+SILENT_DB = -60.0
+BUCKET_SECONDS = 1  # contexts are padded to whole seconds, so few programs are compiled
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """One generated stem at the model's rate (32 kHz), as long as the context.
+
+    stem, mix: [N] float32; `mix = gain * (context + stem)`, gain 1 unless that clips.
+    tokens: [Q, T] int32.  order: [Q, T] int32, the decoding step that revealed a token.
+    settings: every setting of the decoding, JSON values.  warnings: plain sentences.
+    """
+
+    stem: np.ndarray
+    mix: np.ndarray
+    context: np.ndarray
+    sample_rate: int
+    gain: float
+    tokens: np.ndarray
+    order: np.ndarray
+    settings: dict[str, Any]
+    seconds: dict[str, float]
+    warnings: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Model:
+    """A StemGen model with the codec whose tokens it speaks."""
+
+    name: str
+    version: str
+    sha256: str
+    config: StemGenConfig
+    params: Mapping[str, Any]
+    codec: Codec
+    trained_frames: int
+    decode: DecodeConfig
+
+    @property
+    def sample_rate(self) -> int:
+        """Rate of contexts and stems inside the model, Hz."""
+        return self.codec.config.sample_rate
+
+    def decode_config(self, preset: str | None = None, **settings: Any) -> DecodeConfig:
+        """A preset (None: the release's own default) with single settings replaced."""
+        if preset is not None and preset not in DECODE_PRESETS:
+            raise UserError(f"unknown preset {preset!r}: {', '.join(DECODE_PRESETS)}")
+        base = DECODE_PRESETS[preset] if preset else self.decode
+        known = {field.name for field in dataclasses.fields(DecodeConfig)}
+        if unknown := sorted(set(settings) - known):
+            raise UserError(
+                f"unknown setting {unknown[0]!r}: {', '.join(sorted(known))}"
+            )
+        try:
+            config = dataclasses.replace(base, **settings)
+        except ValueError as error:
+            raise UserError(str(error)) from None
+        if len(config.scales) != self.config.num_sources:
+            raise UserError(
+                f"scales {config.scales}: this model has {self.config.num_sources}"
+                " guidance sources; give one scale for each"
+            )
+        return config
+
+    def generate(
+        self,
+        context: np.ndarray,
+        sample_rate: int,
+        *,
+        instrument: str,
+        seed: int = 0,
+        variations: int = 1,
+        preset: str | None = None,
+        allow_silent_context: bool = False,
+        progress: Callable[[int, int], None] | None = None,
+        **settings: Any,
+    ) -> "Result | list[Result]":
+        """Answer a recording with a stem (paper, sec. 2.1).
+
+        Args:
+          context: [N] or [N, C] float, 1 to 60 seconds, any rate.
+          sample_rate: of `context`, Hz.
+          instrument: a category name, see `stemjax.config.categories`.
+          seed: variation k depends on (seed, k) alone.
+          variations: more than one returns a list.
+          preset: "best", "naive", "fast", "vampnet", "soundstorm"; None: the release's.
+          allow_silent_context: accept a context below -60 dB.
+          progress: called with (steps done, steps in all).
+          **settings: fields of `DecodeConfig` that replace the preset's.
+
+        Raises:
+          UserError: bad audio, unknown instrument or setting.
+        """
+        config = self.decode_config(preset, **settings)
+        try:
+            category = category_of(instrument)
+        except ValueError as error:
+            raise UserError(str(error)) from None
+        if variations < 1:
+            raise UserError(f"variations must be >= 1, got {variations}")
+        mono = self._listen(context, sample_rate, allow_silent_context)
+
+        started = time.perf_counter()
+        codes = np.asarray(self.codec.encode(self._padded(mono)[None]))
+        encoded = time.perf_counter()
+        keys = jax.vmap(lambda k: jax.random.fold_in(jax.random.key(seed), k))(
+            np.arange(variations)
+        )
+        decoded = decode_long(
+            self.params,
+            self.config,
+            config,
+            np.repeat(codes, variations, axis=0),
+            {"instrument": np.full(variations, category, np.int32)},
+            keys,
+            num_frames=self.codec.config.frames(len(mono)),
+            window_frames=self.trained_frames,
+            bucket_frames=int(BUCKET_SECONDS * self.codec.config.frame_rate),
+            progress=progress,
+        )
+        generated = time.perf_counter()
+        stems = np.asarray(self.codec.decode(decoded.codes))[:, : len(mono)]
+        seconds = {
+            "audio": len(mono) / self.sample_rate,
+            "codec_encode": encoded - started,
+            "decode": generated - encoded,
+            "compile": decoded.compile_seconds,
+            "codec_decode": time.perf_counter() - generated,
+        }
+        results = [
+            self._result(
+                mono,
+                stems[k],
+                np.asarray(decoded.codes[k]),
+                np.asarray(decoded.order[k]),
+                {
+                    "instrument": CATEGORIES[category],
+                    "seed": seed,
+                    "variation": k,
+                    "preset": preset,
+                    **to_json(config),
+                },
+                seconds,
+            )
+            for k in range(variations)
+        ]
+        return results[0] if variations == 1 else results
+
+    def _listen(self, context, sample_rate: int, allow_silent: bool) -> np.ndarray:
+        """The context as the model hears it: checked, mono, 32 kHz, [N] float32."""
+        audio = check_audio(context, sample_rate, name="context")
+        seconds = len(audio) / sample_rate
+        if seconds < MIN_SECONDS:
+            raise UserError(
+                f"context: {seconds:.2f} s is shorter than {MIN_SECONDS:g} s"
+            )
+        if seconds > MAX_SECONDS:
+            raise UserError(
+                f"context: {seconds:.1f} s is longer than {MAX_SECONDS:g} s; cut it"
+            )
+        mono = to_mono(audio, sample_rate, self.sample_rate)
+        if rms_db(mono) < SILENT_DB and not allow_silent:
+            raise UserError(
+                f"context: silent ({rms_db(mono):.0f} dB, below {SILENT_DB:g} dB);"
+                " give a louder one or allow a silent context"
+            )
+        return mono
+
+    def _padded(self, mono: np.ndarray) -> np.ndarray:
+        """Zeros up to a whole frame, so that encoding does not reflect the end."""
+        hop = self.codec.config.hop
+        return np.pad(mono, (0, -len(mono) % hop))
+
+    def _result(self, mono, stem, tokens, order, settings, seconds) -> Result:
+        stem = np.asarray(stem, np.float32)
+        total = mono + stem
+        gain = float(1 / max(1.0, np.abs(total).max()))
+        warnings = ()
+        if (level := rms_db(stem)) < SILENT_DB:
+            warnings = (
+                f"the stem is nearly silent ({level:.0f} dB): try another seed, lower"
+                " guidance scales (1.5 1.5) or another instrument",
+            )
+        return Result(
+            stem=stem,
+            mix=np.float32(gain) * total,
+            context=mono,
+            sample_rate=self.sample_rate,
+            gain=gain,
+            tokens=tokens,
+            order=order,
+            settings=settings,
+            seconds=seconds,
+            warnings=warnings,
+        )
+
+
+def load(name_or_dir: str | os.PathLike = "stemgen-mini", *, codec: str = "") -> Model:
+    """Load a bundled model, a release folder, or a training workdir (its best step).
+
+    Args:
+      name_or_dir: "stemgen-mini", alias "bundled", or a folder.
+      codec: a codec folder, where the checkpoint's own codec is not at hand.
+
+    Raises:
+      UserError: neither, another format, or a codec that does not belong to it.
+    """
+    folder = locate(name_or_dir)
+    if (pathlib.Path(folder) / "run.json").is_file():
+        config, flat, sha256 = restore_model(folder, kind="stemgen")
+    else:
+        release = read_release(folder, kind="stemgen")
+        config, flat, sha256 = release.config, release.weights, release.sha256
+    if list(config["categories"]) != list(CATEGORIES):
+        raise UserError(f"{folder}: its category table is not this version's; retrain")
+    model = from_json(StemGenConfig, config["model"])
+    return Model(
+        name=str(config.get("name", pathlib.Path(folder).name)),
+        version=str(config["version"]),
+        sha256=sha256,
+        config=model,
+        params=unflatten(flat),
+        codec=_matching_codec(folder, config, model, codec),
+        trained_frames=int(config["trained_frames"]),
+        decode=from_json(DecodeConfig, config["decode"]),
+    )
+
+
+def _matching_codec(folder, config, model: StemGenConfig, override: str) -> Codec:
+    """The codec that the checkpoint was trained with, told by its digest."""
+    wanted = config["codec"]
+    loaded = load_codec(override or wanted["name"])
+    if loaded.sha256 != wanted["sha256"] or (
+        (loaded.config.num_codebooks, loaded.config.codebook_size)
+        != (model.num_codebooks, model.codebook_size)
+    ):
+        raise UserError(
+            f"{folder}: its codec is {wanted['name']!r} ({wanted['sha256'][:12]}),"
+            f" not with {loaded.name!r} ({loaded.sha256[:12]}); give its own --codec"
+        )
+    return loaded

@@ -1,0 +1,73 @@
+"""The picture beside a generated stem: mel-spectrograms and the order of revealing."""
+
+import os
+from collections.abc import Sequence
+
+import numpy as np
+
+from stemjax.io.atomic import replacing
+
+FLOOR_DB = -80.0
+
+
+def save_spectrograms(
+    path: str | os.PathLike,
+    rows: Sequence[tuple[str, np.ndarray]],
+    *,
+    seconds: float,
+    order: np.ndarray | None = None,
+    steps: Sequence[int] = (),
+) -> None:
+    """Draw one mel-spectrogram a row and, if given, the decoding (paper, fig. 5).
+
+    Args:
+      path: a PNG, written whole or not at all.
+      rows: (title, mel power [T, F]), all on one dB scale below their common peak.
+      seconds: length of the time axis.
+      order: [Q, T] step at which each token was revealed.
+      steps: decoding steps per level; with `order`.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    count = len(rows) + (order is not None)
+    figure = Figure(figsize=(10, 2.2 * count), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(count, 1, sharex=True, squeeze=False)[:, 0]
+    peak = max(float(mel.max()) for _, mel in rows) or 1.0
+    for axis, (title, mel) in zip(axes, rows, strict=False):
+        decibels = 10 * np.log10(np.maximum(mel / peak, 10 ** (FLOOR_DB / 10)))
+        image = axis.imshow(
+            decibels.T,
+            origin="lower",
+            aspect="auto",
+            extent=(0, seconds, 0, mel.shape[1]),
+            vmin=FLOOR_DB,
+            vmax=0,
+            cmap="magma",
+        )
+        axis.set_title(title, loc="left", fontsize=10)
+        axis.set_ylabel("mel bin")
+    figure.colorbar(image, ax=list(axes[: len(rows)]), label="dB below the peak")
+    if order is not None:
+        _draw_order(axes[-1], order, seconds, steps)
+    axes[-1].set_xlabel("seconds")
+    with replacing(path) as part:
+        figure.savefig(part, dpi=110, format="png")
+
+
+def _draw_order(axis, order: np.ndarray, seconds: float, steps: Sequence[int]) -> None:
+    """Each level's tokens, dark where revealed early (fig. 5, all levels at once)."""
+    share = order / np.maximum(np.asarray(steps, float)[:, None], 1)
+    axis.imshow(
+        share,
+        aspect="auto",
+        interpolation="nearest",
+        extent=(0, seconds, len(order) + 0.5, 0.5),
+        vmin=0,
+        vmax=1,
+        cmap="viridis",
+    )
+    axis.set_title("revealed early (dark) to late (bright), per level", loc="left")
+    axis.set_ylabel("level")
+    axis.set_yticks(range(1, len(order) + 1))
