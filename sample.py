@@ -198,7 +198,8 @@ def say(report: dict, out: pathlib.Path) -> None:
             print(f"note: {warning}")
     print(
         f"{times['audio']:.1f} s of audio, decoded at {times['times_real_time']:.2f} x"
-        f" real time; compiling took {times['compile']:.1f} s, all {times['total']:.1f} s"
+        f" real time; compiling took {times['compile']:.1f} s,"
+        f" everything {times['total']:.1f} s"
     )
 
 

@@ -1,4 +1,4 @@
-"""What this machine has: versions, devices, disk, weights (`python -m stemjax doctor`)."""
+"""What this machine has: versions, devices, disk and weights."""
 
 import importlib.metadata
 import importlib.util
