@@ -1,0 +1,69 @@
+"""Slakh's levels: stems at one loudness, one gain for the song, int16 that adds up."""
+
+import warnings
+from typing import NamedTuple
+
+import numpy as np
+
+STEM_LUFS = -13.0
+PEAK_DB = -1.0
+SILENT_DB = -70.0  # a stem with a lower RMS is silent
+
+
+class Levelled(NamedTuple):
+    """Stems at their final level, and the gains that led there."""
+
+    stems: dict[int, np.ndarray]  # int16 [N]
+    mix: np.ndarray  # int16 [N], the exact sum of the stems
+    loudness: dict[int, float]  # LUFS before normalisation
+    overall_gain: float
+    silent: list[int]
+
+
+def rms_db(audio: np.ndarray) -> float:
+    """RMS of [N] in dB; -120 for silence."""
+    return float(10 * np.log10(np.mean(np.square(audio, dtype=np.float64)) + 1e-12))
+
+
+def loudness_lufs(audio: np.ndarray, sample_rate: int) -> float:
+    """Integrated loudness (ITU-R BS.1770) of [N]; -inf where too quiet or short."""
+    import pyloudnorm
+
+    meter = pyloudnorm.Meter(sample_rate)
+    if len(audio) < meter.block_size * sample_rate:
+        return -np.inf
+    with warnings.catch_warnings():  # log of zero, mean of no block: answered by -inf
+        warnings.simplefilter("ignore", RuntimeWarning)
+        value = meter.integrated_loudness(audio.astype(np.float64))
+    return float(value) if np.isfinite(value) else -np.inf
+
+
+def level_stems(raw: dict[int, np.ndarray], sample_rate: int) -> Levelled:
+    """Every stem to -13 LUFS, then one gain so that the mix peaks at -1 dB.
+
+    Where a single stem peaks above the mix (stems that cancel), it sets the gain
+    instead, for nothing may clip: mix == sum of stems holds exactly in int16.
+    """
+    loudness = {
+        stem: loudness_lufs(audio, sample_rate)
+        if rms_db(audio) > SILENT_DB
+        else -np.inf
+        for stem, audio in raw.items()
+    }
+    kept = [stem for stem in raw if np.isfinite(loudness[stem])]
+    silent = [stem for stem in raw if stem not in kept]
+    if not kept:
+        return Levelled({}, np.zeros(0, np.int16), {}, 0.0, silent)
+    even = {
+        stem: raw[stem] * np.float32(10 ** ((STEM_LUFS - loudness[stem]) / 20))
+        for stem in kept
+    }
+    peaks = [np.abs(audio).max() for audio in even.values()]
+    peak = max(np.abs(sum(even.values())).max(), *peaks)
+    gain = float(10 ** (PEAK_DB / 20) / peak)
+    stems = {
+        stem: np.round(audio * gain * 32768).astype(np.int16)
+        for stem, audio in even.items()
+    }
+    mix = sum(audio.astype(np.int32) for audio in stems.values()).astype(np.int16)
+    return Levelled(stems, mix, {s: loudness[s] for s in kept}, gain, silent)
