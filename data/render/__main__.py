@@ -7,10 +7,11 @@ import sys
 from pathlib import Path
 
 from data.errors import DataError
-from data.render.jobs import Limits, Report, Source, SynthChoice, render_all
-from data.render.soundfont import default_soundfont, has_tinysoundfont
+from data.render.jobs import Limits, Recipe, Report, Source, SynthChoice, render_all
+from data.render.soundfont import INSTALL, default_soundfont, has_tinysoundfont
 
 _OMIT = "omit"
+_COLUMNS = ("title", "composer", "split")  # go into metadata.yaml
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -24,23 +25,41 @@ class RenderArgs:
     """Folder for the songs; songs already there are kept."""
     midi: Path | None = None
     """Folder of MIDI files to render instead of composing."""
+    splits: Path | None = None
+    """With --midi: table `file,title,composer,split`, as data/splits/freedoom.csv."""
+    max_seconds: float = 0.0
+    """With --midi: cut songs after this many seconds; 0: whole songs."""
+    songs: int = 20
+    """Without --midi: how many songs to compose."""
+    seed: int = 0
+    """Without --midi: seed of the composer."""
+    seconds: float = 60.0
+    """Without --midi: length of each song."""
     sf2: Path | None = None
     """Soundfont (.sf2); default: TimGM6mb inside pretty_midi, else a NumPy synth."""
-    splits: Path | None = None
-    """Table `file,title,composer,split` for --midi, e.g. data/splits/freedoom.csv."""
-    max_seconds: float = 0.0
-    """Cut songs after this many seconds; 0: whole songs."""
     min_notes: int = 8
     """Leave out parts with fewer notes."""
     workers: int = os.cpu_count() or 1
     """Processes."""
 
     def __post_init__(self):
-        if self.workers < 1 or self.min_notes < 1 or self.max_seconds < 0:
+        for name, least in (("workers", 1), ("min_notes", 1), ("songs", 1)):
+            if getattr(self, name) < least:
+                flag = "--" + name.replace("_", "-")
+                raise DataError(f"{flag} must be {least} or more")
+        if self.max_seconds < 0 or self.seconds < 1 or self.seed < 0:
             raise DataError(
-                "--workers and --min-notes must be 1 or more and --max-seconds 0 or"
-                f" more, got {self.workers}, {self.min_notes}, {self.max_seconds}"
+                "--max-seconds and --seed must not be negative and --seconds must be 1"
+                f" or more, got {self.max_seconds}, {self.seed}, {self.seconds}"
             )
+
+
+def composed_sources(args: RenderArgs) -> list[Source]:
+    """Songs for the composer to write."""
+    return [
+        Source(f"Track{index + 1:05d}", Recipe(args.seed, index, args.seconds), {})
+        for index in range(args.songs)
+    ]
 
 
 def midi_sources(folder: Path, splits: Path | None) -> tuple[list[Source], list[str]]:
@@ -59,11 +78,8 @@ def midi_sources(folder: Path, splits: Path | None) -> tuple[list[Source], list[
         if row.get("split") == _OMIT:
             omitted.append(path.name)
             continue
-        about = {
-            key: row[key] for key in ("title", "composer", "split") if row.get(key)
-        }
-        about["source_midi"] = path.name
-        sources.append(Source(f"Track{number:05d}", about, path=path))
+        about = {key: row[key] for key in _COLUMNS if row.get(key)}
+        sources.append(Source(f"Track{number:05d}", path, about))
     return sources, omitted
 
 
@@ -79,22 +95,32 @@ def read_splits(path: Path) -> dict[str, dict[str, str]]:
         raise DataError(f"{path} has no column `file`") from None
 
 
+def choose_synth(sf2: Path | None) -> SynthChoice:
+    """The soundfont asked for, else TimGM6mb, else the NumPy synth."""
+    if sf2 is None:
+        sf2 = default_soundfont()
+        return SynthChoice(sf2 if has_tinysoundfont() else None)
+    if not sf2.is_file():
+        raise DataError(f"soundfont {sf2} does not exist: check --sf2")
+    if not has_tinysoundfont():
+        raise DataError("--sf2 needs tinysoundfont: " + INSTALL)
+    return SynthChoice(sf2)
+
+
 def run(args: RenderArgs) -> list[Report]:
     """Render and return the reports; a progress bar goes to stderr."""
     from tqdm import tqdm
 
-    sources, omitted = midi_sources(args.midi, args.splits)
-    soundfont = args.sf2 or default_soundfont()
-    if soundfont is None or not has_tinysoundfont():
-        if args.sf2:
-            raise DataError("--sf2 needs: pip install --no-deps tinysoundfont")
-        soundfont = None
-    if soundfont is not None and not soundfont.is_file():
-        raise DataError(f"soundfont {soundfont} does not exist: check --sf2")
+    omitted: list[str] = []
+    if args.midi is None:
+        sources = composed_sources(args)
+    else:
+        sources, omitted = midi_sources(args.midi, args.splits)
+    choice = choose_synth(args.sf2)
     limits = Limits(args.max_seconds, args.min_notes)
     workers = min(args.workers, len(sources))
     reports = []
-    songs = render_all(sources, args.out, SynthChoice(soundfont), limits, workers)
+    songs = render_all(sources, args.out, choice, limits, workers)
     for report in tqdm(songs, total=len(sources), unit="song", desc="render"):
         if report.problem:
             tqdm.write(f"skipped {report.track}: {report.problem}", file=sys.stderr)

@@ -14,9 +14,10 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from data.errors import DataError
+from data.render.compose import compose
 from data.render.events import Event, last_note, stems_of
 from data.render.levels import level_stems
-from data.render.midi import read_midi
+from data.render.midi import midi_bytes, read_midi
 from data.render.slakh import metadata, name_of, write_song
 
 SAMPLE_RATE = 32_000
@@ -60,14 +61,21 @@ class Limits:
     min_notes: int  # stems with fewer struck notes are dropped
 
 
+class Recipe(NamedTuple):
+    """A song for the composer to write."""
+
+    seed: int
+    index: int
+    seconds: float
+
+
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """Where a song comes from: a MIDI file, or events from the composer."""
+    """A song to render: a MIDI file, or a recipe for the composer."""
 
     track: str  # TrackXXXXX
-    about: dict  # metadata: title, split, source_midi where known
-    path: Path | None = None
-    events: tuple[Event, ...] | None = None
+    origin: Path | Recipe
+    about: dict[str, str]  # metadata of a MIDI file: title, composer, split
 
 
 class Report(NamedTuple):
@@ -81,48 +89,62 @@ class Report(NamedTuple):
     is_resumed: bool = False
 
 
+class _Song(NamedTuple):
+    events: list[Event]
+    seconds: float
+    about: dict  # what metadata.yaml says beyond Slakh's own keys
+
+
 def render_song(source: Source, out: Path, synth: Synth, limits: Limits) -> Report:
     """Render one song into `out`/track unless it is there already."""
     try:
-        events = list(source.events) if source.path is None else read_midi(source.path)
-        about = _about(source, events, synth, limits)
+        song = _load(source, limits)
+        about = {**song.about, "renderer": synth.name, "soundfont": synth.soundfont}
         folder = out / source.track
         if folder.exists():
             return _resumed(folder, about)
-        seconds = last_note(events) + _TAIL_SECONDS
-        if limits.max_seconds:
-            seconds = min(seconds, limits.max_seconds)
-        events = [event for event in events if event.seconds < seconds]
-        stems = stems_of(events, limits.min_notes)
+        stems = stems_of(song.events, limits.min_notes)
         if not stems:
             raise DataError(f"no part with {limits.min_notes} notes or more")
-        levelled = level_stems(
-            {stem: synth.render(events, seconds, stem) for stem in stems}, SAMPLE_RATE
-        )
+        raw = {stem: synth.render(song.events, song.seconds, stem) for stem in stems}
+        levelled = level_stems(raw, SAMPLE_RATE)
         silent = [name_of(stem) for stem in levelled.silent]
         if not levelled.stems:
             raise DataError(f"every part is silent ({', '.join(silent)})")
         meta = metadata(source.track, levelled, synth.soundfont or synth.name, about)
-        write_song(folder, events, levelled, meta, SAMPLE_RATE)
+        write_song(folder, song.events, levelled, meta, SAMPLE_RATE)
         length = len(levelled.mix) / SAMPLE_RATE
         return Report(source.track, length, len(levelled.stems), silent, None)
     except DataError as error:
         return Report(source.track, 0.0, 0, [], str(error))
 
 
-def _about(source: Source, events: Sequence[Event], synth: Synth, limits: Limits):
-    if source.path is not None:
-        content = source.path.read_bytes()
+def _load(source: Source, limits: Limits) -> _Song:
+    if isinstance(source.origin, Recipe):
+        song = compose(*source.origin)
+        events, seconds = list(song.events), source.origin.seconds
+        content = midi_bytes(events)
+        about = {
+            "title": f"Composed {source.origin.index}, {song.key}, {song.tempo} bpm",
+            "composer": "data.render.compose",
+            "split": str(song.split),
+            "source_midi": f"seed {source.origin.seed}, song {source.origin.index}",
+            "key": song.key,
+            "tempo": song.tempo,
+            "chord_loop": song.loop_name,
+        }
     else:
-        content = repr(source.events).encode()
-    return {
-        "UUID": hashlib.md5(content, usedforsecurity=False).hexdigest(),
-        "renderer": synth.name,
-        "soundfont": synth.soundfont,
-        "max_seconds": limits.max_seconds,
-        "min_notes": limits.min_notes,
-        **source.about,
-    }
+        events = read_midi(source.origin)
+        seconds = last_note(events) + _TAIL_SECONDS
+        if limits.max_seconds:
+            seconds = min(seconds, limits.max_seconds)
+        content = source.origin.read_bytes()
+        about = {**source.about, "source_midi": source.origin.name}
+    # Slakh's UUID is the MD5 of the MIDI file; it names songs, it protects nothing.
+    about["UUID"] = hashlib.md5(content, usedforsecurity=False).hexdigest()
+    about["rendered_seconds"] = seconds
+    about["min_notes"] = limits.min_notes
+    return _Song([e for e in events if e.seconds < seconds], seconds, about)
 
 
 def _resumed(folder: Path, about: dict) -> Report:

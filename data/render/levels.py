@@ -45,10 +45,8 @@ def level_stems(raw: dict[int, np.ndarray], sample_rate: int) -> Levelled:
     instead, for nothing may clip: mix == sum of stems holds exactly in int16.
     """
     loudness = {
-        stem: loudness_lufs(audio, sample_rate)
-        if rms_db(audio) > SILENT_DB
-        else -np.inf
-        for stem, audio in raw.items()
+        stem: loudness_lufs(x, sample_rate) if rms_db(x) > SILENT_DB else -np.inf
+        for stem, x in raw.items()
     }
     kept = [stem for stem in raw if np.isfinite(loudness[stem])]
     silent = [stem for stem in raw if stem not in kept]

@@ -13,6 +13,7 @@ import numpy as np
 from data.errors import DataError
 from data.render.events import DRUM_CHANNEL, NO_STEM, Event, Kind
 
+INSTALL = "pip install --no-deps tinysoundfont"  # its pyaudio need does not build
 BLOCK = 64  # samples; events fall on this grid
 _GAIN_DB = -12.0  # headroom only: every stem's level is set afterwards
 _VOICES = 4096  # stealing a voice would make a stem depend on the others
@@ -48,8 +49,7 @@ class SoundfontSynth:
             import tinysoundfont
         except ImportError:
             raise DataError(
-                f"rendering with {path} needs tinysoundfont:"
-                " pip install --no-deps tinysoundfont"
+                f"rendering with {path} needs tinysoundfont: {INSTALL}"
             ) from None
         if not path.is_file():
             raise DataError(f"soundfont {path} does not exist: check --sf2")
