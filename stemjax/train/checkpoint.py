@@ -1,0 +1,166 @@
+"""Orbax checkpoints of a run: the newest k and the best, written in the background.
+
+`workdir/checkpoints/STEP` is the resumable series and `workdir/best/STEP` the step with
+the best validation metric.  Each holds `model` (params, ema, model_state), `optimiser`
+and `host` (JSON: the position of logging and of early stopping).
+"""
+
+import os
+import pathlib
+import shutil
+from typing import Any
+
+import jax
+import orbax.checkpoint as ocp
+from etils import epath
+
+from stemjax.io.errors import UserError
+from stemjax.train.state import TrainState
+
+SERIES = "checkpoints"
+BEST = "best"
+
+
+def open_series(folder: str | os.PathLike, keep: int) -> ocp.CheckpointManager:
+    """A manager that keeps the newest `keep` steps of one folder."""
+    options = ocp.CheckpointManagerOptions(
+        max_to_keep=keep,
+        step_prefix=None,
+        cleanup_tmp_directories=True,
+        enable_async_checkpointing=True,
+    )
+    handlers = {
+        "model": ocp.StandardCheckpointHandler(),
+        "optimiser": ocp.StandardCheckpointHandler(),
+        "host": ocp.JsonCheckpointHandler(),
+    }
+    return ocp.CheckpointManager(
+        epath.Path(folder).resolve(), options=options, item_handlers=handlers
+    )
+
+
+def save(manager: ocp.CheckpointManager, state: TrainState, host: dict) -> None:
+    """Start writing the state; returns once the arrays have been copied."""
+    step = int(state.step)
+    if step in manager.all_steps():
+        return  # the same run reached the same step before: the same state
+    manager.save(
+        step,
+        args=ocp.args.Composite(
+            model=ocp.args.StandardSave(_model_part(state)),
+            optimiser=ocp.args.StandardSave(_optimiser_part(state)),
+            host=ocp.args.JsonSave(host),
+        ),
+    )
+
+
+def _model_part(state: TrainState) -> dict[str, Any]:
+    part = {"params": state.params, "model_state": state.model_state}
+    return part | ({} if state.ema is None else {"ema": state.ema})
+
+
+def _optimiser_part(state: TrainState) -> dict[str, Any]:
+    return {"step": state.step, "opt_state": state.opt_state}
+
+
+def restore_newest(
+    manager: ocp.CheckpointManager, abstract: TrainState, shardings: TrainState
+) -> tuple[TrainState, dict] | None:
+    """The newest state that can be read, and its host record; None in a new workdir.
+
+    A broken checkpoint is reported and the one before it is taken; once one was read,
+    the broken ones are moved out of the series.  `root_key` and `is_finite` are not
+    stored: the caller fills them in.
+
+    Raises:
+      UserError: there are checkpoints, and none of them can be read.
+    """
+    steps = sorted(manager.all_steps(), reverse=True)
+    target = jax.tree.map(
+        lambda a, s: jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=s),
+        abstract._replace(root_key=None, is_finite=None),
+        shardings._replace(root_key=None, is_finite=None),
+    )
+    broken: list[int] = []
+    for step in steps:
+        try:
+            read = manager.restore(
+                step,
+                args=ocp.args.Composite(
+                    model=ocp.args.StandardRestore(_model_part(target)),
+                    optimiser=ocp.args.StandardRestore(_optimiser_part(target)),
+                    host=ocp.args.JsonRestore(),
+                ),
+            )
+        except Exception as error:  # noqa: BLE001  (orbax raises many types)
+            reason = " ".join(str(error).split())[:200]
+            print(f"checkpoint {step} cannot be read ({reason}); trying the one before")
+            broken.append(step)
+            continue
+        for bad in broken:
+            _move_out(pathlib.Path(str(manager.directory)), bad)
+        if broken:
+            manager.reload()
+        model, optimiser = read["model"], read["optimiser"]
+        state = TrainState(
+            step=optimiser["step"],
+            params=model["params"],
+            model_state=model["model_state"],
+            opt_state=optimiser["opt_state"],
+            ema=model.get("ema"),
+            root_key=None,
+            is_finite=None,
+        )
+        return state, read["host"]
+    if broken:
+        raise UserError(
+            f"{manager.directory}: no checkpoint of {broken} can be read;"
+            " restore the folder from a copy or start in another workdir"
+        )
+    return None
+
+
+def _move_out(series: pathlib.Path, step: int) -> None:
+    """Keep a broken checkpoint beside the series, for whoever wants to look."""
+    target = series.parent / "broken" / str(step)
+    target.parent.mkdir(exist_ok=True)
+    shutil.rmtree(target, ignore_errors=True)
+    shutil.move(series / str(step), target)
+
+
+def restore_params(
+    workdir: str | os.PathLike, *, newest: bool = False
+) -> tuple[dict, dict, int]:
+    """Weights of a workdir: its best step, else its newest, on the default device.
+
+    Returns:
+      params (the average where one was kept), model_state, step.
+
+    Raises:
+      UserError: no checkpoint that can be read.
+    """
+    workdir = pathlib.Path(workdir)
+    for name in (SERIES,) if newest else (BEST, SERIES):
+        if not (workdir / name).is_dir():
+            continue
+        with open_series(workdir / name, keep=1_000_000) as manager:
+            for step in sorted(manager.all_steps(), reverse=True):
+                try:
+                    model = _restore_model_item(manager, step)
+                except Exception as error:  # noqa: BLE001
+                    print(f"{workdir / name / str(step)} cannot be read: {error}")
+                    continue
+                params = model.get("ema", model["params"])
+                return params, model.get("model_state") or {}, step
+    raise UserError(f"{workdir}: no checkpoint that can be read; train it first")
+
+
+def _restore_model_item(manager: ocp.CheckpointManager, step: int) -> dict:
+    """The `model` item as it was saved, whatever mesh saved it."""
+    tree = manager.item_metadata(step)["model"]
+    here = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+    target = jax.tree.map(
+        lambda m: jax.ShapeDtypeStruct(m.shape, m.dtype, sharding=here), dict(tree)
+    )
+    args = ocp.args.Composite(model=ocp.args.StandardRestore(target))
+    return manager.restore(step, args=args)["model"]

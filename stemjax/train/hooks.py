@@ -1,0 +1,210 @@
+"""What happens beside the steps: logging, evaluation, best, early stop, profiles.
+
+A hook is `(every, run)`; the loop calls `run(step, state)` after each `every`-th step
+with `step` counted from 1.  Hooks run in the order in which they are given.
+"""
+
+import dataclasses
+import math
+import pathlib
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import jax
+
+from stemjax.config.runs import CommonRun
+from stemjax.tasks.task import Task
+from stemjax.train import metrics
+from stemjax.train.prefetch import Prefetch
+from stemjax.train.state import TrainState
+
+EVAL_SEED = 0  # of masks at evaluation: fixed, whatever the run's seed
+LINE_SECONDS = 5.0  # between printed lines where there is no terminal for a bar
+
+
+class Hook(NamedTuple):
+    """Call `run(step, state)` after every `every`-th step; never where it is 0."""
+
+    every: int
+    run: Callable[[int, TrainState], None]
+
+    def is_due(self, step: int) -> bool:
+        return self.every > 0 and step % self.every == 0
+
+
+@dataclasses.dataclass
+class Progress:
+    """The host's part of the state; saved with each checkpoint as JSON."""
+
+    best_value: float | None = None
+    best_step: int = 0
+    window: metrics.HostSums = dataclasses.field(default_factory=dict)
+    is_stopped: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, saved: dict[str, Any]) -> "Progress":
+        window = {k: (v[0], v[1]) for k, v in saved["window"].items()}
+        return cls(**{**saved, "window": window})
+
+
+class Logger:
+    """metrics.jsonl, TensorBoard and the bar, from sums kept on the devices.
+
+    Nothing is read from the devices but at a log step: `collect` only adds, on the
+    device.  A line holds `step`, `loss` (means since the last line), throughput
+    (examples and tokens per second) and `data_wait` (seconds per step).
+    """
+
+    def __init__(
+        self,
+        workdir: pathlib.Path,
+        run: CommonRun,
+        progress: Progress,
+        *,
+        start_step: int,
+        tokens_per_step: int,
+        batches: Prefetch,
+    ):
+        self._path = workdir / metrics.METRICS
+        self._run = run
+        self._progress = progress
+        self._tokens = tokens_per_step
+        self._batches = batches
+        self._merge = jax.jit(lambda a, b: jax.tree.map(lambda x, y: x + y, a, b))
+        self._pending: Any = None
+        self._board = metrics.TensorBoard(workdir, start_step)
+        self._bar = _bar(start_step, run.steps)
+        self._steps = 0
+        self._since = time.perf_counter()
+        self._waited = 0.0
+        self._printed = 0.0
+
+    def collect(self, sums: Any) -> None:
+        """Add one step's sums, without waiting for them."""
+        self._pending = (
+            sums if self._pending is None else self._merge(self._pending, sums)
+        )
+        self._steps += 1
+        if self._bar is not None:
+            self._bar.update()
+
+    def drain(self) -> None:
+        """Bring what was collected into `progress.window` (before a checkpoint)."""
+        if self._pending is not None:
+            self._progress.window = metrics.add(self._progress.window, self._pending)
+            self._pending = None
+
+    def log(self, step: int, state: TrainState) -> None:
+        """Write one line with the means since the last."""
+        self.drain()
+        values = metrics.divide(self._progress.window)
+        self._progress.window = {}
+        now = time.perf_counter()
+        seconds = max(now - self._since, 1e-9)
+        waited = self._batches.waited - self._waited
+        speed = {
+            "steps_per_second": self._steps / seconds,
+            "tokens_per_second": self._steps * self._tokens / seconds,
+            "data_wait": waited / max(self._steps, 1),
+        }
+        self._since, self._waited, self._steps = now, self._batches.waited, 0
+        metrics.append_line(self._path, {"step": step, **values, **speed})
+        self._board.write(step, {f"train/{k}": v for k, v in (values | speed).items()})
+        text = f"loss {values['loss']:.4f}"
+        if self._bar is not None:
+            self._bar.set_postfix_str(text)
+        elif now - self._printed >= LINE_SECONDS:
+            self._printed = now
+            left = (self._run.steps - step) / speed["steps_per_second"]
+            print(
+                f"step {step}/{self._run.steps} {text}"
+                f" {speed['steps_per_second']:.2f} steps/s, {left / 60:.0f} min left",
+                flush=True,
+            )
+
+    def log_evaluation(self, step: int, values: dict[str, float]) -> None:
+        """Write one line of eval.jsonl."""
+        metrics.append_line(
+            self._path.with_name(metrics.EVALUATION), {"step": step, **values}
+        )
+        self._board.write(step, {f"eval/{k}": v for k, v in values.items()})
+        shown = " ".join(
+            f"{k} {v:.4f}" for k, v in values.items() if k in ("loss", "accuracy")
+        )
+        self.say(f"step {step} evaluation: {shown or values}")
+        self._since = time.perf_counter()  # evaluation is not training time
+
+    def say(self, text: str) -> None:
+        """Print a line without breaking the bar."""
+        if self._bar is not None:
+            self._bar.write(text, file=sys.stderr)
+        else:
+            print(text, flush=True)
+
+    def close(self) -> None:
+        self._board.close()
+        if self._bar is not None:
+            self._bar.close()
+
+
+def _bar(start_step: int, steps: int):
+    """A tqdm bar with the time left, on a terminal only."""
+    if not sys.stderr.isatty():
+        return None
+    try:
+        from tqdm import tqdm
+    except ImportError:
+        return None
+    return tqdm(initial=start_step, total=steps, unit="step", dynamic_ncols=True)
+
+
+def evaluate(
+    eval_step: Callable,
+    state: TrainState,
+    frozen: Any,
+    batches: Iterator[Any],
+    move: Callable[[Any], Any],
+) -> dict[str, float]:
+    """Means over finite, padded batches; masks depend on EVAL_SEED and row alone."""
+    key = jax.random.key(EVAL_SEED)
+    total: metrics.HostSums = {}
+    for batch in batches:
+        sums = eval_step(state.averaged, state.model_state, frozen, move(batch), key)
+        total = metrics.add(total, sums)
+    return metrics.divide(total)
+
+
+def note_best(
+    progress: Progress, task: Task, run: CommonRun, step: int, values: dict[str, float]
+) -> bool:
+    """Keep the best validation value, decide on early stop; True for a new best."""
+    name, should_rise = task.higher_is_better
+    if name not in values:
+        raise KeyError(f"task {task.name!r} evaluates no {name!r}: {sorted(values)}")
+    value = values[name] if should_rise else -values[name]
+    best = progress.best_value
+    is_better = math.isfinite(value) and (best is None or value > best)
+    if is_better:
+        progress.best_value, progress.best_step = value, step
+    patience = run.stop.patience_steps
+    progress.is_stopped = 0 < patience <= step - progress.best_step
+    return is_better
+
+
+def profile_hook(workdir: pathlib.Path, steps: tuple[int, int]) -> Hook:
+    """A trace of steps (first, last] in `workdir/profile`, for TensorBoard or Perfetto."""
+    first, last = steps
+
+    def run(step: int, state: TrainState) -> None:
+        if step == first:
+            jax.profiler.start_trace(str(workdir / "profile"))
+        elif step == last:
+            jax.block_until_ready(state.params)
+            jax.profiler.stop_trace()
+
+    return Hook(1, run)

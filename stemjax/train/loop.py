@@ -1,0 +1,233 @@
+"""`fit`: one trainer for every task (StemGen, sec. 3). Steps here, all else in hooks."""
+
+import enum
+import json
+import pathlib
+import shutil
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import NamedSharding, PartitionSpec
+
+from stemjax.config.runs import CommonRun
+from stemjax.io.atomic import write_text
+from stemjax.nn.axes import make_mesh
+from stemjax.tasks.task import Task
+from stemjax.train import checkpoint, resume
+from stemjax.train.hooks import (
+    Hook,
+    Logger,
+    Progress,
+    evaluate,
+    note_best,
+    profile_hook,
+)
+from stemjax.train.prefetch import Prefetch
+from stemjax.train.state import TrainState, abstract_state, new_state, state_shardings
+from stemjax.train.step import (
+    batch_sharding,
+    check_batch,
+    make_eval_step,
+    make_train_step,
+)
+
+NONFINITE = "nonfinite"
+
+
+class Outcome(enum.IntEnum):
+    """How a run ended; the value is the exit code of train.py."""
+
+    DONE = 0
+    NONFINITE = 3
+    INTERRUPTED = 143  # 128 + SIGTERM
+
+
+def fit(
+    task: Task,
+    run: CommonRun,
+    *,
+    frozen: Any,
+    train_batches: Callable[[int], Iterator[Mapping[str, np.ndarray]]],
+    eval_batches: Callable[[], Iterator[Mapping[str, np.ndarray]]] | None,
+    workdir: str | pathlib.Path,
+    hooks: Sequence[Hook] = (),
+    identity: Mapping[str, Any] | None = None,
+    tokens_per_step: int = 0,
+    initial: Any = None,
+) -> Outcome:
+    """Train until `run.steps`, early stop, SIGTERM or a non-finite step.
+
+    The same call on the same workdir goes on from its newest checkpoint, bit for bit
+    on a CPU.
+
+    Args:
+      frozen: arrays that the task reads and nobody trains; an argument of the step.
+      train_batches: first step -> this process's batches from that step on, endless.
+      eval_batches: -> this process's finite batches with `is_valid`, the same ones
+        each time; None: no evaluation, no best, no early stop.
+      hooks: run after logging and evaluation, before the checkpoint.
+      identity: digests of what else decides what is learned; kept in run.json.
+      tokens_per_step: for the throughput that is logged.
+      initial: (params, model_state) of a new run instead of `task.init`'s.
+
+    Raises:
+      UserError: another run's workdir, or a batch that does not divide.
+    """
+    workdir = pathlib.Path(workdir)
+    resume.claim(workdir, task.name, run, identity or {})
+    if sentence := resume.finished(workdir, run.steps):
+        print(sentence)
+        return Outcome.DONE
+    mesh = make_mesh(run.mesh)
+    check_batch(run, mesh)
+    with (
+        jax.set_mesh(mesh),
+        checkpoint.open_series(
+            workdir / checkpoint.SERIES, run.loop.checkpoint_keep
+        ) as series,
+        checkpoint.open_series(workdir / checkpoint.BEST, 1) as best,
+        _Terminated() as terminated,
+    ):
+        shardings = state_shardings(task, run, mesh)
+        state, progress = _start(task, run, series, shardings, initial)
+        start = int(state.step)
+        resume.rewind(workdir, start)
+        frozen = jax.device_put(frozen, NamedSharding(mesh, PartitionSpec()))
+        place = batch_sharding(mesh)
+
+        def move(batch):
+            return {
+                k: jax.make_array_from_process_local_data(place, v)
+                for k, v in batch.items()
+            }
+
+        train_step = make_train_step(task, run, mesh, shardings)
+        eval_step = make_eval_step(task, mesh, shardings)
+        batches = Prefetch(train_batches(start), move)
+        log = Logger(
+            workdir,
+            run,
+            progress,
+            start_step=start,
+            tokens_per_step=tokens_per_step,
+            batches=batches,
+        )
+
+        def validate(step: int, state: TrainState) -> None:
+            values = evaluate(eval_step, state, frozen, eval_batches(), move)
+            log.log_evaluation(step, values)
+            if note_best(progress, task, run, step, values):
+                checkpoint.save(best, state, progress.to_json())
+
+        def keep(step: int, state: TrainState) -> None:
+            log.drain()
+            checkpoint.save(series, state, progress.to_json())
+
+        all_hooks = [
+            Hook(run.loop.log_every, log.log),
+            Hook(run.loop.eval_every if eval_batches else 0, validate),
+            *hooks,
+            Hook(run.loop.checkpoint_every, keep),
+        ]
+        if run.loop.profile_steps:
+            all_hooks.append(profile_hook(workdir, run.loop.profile_steps))
+        try:
+            step, flag = start, None
+            while step < run.steps and not progress.is_stopped and not terminated:
+                state, sums, now = train_step(state, frozen, next(batches))
+                step += 1
+                log.collect(sums)
+                due = [hook for hook in all_hooks if hook.is_due(step)]
+                # one step late: the devices are busy with the step just sent
+                flag, last = now, flag
+                if _is_false(last) or (due and _is_false(flag)):
+                    _write_nonfinite(workdir, run, state)
+                    return Outcome.NONFINITE
+                for hook in due:
+                    hook.run(step, state)
+            if _is_false(flag):
+                _write_nonfinite(workdir, run, state)
+                return Outcome.NONFINITE
+            keep(step, state)
+        finally:
+            batches.close()
+            log.close()
+        for manager in (series, best):
+            manager.wait_until_finished()
+    if terminated and step < run.steps and not progress.is_stopped:
+        print(f"{workdir}: SIGTERM, saved step {step}; the same command goes on")
+        return Outcome.INTERRUPTED
+    reason = "no better validation" if progress.is_stopped else "steps"
+    resume.mark_done(workdir, step, reason)
+    print(f"{workdir}: finished at step {step} ({reason})")
+    return Outcome.DONE
+
+
+def _is_false(flag: jax.Array | None) -> bool:
+    return flag is not None and not bool(flag)
+
+
+def _start(task, run, series, shardings, initial) -> tuple[TrainState, Progress]:
+    """The newest checkpoint, or step 0."""
+    restored = checkpoint.restore_newest(series, abstract_state(task, run), shardings)
+    fresh = new_state(task, run, shardings)
+    if restored is not None:
+        state, host = restored
+        print(f"resuming at step {int(state.step)}")
+        state = state._replace(root_key=fresh.root_key, is_finite=fresh.is_finite)
+        return state, Progress.from_json(host)
+    if initial is not None:
+        params, model_state = initial
+        params = jax.device_put(params, shardings.params)
+        fresh = fresh._replace(
+            params=params,
+            model_state=jax.device_put(model_state, shardings.model_state),
+            ema=None if fresh.ema is None else jax.tree.map(jax.numpy.copy, params),
+        )
+    return fresh, Progress()
+
+
+def _write_nonfinite(workdir: pathlib.Path, run: CommonRun, state: TrainState) -> None:
+    """The last finite state and where the data stood, outside the resumable series."""
+    folder = workdir / NONFINITE
+    shutil.rmtree(folder, ignore_errors=True)
+    step = int(state.step)
+    with checkpoint.open_series(folder / "state", 1) as manager:
+        checkpoint.save(manager, state, {})
+        manager.wait_until_finished()
+    report = {
+        "step": step,
+        "first_data_index": step * run.batch_size,
+        "last_data_index": (step + 1) * run.batch_size - 1,
+        "seed": run.seed,
+    }
+    write_text(folder / "report.json", json.dumps(report, indent=2) + "\n")
+    print(
+        f"{workdir}: loss or gradient not finite in the step after {step}; nothing of"
+        f" it entered the state. See {folder}/report.json; a lower --optim.peak-lr"
+        " often helps"
+    )
+
+
+class _Terminated:
+    """True once SIGTERM has come; the loop ends after the step that is running."""
+
+    def __enter__(self) -> "_Terminated":
+        self._is_set = threading.Event()
+        self._before = None
+        if threading.current_thread() is threading.main_thread():
+            self._before = signal.signal(
+                signal.SIGTERM, lambda number, frame: self._is_set.set()
+            )
+        return self
+
+    def __exit__(self, *error) -> None:
+        if self._before is not None:
+            signal.signal(signal.SIGTERM, self._before)
+
+    def __bool__(self) -> bool:
+        return self._is_set.is_set()

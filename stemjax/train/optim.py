@@ -1,0 +1,77 @@
+"""AdamW with a tri-stage learning rate in absolute steps (StemGen, sec. 3).
+
+"10k warm-up steps, 50k steps at 5e-4, slow exponential decay over 300k": the schedule
+never looks at how many steps a run is asked for, so that a longer `--steps` continues
+the same curve.
+"""
+
+from typing import Any
+
+import jax
+import optax
+
+from stemjax.config.train import OptimConfig
+
+# Last or any name on a parameter's path that exempts it from weight decay: gains of
+# norms, biases (torch spells them bias_ih_l0), tables of embeddings and null vectors.
+PLAIN_LEAVES = ("scale", "bias")
+PLAIN_PARTS = ("embed", "null", "norm")
+
+
+def learning_rate(cfg: OptimConfig) -> optax.Schedule:
+    """step -> rate: linear from 0, hold, exponential to floor * peak, constant."""
+    floor = cfg.floor * cfg.peak_lr
+    stages = [
+        (cfg.warmup_steps, optax.linear_schedule(0.0, cfg.peak_lr, cfg.warmup_steps)),
+        (cfg.hold_steps, optax.constant_schedule(cfg.peak_lr)),
+        (
+            cfg.decay_steps,
+            optax.exponential_decay(
+                cfg.peak_lr, max(cfg.decay_steps, 1), cfg.floor, end_value=floor
+            ),
+        ),
+    ]
+    stages = [(steps, stage) for steps, stage in stages if steps > 0]
+    if not stages:
+        return optax.constant_schedule(cfg.peak_lr)
+    ends, total = [], 0
+    for steps, _ in stages:
+        total += steps
+        ends.append(total)
+    return optax.join_schedules([stage for _, stage in stages], ends[:-1])
+
+
+def decay_mask(params: Any) -> Any:
+    """True where weight decay acts: not on norms, biases, embeddings (A9)."""
+
+    def is_decayed(path, leaf) -> bool:
+        names = [str(getattr(p, "key", getattr(p, "name", p))).lower() for p in path]
+        is_plain = any(names[-1].startswith(plain) for plain in PLAIN_LEAVES)
+        is_plain |= any(plain in name for plain in PLAIN_PARTS for name in names)
+        return leaf.ndim >= 2 and not is_plain
+
+    return jax.tree.map_with_path(is_decayed, params)
+
+
+def make_optimizer(cfg: OptimConfig) -> optax.GradientTransformation:
+    """Clip by global norm, Adam, decoupled weight decay, tri-stage rate (A9, A22)."""
+    return optax.chain(
+        optax.clip_by_global_norm(cfg.clip_norm),
+        optax.adamw(
+            learning_rate(cfg),
+            b1=cfg.beta1,
+            b2=cfg.beta2,
+            weight_decay=cfg.weight_decay,
+            mask=decay_mask,
+        ),
+    )
+
+
+def ema_rate(decay: float, step: jax.Array) -> jax.Array:
+    """Decay of the parameters' average after `step` updates.
+
+    It grows as (1 + n) / (10 + n) up to `decay`, so that short runs forget their
+    initial weights.
+    """
+    n = step.astype("float32")
+    return jax.numpy.minimum(decay, (1 + n) / (10 + n))

@@ -1,0 +1,53 @@
+"""From the logical axes that models put on their parameters to places on the mesh."""
+
+import math
+from typing import Any
+
+import jax
+from flax.core import meta
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from stemjax.nn.axes import RULES
+
+
+def unbox(tree: Any) -> Any:
+    """Plain arrays, without the logical axis names that `init` may attach."""
+    return jax.tree.map(
+        lambda x: x.value if isinstance(x, meta.Partitioned) else x,
+        tree,
+        is_leaf=lambda x: isinstance(x, meta.Partitioned),
+    )
+
+
+def param_shardings(boxed: Any, mesh: Mesh) -> Any:
+    """One `NamedSharding` per parameter of `task.init`'s abstract, boxed tree.
+
+    A dimension that does not divide over its mesh axes stays whole: a small model
+    runs on any mesh.
+    """
+
+    def place(leaf) -> NamedSharding:
+        if not isinstance(leaf, meta.Partitioned):
+            return NamedSharding(mesh, PartitionSpec())
+        spec = (
+            mesh_axes(name, size, mesh)
+            for name, size in zip(leaf.names, leaf.value.shape, strict=True)
+        )
+        return NamedSharding(mesh, PartitionSpec(*spec))
+
+    return jax.tree.map(place, boxed, is_leaf=lambda x: isinstance(x, meta.Partitioned))
+
+
+def mesh_axes(name: str | None, size: int, mesh: Mesh) -> str | tuple[str, ...] | None:
+    """Mesh axes of one logical axis with `size` entries, None where it stays whole.
+
+    Raises:
+      KeyError: a logical axis without a row in `RULES`.
+    """
+    if name is None:
+        return None
+    axes = dict(RULES)[name]
+    if axes is None:
+        return None
+    names = (axes,) if isinstance(axes, str) else tuple(axes)
+    return axes if size % math.prod(mesh.shape[a] for a in names) == 0 else None

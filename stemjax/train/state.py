@@ -1,0 +1,89 @@
+"""The state of a training run, born sharded (style: shapes first, then arrays)."""
+
+import functools
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from stemjax.config.runs import CommonRun
+from stemjax.train.sharding import param_shardings, unbox
+from stemjax.tasks.task import Task
+from stemjax.train.optim import make_optimizer
+
+
+class TrainState(NamedTuple):
+    """Everything a step reads and writes.
+
+    step: [] int32, optimiser steps done.  params: float32.  model_state: codebooks and
+    the like.  opt_state: optax.  ema: averaged params, or None.  root_key: the run's
+    key; step s draws from `fold_in(root_key, s)`.  is_finite: [] bool; once False, no
+    later step changes the state.
+    """
+
+    step: jax.Array
+    params: Any
+    model_state: Any
+    opt_state: Any
+    ema: Any
+    root_key: jax.Array
+    is_finite: jax.Array
+
+    @property
+    def averaged(self) -> Any:
+        """Parameters to evaluate and to release: the average where one is kept."""
+        return self.params if self.ema is None else self.ema
+
+
+def build_state(task: Task, run: CommonRun, seed: int) -> TrainState:
+    """A new state, unboxed; to be traced (`eval_shape`, `jit`)."""
+    root = jax.random.key(seed)
+    k_init, k_steps = jax.random.split(root)
+    params, model_state = task.init(k_init)
+    params, model_state = unbox(params), unbox(model_state)
+    return TrainState(
+        step=jnp.zeros((), jnp.int32),
+        params=params,
+        model_state=model_state,
+        opt_state=make_optimizer(run.optim).init(params),
+        ema=jax.tree.map(jnp.copy, params) if run.ema_decay else None,
+        root_key=k_steps,
+        is_finite=jnp.ones((), bool),
+    )
+
+
+def state_shardings(task: Task, run: CommonRun, mesh: Mesh) -> TrainState:
+    """A `TrainState` of shardings: parameters, moments and average by their axes."""
+    boxed, _ = jax.eval_shape(task.init, jax.random.key(0))
+    of_params = param_shardings(boxed, mesh)
+    replicated = NamedSharding(mesh, PartitionSpec())
+    shapes = abstract_state(task, run)
+    of_opt = optax.tree.map_params(
+        make_optimizer(run.optim),
+        lambda _, sharding: sharding,
+        shapes.opt_state,
+        of_params,
+        transform_non_params=lambda _: replicated,
+    )
+    return TrainState(
+        step=replicated,
+        params=of_params,
+        model_state=jax.tree.map(lambda _: replicated, shapes.model_state),
+        opt_state=of_opt,
+        ema=of_params if run.ema_decay else None,
+        root_key=replicated,
+        is_finite=replicated,
+    )
+
+
+def abstract_state(task: Task, run: CommonRun) -> TrainState:
+    """Shapes and types of the state, without making it."""
+    return jax.eval_shape(functools.partial(build_state, task, run), run.seed)
+
+
+def new_state(task: Task, run: CommonRun, shardings: TrainState) -> TrainState:
+    """Step 0, every array created where it will live."""
+    build = functools.partial(build_state, task, run)
+    return jax.jit(build, static_argnums=0, out_shardings=shardings)(run.seed)

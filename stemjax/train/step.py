@@ -1,0 +1,147 @@
+"""One optimiser step and one evaluation step: what is compiled and sharded.
+
+The step closes over static things only (task, optimiser, settings); state, frozen
+weights and batch are its arguments (style, rule 13).
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from stemjax.config.runs import CommonRun
+from stemjax.io.errors import UserError
+from stemjax.tasks.task import Sums, Task
+from stemjax.train.optim import ema_rate, learning_rate, make_optimizer
+from stemjax.train.state import TrainState
+
+BATCH_AXES = ("data", "fsdp")  # mesh axes that share the examples of a batch
+
+
+def batch_sharding(mesh: Mesh) -> NamedSharding:
+    """Examples over the data axes; everything else of a batch is whole."""
+    return NamedSharding(mesh, PartitionSpec(BATCH_AXES))
+
+
+def check_batch(run: CommonRun, mesh: Mesh) -> None:
+    """Raises UserError where the batch does not divide over devices and micro-batches."""
+    shares = mesh.shape["data"] * mesh.shape["fsdp"]
+    parts = shares * run.loop.accumulate
+    if run.batch_size % parts:
+        raise UserError(
+            f"batch_size {run.batch_size} must be a multiple of {parts}"
+            f" ({shares} data shares x {run.loop.accumulate} micro-batches)"
+        )
+
+
+def make_train_step(
+    task: Task, run: CommonRun, mesh: Mesh, shardings: TrainState
+) -> Callable[[TrainState, Any, Any], tuple[TrainState, Sums, jax.Array]]:
+    """(state, frozen, batch) -> (state, sums, is_finite); the old state is donated.
+
+    `sums` are the task's, with `loss` (the objective), `grad_norm` and `learning_rate`.
+    A step whose loss or gradient is not finite returns the old state with `is_finite`
+    False; so do all steps after it.
+    """
+    tx = make_optimizer(run.optim)
+    rate = learning_rate(run.optim)
+
+    def step(state: TrainState, frozen, batch):
+        key = jax.random.fold_in(state.root_key, state.step)
+        k_prepare, k_loss, k_update = jax.random.split(key, 3)
+        model_state = task.prepare(
+            state.params, state.model_state, frozen, batch, k_prepare
+        )
+        grads, loss, sums, stats = _gradients(
+            task, run.loop.accumulate, state.params, model_state, frozen, batch, k_loss
+        )
+        norm = optax.tree.norm(grads)
+        updates, opt_state = tx.update(grads, state.opt_state, state.params)
+        params = optax.apply_updates(state.params, updates)
+        ema = state.ema
+        if ema is not None:
+            keep = ema_rate(run.ema_decay, state.step)
+            ema = jax.tree.map(lambda a, p: keep * a + (1 - keep) * p, ema, params)
+        is_finite = state.is_finite & jnp.isfinite(loss) & jnp.isfinite(norm)
+        new = TrainState(
+            step=state.step + 1,
+            params=params,
+            model_state=task.update_state(model_state, stats, k_update),
+            opt_state=opt_state,
+            ema=ema,
+            root_key=state.root_key,
+            is_finite=is_finite,
+        )
+        kept = jax.tree.map(
+            lambda a, b: jnp.where(is_finite, a, b),
+            new._replace(root_key=None, is_finite=None),
+            state._replace(root_key=None, is_finite=None),
+        )
+        one = jnp.ones((), jnp.float32)
+        sums = dict(sums) | {
+            "loss": (loss.astype(jnp.float32), one),
+            "grad_norm": (norm, one),
+            "learning_rate": (jnp.asarray(rate(state.step), jnp.float32), one),
+        }
+        kept = kept._replace(root_key=state.root_key, is_finite=is_finite)
+        return kept, sums, is_finite
+
+    replicated = NamedSharding(mesh, PartitionSpec())
+    return jax.jit(
+        step,
+        in_shardings=(shardings, replicated, batch_sharding(mesh)),
+        out_shardings=(shardings, replicated, replicated),
+        donate_argnums=0,
+    )
+
+
+def _gradients(task, parts: int, params, model_state, frozen, batch, key):
+    """Mean gradient and loss over micro-batches; their sums and stats added."""
+    grad_fn = jax.value_and_grad(task.loss, has_aux=True)
+    if parts == 1:
+        (loss, out), grads = grad_fn(params, model_state, frozen, batch, key)
+        return grads, loss, out.sums, out.stats
+
+    def split(x):
+        # micro-batch i takes rows i::parts, so that each device keeps its own rows
+        return x.reshape(x.shape[0] // parts, parts, *x.shape[1:]).swapaxes(0, 1)
+
+    def add(carry, indexed):
+        i, micro = indexed
+        k = jax.random.fold_in(key, i)
+        (loss, out), grads = grad_fn(params, model_state, frozen, micro, k)
+        return jax.tree.map(jnp.add, carry, (grads, loss, out.sums, out.stats)), None
+
+    micros = jax.tree.map(split, batch)
+    shapes = jax.eval_shape(
+        lambda m: grad_fn(params, model_state, frozen, m, key),
+        jax.tree.map(lambda x: x[0], micros),
+    )
+    (loss, out), grads = shapes
+    zero = jax.tree.map(
+        lambda s: jnp.zeros(s.shape, s.dtype), (grads, loss, out.sums, out.stats)
+    )
+    (grads, loss, sums, stats), _ = jax.lax.scan(add, zero, (jnp.arange(parts), micros))
+    grads = jax.tree.map(lambda g: g / parts, grads)
+    return grads, loss / parts, sums, stats
+
+
+def make_eval_step(
+    task: Task, mesh: Mesh, shardings: TrainState
+) -> Callable[[Any, Any, Any, Any, jax.Array], Sums]:
+    """(params, model_state, frozen, batch, key) -> sums, compiled."""
+    replicated = NamedSharding(mesh, PartitionSpec())
+    return jax.jit(
+        task.eval_sums,
+        in_shardings=(
+            shardings.params,
+            shardings.model_state,
+            replicated,
+            batch_sharding(mesh),
+            replicated,
+        ),
+        out_shardings=replicated,
+    )
