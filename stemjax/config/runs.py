@@ -1,6 +1,7 @@
 """What one training run is: model, objective, optimiser, data and loop."""
 
 import dataclasses
+import enum
 import hashlib
 import json
 from typing import Any
@@ -14,6 +15,13 @@ from stemjax.config.train import (
     PairConfig,
     StopConfig,
 )
+
+
+class Loader(enum.Enum):
+    """Who reads and stacks the examples; the batches are the same arrays."""
+
+    NUMPY = "numpy"
+    TF = "tf"  # a tf.data pipeline; needs the extra `train`
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -32,7 +40,8 @@ class CommonRun:
     # of one invocation: not part of the resolved config
     workdir: str = ""
     data: str = ""  # prepared folder or token store; "A=2,B=1" mixes with weights
-    init_from: str = ""
+    init_from: str = ""  # release folder or workdir: its weights, a fresh optimiser
+    loader: Loader = Loader.NUMPY
     dry_run: bool = False
     allow_cpu: bool = False
 
@@ -53,14 +62,20 @@ class CodecRun(CommonRun):
 
 Run = StemGenRun | CodecRun
 
-INVOCATION_FIELDS = ("workdir", "data", "codec", "init_from", "dry_run", "allow_cpu")
+INVOCATION_FIELDS = (
+    "workdir",
+    "data",
+    "codec",
+    "init_from",
+    "loader",
+    "dry_run",
+    "allow_cpu",
+)
 MAY_CHANGE = ("steps", "loop", "mesh")  # between the starts of one run
 
 
 def to_json(value: Any) -> Any:
     """Dataclasses, enums and tuples as plain JSON values."""
-    import enum
-
     if dataclasses.is_dataclass(value):
         return {
             f.name: to_json(getattr(value, f.name)) for f in dataclasses.fields(value)
@@ -78,7 +93,6 @@ def from_json(kind: Any, value: Any) -> Any:
     Raises:
       ValueError: a field that `kind` does not have, naming it.
     """
-    import enum
     import types
     import typing
 

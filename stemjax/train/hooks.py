@@ -197,7 +197,7 @@ def note_best(
 
 
 def profile_hook(workdir: pathlib.Path, steps: tuple[int, int]) -> Hook:
-    """A trace of steps (first, last] in `workdir/profile`, for TensorBoard or Perfetto."""
+    """A trace of steps (first, last] in `workdir/profile`, for TensorBoard."""
     first, last = steps
 
     def run(step: int, state: TrainState) -> None:

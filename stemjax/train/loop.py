@@ -1,4 +1,4 @@
-"""`fit`: one trainer for every task (StemGen, sec. 3). Steps here, all else in hooks."""
+"""`fit`: one trainer for every task (StemGen, sec. 3). All but the steps is hooks."""
 
 import enum
 import json

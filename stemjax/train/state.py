@@ -9,9 +9,9 @@ import optax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from stemjax.config.runs import CommonRun
-from stemjax.train.sharding import param_shardings, unbox
 from stemjax.tasks.task import Task
 from stemjax.train.optim import make_optimizer
+from stemjax.train.sharding import param_shardings, unbox
 
 
 class TrainState(NamedTuple):

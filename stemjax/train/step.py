@@ -27,7 +27,7 @@ def batch_sharding(mesh: Mesh) -> NamedSharding:
 
 
 def check_batch(run: CommonRun, mesh: Mesh) -> None:
-    """Raises UserError where the batch does not divide over devices and micro-batches."""
+    """Raises UserError where the batch does not divide over devices."""
     shares = mesh.shape["data"] * mesh.shape["fsdp"]
     parts = shares * run.loop.accumulate
     if run.batch_size % parts:

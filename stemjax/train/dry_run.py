@@ -1,0 +1,97 @@
+"""What a run would be, without running it: counts, FLOPs and bytes, all abstract."""
+
+import math
+from typing import Any
+
+import jax
+from jax.sharding import AbstractMesh, AxisType
+
+from stemjax.config.runs import CodecRun, CommonRun, StemGenRun
+from stemjax.config.train import MeshConfig
+from stemjax.models import stemgen
+from stemjax.tasks.task import Task
+from stemjax.train.state import abstract_state, state_shardings
+from stemjax.train.step import BATCH_AXES, check_batch
+
+
+def planned_mesh(cfg: MeshConfig) -> AbstractMesh:
+    """The mesh by its sizes alone; -1 takes what this machine's devices leave."""
+    rest = max(1, jax.device_count() // (cfg.fsdp * cfg.tensor))
+    sizes = (cfg.data if cfg.data > 0 else rest, cfg.fsdp, cfg.tensor)
+    names = ("data", "fsdp", "tensor")
+    return AbstractMesh(sizes, names, axis_types=(AxisType.Auto,) * 3)
+
+
+def tokens_per_step(run: CommonRun) -> int:
+    """Positions that one step trains on: frames (each holds Q codes) x examples."""
+    match run:
+        case StemGenRun():
+            frames = round(run.pairs.crop_seconds * run.model.frame_rate)
+        case CodecRun():
+            frames = round(run.objective.crop_seconds * run.model.frame_rate)
+        case _:
+            return 0
+    return run.batch_size * frames
+
+
+def flops_per_step(run: StemGenRun, counts: dict[str, int]) -> int:
+    """6 x matmul parameters x tokens + 12 L T D per token (forward and backward).
+
+    Embeddings are looked up, not multiplied; of the Q heads a token uses one.
+    """
+    tokens = tokens_per_step(run)
+    frames = tokens // run.batch_size
+    shape = run.model.transformer
+    matmul = counts["backbone"] + counts["head"] // run.model.num_codebooks
+    return tokens * (6 * matmul + 12 * shape.layers * frames * shape.width)
+
+
+def bytes_per_device(task: Task, run: CommonRun, mesh: AbstractMesh) -> int:
+    """State, gradients and one batch on each device; activations are not counted."""
+    state, places = abstract_state(task, run), state_shardings(task, run, mesh)
+
+    def on_one(tree, shardings) -> int:
+        return sum(
+            math.prod(s.shard_shape(x.shape)) * x.dtype.itemsize
+            for x, s in zip(
+                jax.tree.leaves(tree), jax.tree.leaves(shardings), strict=True
+            )
+        )
+
+    shares = math.prod(mesh.shape[axis] for axis in BATCH_AXES)
+    batch = sum(x.nbytes for x in task.dummy_batch(run.batch_size).values())
+    held = on_one(
+        (state.params, state.opt_state, state.ema, state.model_state),
+        (places.params, places.opt_state, places.ema, places.model_state),
+    )
+    return held + on_one(state.params, places.params) + batch // shares
+
+
+def report(task: Task, run: CommonRun) -> dict[str, Any]:
+    """The JSON object of `--dry-run` (contracts.md).
+
+    Raises:
+      UserError: a batch that does not divide over the mesh.
+    """
+    mesh = planned_mesh(run.mesh)
+    check_batch(run, mesh)
+    if isinstance(run, StemGenRun):
+        counts = stemgen.parameter_counts(run.model)
+        flops = flops_per_step(run, counts)
+    else:
+        shapes = abstract_state(task, run)
+        counts = {
+            "backbone": sum(x.size for x in jax.tree.leaves(shapes.params)),
+            "embedding": 0,
+            "head": 0,
+        }
+        flops = None  # convolutions: see benchmarks/train_step.py
+    return {
+        "backbone_params": counts["backbone"],
+        "embedding_params": counts["embedding"],
+        "head_params": counts["head"],
+        "tokens_per_step": tokens_per_step(run),
+        "flops_per_step": flops,
+        "bytes_per_device": bytes_per_device(task, run, mesh),
+        "mesh": dict(mesh.shape),
+    }
