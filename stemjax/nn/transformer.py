@@ -1,0 +1,131 @@
+"""Bidirectional LLaMA-type transformer (StemGen, sec. 3: "a LLaMa-type transformer").
+
+Pre-RMSNorm, rotary positions, SwiGLU, no biases (Assumption A8).  Every frame attends
+to every true frame: decoding is not autoregressive.  Parameters are float32, matrix
+products `dtype`; norms, softmax and rotary tables are float32, because bfloat16 has 8
+bits of mantissa (positions past 256 would collide).
+"""
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+from stemjax.config.model import TransformerConfig
+from stemjax.nn.axes import ACT_EMBED, BATCH, EMBED, HEADS, MLP, TIME, constrain
+
+NORM_EPSILON = 1e-6
+
+
+def rope_tables(num_frames: int, head_width: int, theta: float):
+    """Cosine and sine of the rotary angles, each [T, K/2] float32 (K = head width)."""
+    rates = theta ** (-jnp.arange(0, head_width, 2, dtype=jnp.float32) / head_width)
+    angles = jnp.arange(num_frames, dtype=jnp.float32)[:, None] * rates
+    return jnp.cos(angles), jnp.sin(angles)
+
+
+def rotate(x: jax.Array, cos: jax.Array, sin: jax.Array) -> jax.Array:
+    """Rotate the pairs (k, k + K/2) of [B, T, H, K] by the angles [T, K/2], float32."""
+    a, b = jnp.split(x.astype(jnp.float32), 2, axis=-1)
+    cos, sin = cos[:, None], sin[:, None]
+    turned = jnp.concatenate([a * cos - b * sin, b * cos + a * sin], axis=-1)
+    return turned.astype(x.dtype)
+
+
+def kernel_init(names, *, in_axis=0, out_axis=-1, gain: float = 1.0):
+    """Normal with variance gain^2 / fan-in, boxed with its logical axes."""
+    init = nn.initializers.variance_scaling(
+        gain**2, "fan_in", "normal", in_axis=in_axis, out_axis=out_axis
+    )
+    return nn.with_logical_partitioning(init, names)
+
+
+class RMSNorm(nn.Module):
+    """x / rms(x) * scale over the last axis, computed in float32."""
+
+    dtype: jnp.dtype
+
+    @nn.compact
+    def __call__(self, x):  # [..., D]
+        init = nn.with_logical_partitioning(nn.initializers.ones_init(), (None,))
+        scale = self.param("scale", init, (x.shape[-1],), jnp.float32)
+        x = x.astype(jnp.float32)
+        power = jnp.mean(jnp.square(x), axis=-1, keepdims=True)
+        return (x * jax.lax.rsqrt(power + NORM_EPSILON) * scale).astype(self.dtype)
+
+
+class Attention(nn.Module):
+    """Self-attention over all valid frames, with rotary positions."""
+
+    cfg: TransformerConfig
+    dtype: jnp.dtype
+
+    @nn.compact
+    def __call__(self, x, rope, is_key):  # [B, T, D], ([T, K/2], [T, K/2]), [B, T]|None
+        width, heads = x.shape[-1], self.cfg.heads
+        shape = (width, 3, heads, width // heads)
+        init = kernel_init((EMBED, None, HEADS, None), out_axis=(1, 2, 3))
+        qkv_kernel = self.param("qkv", init, shape, jnp.float32)
+        gain = (2 * self.cfg.layers) ** -0.5  # the residual sum keeps its size
+        init = kernel_init((HEADS, None, EMBED), in_axis=(0, 1), gain=gain)
+        out_kernel = self.param("out", init, (*shape[2:], width), jnp.float32)
+
+        qkv = jnp.einsum("btd,dchk->cbthk", x, qkv_kernel.astype(self.dtype))
+        qkv = constrain(qkv, (None, BATCH, TIME, HEADS, None))
+        q, k, v = rotate(qkv[0], *rope), rotate(qkv[1], *rope), qkv[2]
+        mask = None if is_key is None else is_key[:, None, None, :]
+        mixed = jax.nn.dot_product_attention(q, k, v, mask=mask)  # [B, T, H, K]
+        return jnp.einsum("bthk,hkd->btd", mixed, out_kernel.astype(self.dtype))
+
+
+class SwiGLU(nn.Module):
+    """down(silu(gate(x)) * up(x))."""
+
+    cfg: TransformerConfig
+    dtype: jnp.dtype
+
+    @nn.compact
+    def __call__(self, x):  # [B, T, D]
+        width, hidden = x.shape[-1], self.cfg.mlp_hidden
+        init = kernel_init((EMBED, None, MLP), out_axis=(1, 2))
+        gate_up = self.param("gate_up", init, (width, 2, hidden), jnp.float32)
+        gain = (2 * self.cfg.layers) ** -0.5
+        init = kernel_init((MLP, EMBED), gain=gain)
+        down = self.param("down", init, (hidden, width), jnp.float32)
+
+        both = jnp.einsum("btd,dcm->cbtm", x, gate_up.astype(self.dtype))
+        both = constrain(both, (None, BATCH, TIME, MLP))
+        return (nn.silu(both[0]) * both[1]) @ down.astype(self.dtype)
+
+
+class Block(nn.Module):
+    cfg: TransformerConfig
+    dtype: jnp.dtype
+
+    @nn.compact
+    def __call__(self, x, rope, is_key):  # [B, T, D]
+        x = constrain(x, (BATCH, TIME, ACT_EMBED))
+        y = RMSNorm(self.dtype, name="attention_norm")(x)
+        x = x + Attention(self.cfg, self.dtype, name="attention")(y, rope, is_key)
+        y = RMSNorm(self.dtype, name="mlp_norm")(x)
+        return x + SwiGLU(self.cfg, self.dtype, name="mlp")(y)
+
+
+class Transformer(nn.Module):
+    """`cfg.layers` blocks and a last norm: [B, T, D] -> [B, T, D].
+
+    is_key: [B, T] bool, True for frames that may be attended to (padding is False), or
+    None where all are true.  At least one frame of every example must be True.
+    """
+
+    cfg: TransformerConfig
+    dtype: jnp.dtype
+
+    @nn.compact
+    def __call__(self, x, is_key=None):
+        cfg = self.cfg
+        rope = rope_tables(x.shape[1], cfg.width // cfg.heads, cfg.rope_theta)
+        block = nn.remat(Block) if cfg.rematerialise else Block
+        x = x.astype(self.dtype)
+        for i in range(cfg.layers):
+            x = block(cfg, self.dtype, name=f"layers_{i}")(x, rope, is_key)
+        return RMSNorm(self.dtype, name="norm")(x)
