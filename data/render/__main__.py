@@ -5,6 +5,7 @@ import dataclasses
 import os
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 from data.errors import DataError
 from data.render.jobs import Limits, Recipe, Report, Source, SynthChoice, render_all
@@ -42,7 +43,8 @@ class RenderArgs:
     workers: int = os.cpu_count() or 1
     """Processes."""
 
-    def __post_init__(self):
+    def check(self) -> None:
+        """Say which number is out of range; not in __post_init__, tyro would box it."""
         for name, least in (("workers", 1), ("min_notes", 1), ("songs", 1)):
             if getattr(self, name) < least:
                 flag = "--" + name.replace("_", "-")
@@ -111,6 +113,7 @@ def run(args: RenderArgs) -> list[Report]:
     """Render and return the reports; a progress bar goes to stderr."""
     from tqdm import tqdm
 
+    args.check()
     omitted: list[str] = []
     if args.midi is None:
         sources = composed_sources(args)
@@ -146,14 +149,21 @@ def main() -> None:
         if not done:
             raise DataError(f"no song of {len(reports)} could be rendered")
     except DataError as error:
-        print("error: " + " ".join(str(error).split()), file=sys.stderr)
-        sys.exit(2)
+        _fail(str(error))
+    except OSError as error:
+        name = f" {error.filename}" if error.filename else ""
+        _fail(f"{error.strerror or error}{name}: check the path, rights and disk space")
     minutes = sum(report.seconds for report in done) / 60
     resumed = sum(report.is_resumed for report in done)
     print(
         f"{len(done)} songs in {args.out} ({minutes:.1f} min new, {resumed} already"
         f" there), {len(reports) - len(done)} skipped"
     )
+
+
+def _fail(message: str) -> NoReturn:
+    print("error: " + " ".join(message.split()), file=sys.stderr)
+    sys.exit(2)
 
 
 if __name__ == "__main__":

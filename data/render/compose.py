@@ -118,7 +118,8 @@ def _draw_form(
         sections.append(list(range(first, min(first + size, total))))
         first += size
     if len(sections) > 1 and len(sections[-1]) < 3:
-        sections[-2] += sections.pop()
+        short = sections.pop()
+        sections[-1] += short
     starts = {section[0] for section in sections}
     ends = {section[-1] for section in sections}
     bars = []
@@ -134,10 +135,10 @@ def _draw_form(
 def _draw_rests(
     rng: np.random.Generator, parts: Sequence[Part], sections: int
 ) -> np.ndarray:
-    """is_playing [parts, sections]: parts rest in about a third of the sections.
+    """is_playing [parts, sections]: parts rest in about a quarter of the sections.
 
-    Every part plays in at least half of them and, where there are three or more, rests
-    in at least one (drums and bass may play throughout); two parts or more always play.
+    Every part plays in at least half of them; where there are three or more, all but
+    drums and bass rest in at least one, unless fewer than two parts would play then.
     """
     count = len(parts)
     is_playing = rng.random((count, sections)) < 0.75

@@ -42,7 +42,8 @@ def assign_stems(events: Iterable[Event]) -> list[Event]:
     since.  A note struck again under a new program is ended in its old stem first.
     """
     program = [0] * 16
-    held: dict[tuple[int, int], int] = {}
+    struck: dict[tuple[int, int], int] = {}  # stem of the last note-on
+    sounding: set[tuple[int, int]] = set()
     out = []
     for event in events:
         key = (event.channel, event.a)
@@ -50,13 +51,14 @@ def assign_stems(events: Iterable[Event]) -> list[Event]:
         if event.kind is Kind.PROGRAM:
             program[event.channel] = event.a
         elif event.kind is Kind.ON:
-            if held.get(key, now) != now:
-                off = Event(event.seconds, Kind.OFF, *key, 0, held[key])
-                out.append(off)
-            held[key] = now
+            if key in sounding and struck[key] != now:
+                out.append(Event(event.seconds, Kind.OFF, *key, 0, struck[key]))
+            struck[key] = now
+            sounding.add(key)
             event = event._replace(stem=now)
         elif event.kind is Kind.OFF:
-            event = event._replace(stem=held.get(key, now))
+            event = event._replace(stem=struck.get(key, now))
+            sounding.discard(key)
         out.append(event)
     return out
 

@@ -164,15 +164,20 @@ def _resumed(folder: Path, about: dict) -> Report:
     return Report(folder.name, 0.0, len(found["stems"]), [], None, is_resumed=True)
 
 
-_synth: Synth | None = None  # one a process, set by the pool's initializer
+_synth: Synth | DataError  # one a process, set by the pool's initializer
 
 
 def _start(choice: SynthChoice) -> None:
     global _synth
-    _synth = choice.make()
+    try:
+        _synth = choice.make()
+    except DataError as error:  # raised here it would reach nobody
+        _synth = error
 
 
 def _work(source: Source, out: Path, limits: Limits) -> Report:
+    if isinstance(_synth, DataError):
+        raise _synth
     return render_song(source, out, _synth, limits)
 
 

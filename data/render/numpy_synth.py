@@ -78,7 +78,7 @@ _HITS |= {42: _HAT, 44: _HAT, 46: _OPEN_HAT, 49: _CYMBAL, 51: _CYMBAL, 57: _CYMB
 
 
 class NumpySynth:
-    """Renders one stem after another; nothing to load."""
+    """Renders one stem after another."""
 
     name = "numpy"
     soundfont = None
@@ -103,7 +103,7 @@ class NumpySynth:
 
 
 def _notes(events: Iterable[Event], seconds: float):
-    """(start, length, pitch, velocity, stem) of every note; open ones end at the end."""
+    """(start, length, pitch, velocity, stem) of every note; open ones never end."""
     struck: dict[tuple[int, int], list[Event]] = {}
     for event in events:
         key = (event.channel, event.a)
@@ -117,7 +117,7 @@ def _notes(events: Iterable[Event], seconds: float):
             yield on.seconds, max(0.0, seconds - on.seconds), on.a, on.b, on.stem
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=128)
 def _render_note(stem: int, pitch: int, length: float, rate: int) -> np.ndarray:
     """One note at full velocity, float32, its release included."""
     # Seeded by the note alone: a stem does not depend on the others, nor on the order.

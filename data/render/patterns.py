@@ -161,7 +161,8 @@ def comp(rng: np.random.Generator, bars: Sequence[Bar], centre: int) -> list[Not
 
 def stab(rng: np.random.Generator, bars: Sequence[Bar], centre: int) -> list[Note]:
     """Short chords, a few a bar."""
-    return _chords(rng, bars, centre, _pick(rng, _STABS), 0.25, longest=0.5)
+    fitting = [line for line in _STABS if _hits(line, bars[0].steps)]  # in 3/4 not all
+    return _chords(rng, bars, centre, _pick(rng, fitting), 0.25, longest=0.5)
 
 
 def _chords(rng, bars, centre, line, hold, longest=4.0) -> list[Note]:
@@ -249,7 +250,7 @@ def ostinato(rng: np.random.Generator, bars: Sequence[Bar], centre: int) -> list
     low = centre + int(rng.integers(-5, 3))
     high = low + int(rng.choice((3, 5, 7)))
     return [
-        Note(_at(bar, step), 0.4, low if velocity > 90 else high, velocity)
+        Note(_at(bar, step), 0.25, low if velocity > 90 else high, velocity)
         for bar in bars
         for step, velocity in _hits(line, bar.steps)
     ]

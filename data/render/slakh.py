@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from data.errors import DataError
 from data.render.events import DRUM_PROGRAM, Event
 from data.render.levels import PEAK_DB, STEM_LUFS, Levelled
 from data.render.midi import midi_bytes
@@ -120,7 +121,12 @@ def write_song(
         (part / name).mkdir(parents=True)
 
     def flac(name: str, audio: np.ndarray) -> None:
-        soundfile.write(part / name, audio, rate, subtype="PCM_16")
+        try:
+            soundfile.write(part / name, audio, rate, subtype="PCM_16")
+        except soundfile.LibsndfileError as error:
+            raise DataError(
+                f"cannot write {part / name} ({error}): check the disk's space"
+            ) from error
 
     for name, entry in meta["stems"].items():
         if entry["audio_rendered"]:
