@@ -1,0 +1,73 @@
+"""Candidate codes of a decoding step and the model's confidence in them (StemGen,
+sec. 2.1.1).  One example; every frame has its own key, so padding moves no draw."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+
+class Draws(NamedTuple):
+    """Randomness of one decoding step."""
+
+    gumbel: jax.Array  # [T, V] float32, picks the candidates
+    noise: jax.Array  # [T] float32 in [0, 1), X of eq. 1
+
+
+def draw_step(
+    key: jax.Array, level: int, step: jax.Array | int, num_frames: int, num_codes: int
+) -> Draws:
+    """Draws that depend on (key, level, step, frame) alone, not on `num_frames`."""
+    step_key = jax.random.fold_in(jax.random.fold_in(key, level), step)
+
+    def draw_frame(frame):
+        k_code, k_rank = jax.random.split(jax.random.fold_in(step_key, frame))
+        return Draws(
+            gumbel=jax.random.gumbel(k_code, (num_codes,)),
+            noise=jax.random.uniform(k_rank),
+        )
+
+    return jax.vmap(draw_frame)(jnp.arange(num_frames))
+
+
+def is_in_nucleus(probabilities: jax.Array, top_p: jax.Array | float) -> jax.Array:
+    """The fewest most probable codes whose mass reaches `top_p`; 1 keeps all.
+
+    probabilities: [..., V].  Returns [..., V] bool.
+    """
+    order = jnp.argsort(-probabilities, axis=-1, stable=True)
+    ranked = jnp.take_along_axis(probabilities, order, axis=-1)
+    mass_before = jnp.cumsum(ranked, axis=-1) - ranked
+    # `top_p >= 1` is asked apart: in float32 the sum may reach 1 before the last code.
+    is_kept = (mass_before < top_p) | (jnp.asarray(top_p) >= 1)
+    rank = jnp.argsort(order, axis=-1)
+    return jnp.take_along_axis(is_kept, rank, axis=-1)
+
+
+def sample_codes(
+    gumbel: jax.Array,
+    logits: jax.Array,
+    temperature: jax.Array | float,
+    top_p: jax.Array | float | None = None,
+) -> tuple[jax.Array, jax.Array]:
+    """Draw one code per frame (Gumbel-max) with its probability.
+
+    Args:
+      gumbel: [T, V] standard Gumbel draws.
+      logits: [T, V] after guidance.
+      temperature: > 0.
+      top_p: nucleus filter (Assumption A10); None leaves it out of the program.
+
+    Returns:
+      codes [T] int32; confidence [T] float32, c(x) of eq. 1: the softmax probability
+      after guidance and temperature, before the filter (Assumption A12).
+    """
+    cooled = logits.astype(jnp.float32) / temperature
+    allowed = cooled
+    if top_p is not None:
+        is_allowed = is_in_nucleus(jax.nn.softmax(cooled, axis=-1), top_p)
+        allowed = jnp.where(is_allowed, cooled, -jnp.inf)
+    codes = jnp.argmax(allowed + gumbel, axis=-1).astype(jnp.int32)
+    chosen = jnp.take_along_axis(cooled, codes[:, None], axis=-1)[:, 0]
+    confidence = jnp.exp(chosen - jax.nn.logsumexp(cooled, axis=-1))
+    return codes, confidence

@@ -1,0 +1,84 @@
+"""What a decoding compiles for and what it merely reads (StemGen, sec. 2.1.1, 3.2.1).
+
+Static: steps per level, guidance, whether a nucleus filter is in the program.  All else
+is traced and per example, so a sweep over it never recompiles.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from stemjax.config.decode import DecodeConfig, Guidance
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Static:
+    """The part of the settings that chooses the compiled program."""
+
+    steps: tuple[int, ...]  # [Q]
+    guidance: Guidance
+    is_filtered: bool  # some example of the batch has top_p < 1
+
+
+class Settings(NamedTuple):
+    """The traced part: NumPy or jax arrays, one row per example."""
+
+    scales: jax.Array  # [B, n] as the guidance uses them: n = branches - 1
+    w_conf: jax.Array  # [B]
+    w_causal: jax.Array  # [B]
+    w_rand: jax.Array  # [B] at a level's first step
+    w_rand_final: jax.Array  # [B] factor on `w_rand` at its last step
+    temperature: jax.Array  # [B] at a level's first step
+    temperature_final: jax.Array  # [B] at its last step
+    top_p: jax.Array  # [B]
+
+
+def stack_settings(
+    configs: DecodeConfig | Sequence[DecodeConfig],
+    batch: int,
+    *,
+    num_codebooks: int,
+    num_sources: int,
+) -> tuple[Static, Settings]:
+    """Split the settings of a batch into the static and the traced part.
+
+    Args:
+      configs: one for all examples, or one for each.
+
+    Raises:
+      ValueError: not one per example, examples that differ in a static setting, or a
+        number of scales other than that of the model's sources.
+    """
+    rows = [configs] * batch if isinstance(configs, DecodeConfig) else list(configs)
+    if len(rows) != batch or not rows:
+        raise ValueError(
+            f"{len(rows)} settings for {batch} contexts: give one for each"
+        )
+    for row in rows:
+        if len(row.scales) != num_sources:
+            raise ValueError(
+                f"scales {row.scales}: the model has {num_sources} guidance sources;"
+                " give one scale for each"
+            )
+        if row.guidance is not rows[0].guidance:
+            raise ValueError("guidance must be the same for all examples of a batch")
+        if row.steps_for(num_codebooks) != rows[0].steps_for(num_codebooks):
+            raise ValueError(
+                f"steps must be the same for all examples of a batch: {row.steps},"
+                f" {rows[0].steps}"
+            )
+    used = {Guidance.NONE: 0, Guidance.SINGLE: 1, Guidance.MULTI: num_sources}
+    static = Static(
+        steps=rows[0].steps_for(num_codebooks),
+        guidance=rows[0].guidance,
+        is_filtered=any(row.top_p < 1 for row in rows),
+    )
+    columns = {
+        name: np.array([getattr(row, name) for row in rows], np.float32)
+        for name in Settings._fields
+    }
+    columns["scales"] = columns["scales"][:, : used[static.guidance]]
+    return static, Settings(**columns)
