@@ -8,7 +8,8 @@ from jax.sharding import AbstractMesh, AxisType
 
 from stemjax.config.runs import CodecRun, CommonRun, StemGenRun
 from stemjax.config.train import MeshConfig
-from stemjax.models import stemgen
+from stemjax.models.flops import flops_per_step, parameter_counts
+from stemjax.nn.axes import MESH_AXES
 from stemjax.tasks.task import Task
 from stemjax.train.state import abstract_state, state_shardings
 from stemjax.train.step import BATCH_AXES, check_batch
@@ -18,8 +19,7 @@ def planned_mesh(cfg: MeshConfig) -> AbstractMesh:
     """The mesh by its sizes alone; -1 takes what this machine's devices leave."""
     rest = max(1, jax.device_count() // (cfg.fsdp * cfg.tensor))
     sizes = (cfg.data if cfg.data > 0 else rest, cfg.fsdp, cfg.tensor)
-    names = ("data", "fsdp", "tensor")
-    return AbstractMesh(sizes, names, axis_types=(AxisType.Auto,) * 3)
+    return AbstractMesh(sizes, MESH_AXES, axis_types=(AxisType.Auto,) * len(sizes))
 
 
 def tokens_per_step(run: CommonRun) -> int:
@@ -32,18 +32,6 @@ def tokens_per_step(run: CommonRun) -> int:
         case _:
             return 0
     return run.batch_size * frames
-
-
-def flops_per_step(run: StemGenRun, counts: dict[str, int]) -> int:
-    """6 x matmul parameters x tokens + 12 L T D per token (forward and backward).
-
-    Embeddings are looked up, not multiplied; of the Q heads a token uses one.
-    """
-    tokens = tokens_per_step(run)
-    frames = tokens // run.batch_size
-    shape = run.model.transformer
-    matmul = counts["backbone"] + counts["head"] // run.model.num_codebooks
-    return tokens * (6 * matmul + 12 * shape.layers * frames * shape.width)
 
 
 def bytes_per_device(task: Task, run: CommonRun, mesh: AbstractMesh) -> int:
@@ -76,8 +64,9 @@ def report(task: Task, run: CommonRun) -> dict[str, Any]:
     mesh = planned_mesh(run.mesh)
     check_batch(run, mesh)
     if isinstance(run, StemGenRun):
-        counts = stemgen.parameter_counts(run.model)
-        flops = flops_per_step(run, counts)
+        counts = parameter_counts(run.model)
+        frames = tokens_per_step(run) // run.batch_size
+        flops = flops_per_step(run.model, run.batch_size, frames)
     else:
         shapes = abstract_state(task, run)
         counts = {
@@ -87,9 +76,7 @@ def report(task: Task, run: CommonRun) -> dict[str, Any]:
         }
         flops = None  # convolutions: see benchmarks/train_step.py
     return {
-        "backbone_params": counts["backbone"],
-        "embedding_params": counts["embedding"],
-        "head_params": counts["head"],
+        **{f"{name}_params": count for name, count in counts.items()},
         "tokens_per_step": tokens_per_step(run),
         "flops_per_step": flops,
         "bytes_per_device": bytes_per_device(task, run, mesh),

@@ -63,13 +63,15 @@ def public_names(kind: str, params: Mapping, model_state: Mapping) -> dict:
     tree = {**params, **model_state} if kind == "codec" else dict(params)
     flat = {k: np.asarray(v) for k, v in flatten(jax.device_get(tree)).items()}
     if kind == "codec":
-        flat = {re.sub(r"\blayers_(\d+)\b", r"layers.\1", k): v for k, v in flat.items()}
+        flat = {
+            re.sub(r"\blayers_(\d+)\b", r"layers.\1", k): v for k, v in flat.items()
+        }
     return dict(sorted(flat.items()))
 
 
 def tree_of(flat: Mapping[str, np.ndarray]) -> tuple[dict, dict]:
     """(params, codebooks) of a codec from its public names."""
-    inner = {re.sub(r"\blayers\.(\d+)\b", r"layers_\1", k): v for k, v in flat.items()}
+    inner = {re.sub(r"\blayers\.(\d+)", r"layers_\1", k): v for k, v in flat.items()}
     tree = unflatten(inner)
     return tree, {"quantizer": tree.pop("quantizer")}
 

@@ -15,6 +15,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 
 from stemjax.config.runs import CommonRun
 from stemjax.io.atomic import write_text
+from stemjax.io.errors import UserError
 from stemjax.nn.axes import make_mesh
 from stemjax.tasks.task import Task
 from stemjax.train import checkpoint, resume
@@ -82,7 +83,10 @@ def fit(
     if sentence := resume.finished(workdir, run.steps):
         print(sentence)
         return Outcome.DONE
-    mesh = make_mesh(run.mesh)
+    try:
+        mesh = make_mesh(run.mesh)
+    except ValueError as error:
+        raise UserError(f"--mesh: {error}") from None
     check_batch(run, mesh)
     with (
         jax.set_mesh(mesh),

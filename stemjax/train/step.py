@@ -10,15 +10,16 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.sharding import AbstractMesh, Mesh, NamedSharding, PartitionSpec
 
 from stemjax.config.runs import CommonRun
 from stemjax.io.errors import UserError
+from stemjax.nn.axes import BATCH, RULES, check_divides
 from stemjax.tasks.task import Sums, Task
 from stemjax.train.optim import ema_rate, learning_rate, make_optimizer
 from stemjax.train.state import TrainState
 
-BATCH_AXES = ("data", "fsdp")  # mesh axes that share the examples of a batch
+BATCH_AXES = dict(RULES)[BATCH]  # mesh axes that share the examples of a batch
 
 
 def batch_sharding(mesh: Mesh) -> NamedSharding:
@@ -26,15 +27,12 @@ def batch_sharding(mesh: Mesh) -> NamedSharding:
     return NamedSharding(mesh, PartitionSpec(BATCH_AXES))
 
 
-def check_batch(run: CommonRun, mesh: Mesh) -> None:
+def check_batch(run: CommonRun, mesh: Mesh | AbstractMesh) -> None:
     """Raises UserError where the batch does not divide over devices."""
-    shares = mesh.shape["data"] * mesh.shape["fsdp"]
-    parts = shares * run.loop.accumulate
-    if run.batch_size % parts:
-        raise UserError(
-            f"batch_size {run.batch_size} must be a multiple of {parts}"
-            f" ({shares} data shares x {run.loop.accumulate} micro-batches)"
-        )
+    try:
+        check_divides(run.batch_size, mesh, micro_batches=run.loop.accumulate)
+    except ValueError as error:
+        raise UserError(f"--batch-size: {error}") from None
 
 
 def make_train_step(

@@ -29,8 +29,8 @@ def _predict(params, frozen, x):
     return jnp.tanh(x @ params["w"] + params["bias"]) * frozen["gain"]
 
 
-def loss(params, model_state, frozen, batch, key):
-    noise = 0.01 * jax.random.normal(key, batch["x"].shape)
+def loss(params, model_state, frozen, batch, key, noise=0.01):
+    noise = noise * jax.random.normal(key, batch["x"].shape)
     y = _predict(params, frozen, batch["x"] + noise)
     squares = jnp.square(y - batch["y"]).mean(axis=1)
     count = jnp.asarray(squares.size, jnp.float32)
