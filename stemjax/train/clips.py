@@ -1,0 +1,129 @@
+"""Four fixed validation examples, heard and seen as training goes on.
+
+`workdir/clips/STEP/` holds, per example, WAV files and one picture of
+mel-spectrograms: for StemGen the context, the true stem, the generated stem and the mix
+(decoding preset `fast`, fixed keys); for a codec the original and its reconstruction.
+"""
+
+import pathlib
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import jax
+import numpy as np
+
+from stemjax.codec import functional
+from stemjax.codec.codec import Codec
+from stemjax.config.categories import CATEGORIES
+from stemjax.config.decode import FAST
+from stemjax.config.runs import CodecRun, Run
+from stemjax.decode.windows import decode_long
+from stemjax.io.audio import write_wav
+from stemjax.train.hooks import Hook
+from stemjax.train.state import TrainState
+
+CLIPS = 4
+KEY = 0  # of decoding: the same noise at every step, so that clips can be compared
+FULL_SCALE = 32768.0
+
+
+def clips_hook(
+    run: Run,
+    codec: Codec | None,
+    eval_batches: Callable[[], Iterator[Mapping[str, np.ndarray]]] | None,
+) -> tuple[Hook, ...]:
+    """The hook of one run; none where there is no cadence, no data or no codec."""
+    if not run.loop.clips_every or eval_batches is None:
+        return ()
+    if codec is None and not isinstance(run, CodecRun):
+        print("no clips are decoded: a token store needs --codec to be heard")
+        return ()
+
+    def write(step: int, state: TrainState) -> None:
+        batch = first_rows(eval_batches())
+        folder = pathlib.Path(run.workdir) / "clips" / str(step)
+        if isinstance(run, CodecRun):
+            rows = reconstructed(run, state, batch)
+        else:
+            rows = generated(run, codec, state, batch)
+        for k, sounds in enumerate(rows, start=1):
+            write_row(folder, k, sounds, run_rate(run, codec))
+
+    return (Hook(run.loop.clips_every, write),)
+
+
+def run_rate(run: Run, codec: Codec | None) -> int:
+    """Samples per second of what is written."""
+    return (run.model if isinstance(run, CodecRun) else codec.config).sample_rate
+
+
+def first_rows(batches: Iterator[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """The first valid rows of the first batch, at most `CLIPS`."""
+    batch = next(iter(batches))
+    rows = np.flatnonzero(batch["is_valid"])[:CLIPS]
+    return {name: np.asarray(value)[rows] for name, value in batch.items()}
+
+
+def reconstructed(
+    run: CodecRun, state: TrainState, batch: Mapping[str, np.ndarray]
+) -> list[dict[str, np.ndarray]]:
+    """Each original beside what the codec makes of it."""
+    audio = batch["audio"].astype(np.float32) / FULL_SCALE
+    variables = {"params": state.averaged, "codebooks": state.model_state}
+    codes = functional.encode(variables, run.model, audio)
+    heard = np.asarray(functional.decode(variables, run.model, codes))
+    return [
+        {"original": a, "reconstruction": b[: len(a)]}
+        for a, b in zip(audio, heard, strict=True)
+    ]
+
+
+def generated(
+    run: Any, codec: Codec, state: TrainState, batch: Mapping[str, np.ndarray]
+) -> list[dict[str, np.ndarray]]:
+    """Each context with the true and the generated stem and the mix."""
+    if "context_codes" in batch:
+        context_codes = batch["context_codes"].astype(np.int32)
+        context = np.asarray(codec.decode(context_codes))
+        target = np.asarray(codec.decode(batch["target_codes"].astype(np.int32)))
+    else:
+        context = batch["context"].astype(np.float32) / FULL_SCALE
+        target = batch["target"].astype(np.float32) / FULL_SCALE
+        context_codes = np.asarray(codec.encode(context))
+    frames = context_codes.shape[-1]
+    decoded = decode_long(
+        state.averaged,
+        run.model,
+        FAST,
+        context_codes,
+        {"instrument": batch["instrument"].astype(np.int32)},
+        jax.random.split(jax.random.key(KEY), len(context_codes)),
+        num_frames=frames,
+        window_frames=frames,
+    )
+    stems = np.asarray(codec.decode(decoded.codes))[:, : context.shape[1]]
+    return [
+        {
+            "context": a,
+            f"true-{CATEGORIES[i]}": t,
+            f"generated-{CATEGORIES[i]}": s,
+            "mix": (a + s) / max(1.0, float(np.abs(a + s).max())),
+        }
+        for a, t, s, i in zip(
+            context, target, stems, batch["instrument"].tolist(), strict=True
+        )
+    ]
+
+
+def write_row(
+    folder: pathlib.Path, number: int, sounds: Mapping[str, np.ndarray], rate: int
+) -> None:
+    """`NUMBER-name.wav` for each sound, and `NUMBER.png` of all of them."""
+    from stemjax.arrays.mel import mel_power
+    from stemjax.io.picture import save_spectrograms
+
+    for name, audio in sounds.items():
+        write_wav(folder / f"{number}-{name}.wav", audio, rate)
+    rows = [(name, mel_power(a, sample_rate=rate)) for name, a in sounds.items()]
+    seconds = len(next(iter(sounds.values()))) / rate
+    save_spectrograms(folder / f"{number}.png", rows, seconds=seconds)

@@ -1,0 +1,143 @@
+"""Prefetching, metric files, shardings, public names: the trainer's small parts."""
+
+import itertools
+import threading
+import time
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.sharding import PartitionSpec
+
+from stemjax.config.presets import PRESETS, STEMGEN_SLAKH
+from stemjax.config.train import MeshConfig
+from stemjax.models import stemgen
+from stemjax.train import metrics
+from stemjax.train.dry_run import planned_mesh
+from stemjax.train.export import public_names, tree_of
+from stemjax.train.hooks import Hook, Progress
+from stemjax.train.prefetch import Prefetch
+from stemjax.train.sharding import param_shardings, unbox
+
+
+def test_batches_come_in_order_and_the_wait_is_counted():
+    def slow():
+        for k in range(3):
+            time.sleep(0.05)
+            yield k
+
+    batches = Prefetch(slow(), lambda k: 10 * k)
+    assert list(batches) == [0, 10, 20]
+    assert 0.02 < batches.waited
+    with pytest.raises(StopIteration):
+        next(batches)
+    batches.close()
+
+
+def test_an_error_in_the_data_is_raised_where_its_batch_would_have_come():
+    def faulty():
+        yield 1
+        raise OSError("record 7 is broken")
+
+    batches = Prefetch(faulty(), lambda k: k)
+    assert next(batches) == 1
+    with pytest.raises(OSError, match="record 7"):
+        next(batches)
+    batches.close()
+
+
+def test_prefetching_stays_ahead_by_its_depth_and_ends_with_the_run():
+    made = []
+    batches = Prefetch(itertools.count(), lambda k: made.append(k) or k, depth=2)
+    assert next(batches) == 0
+    time.sleep(0.3)
+    assert len(made) <= 4  # taken, two waiting, one in the hand
+    batches.close()
+    assert not [t for t in threading.enumerate() if t.name == "prefetch"]
+
+
+def test_sums_are_divided_once_and_empty_counts_are_left_out():
+    total = {}
+    for value, count in ((3.0, 1.0), (0.0, 3.0)):
+        total = metrics.add(total, {"a": (value, count), "never": (0.0, 0.0)})
+    # a mean of means would be (3 + 0) / 2
+    assert metrics.divide(total) == {"a": 0.75}
+
+
+def test_lines_keep_full_precision_and_rewind(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    value = float(np.float32(1) / np.float32(3))
+    for step in (1, 2, 3):
+        metrics.append_line(path, {"step": step, "loss": value})
+    assert metrics.read_lines(path)[0]["loss"] == value
+    metrics.drop_after(path, 2)
+    assert [line["step"] for line in metrics.read_lines(path)] == [1, 2]
+    with pytest.raises(ValueError, match="JSON"):
+        metrics.append_line(path, {"step": 4, "loss": float("nan")})
+
+
+def test_tensorboard_events_are_written(tmp_path):
+    board = metrics.TensorBoard(tmp_path, start_step=0)
+    board.write(1, {"train/loss": 2.0})
+    board.close()
+    (events,) = (tmp_path / "tensorboard").iterdir()
+    assert b"train/loss" in events.read_bytes()
+
+
+def test_progress_survives_json():
+    progress = Progress(best_value=0.5, best_step=7, window={"loss": (0.1, 2.0)})
+    assert Progress.from_json(progress.to_json()) == progress
+
+
+def test_hooks_fire_on_multiples_and_zero_is_never():
+    assert [s for s in range(1, 9) if Hook(3, print).is_due(s)] == [3, 6]
+    assert not any(Hook(0, print).is_due(s) for s in range(10))
+
+
+def test_the_papers_parameters_are_shared_out_over_the_mesh():
+    mesh = planned_mesh(MeshConfig(data=2, fsdp=4, tensor=2))
+    boxed = jax.eval_shape(
+        lambda k: stemgen.init(k, STEMGEN_SLAKH.model, boxed=True), jax.random.key(0)
+    )
+    places = param_shardings(boxed, mesh)
+    flat = jax.tree.leaves_with_path(places)
+    shapes = jax.tree.leaves(unbox(boxed))
+    assert len(flat) == len(shapes)
+    for (path, place), leaf in zip(flat, shapes, strict=True):
+        # every big matrix is cut at least four ways
+        if leaf.size >= 2**20:
+            assert leaf.size >= 4 * np.prod(place.shard_shape(leaf.shape)), path
+    assert places["heads"]["kernel"].spec == PartitionSpec(None, "fsdp", "tensor")
+
+
+def test_a_dimension_that_does_not_divide_stays_whole():
+    mesh = planned_mesh(MeshConfig(data=1, fsdp=3, tensor=2))
+    boxed = jax.eval_shape(
+        lambda k: stemgen.init(k, STEMGEN_SLAKH.model, boxed=True), jax.random.key(0)
+    )
+    spec = param_shardings(boxed, mesh)["heads"]["kernel"].spec
+    assert spec == PartitionSpec(None, None, "tensor")  # 1024 / 3 is not whole
+
+
+def test_codec_names_are_the_published_ones_and_come_back():
+    params = {
+        "encoder": {"layers_0": {"conv": {"weight": jnp.ones((2, 1, 3))}}},
+        "decoder": {"layers_13": {"lstm": {"weight_ih_l0": jnp.ones((4, 1))}}},
+    }
+    state = {"quantizer": {"layers_1": {"codebook": {"embed": jnp.zeros((3, 2))}}}}
+    flat = public_names("codec", params, state)
+    assert list(flat) == [
+        "decoder.layers.13.lstm.weight_ih_l0",
+        "encoder.layers.0.conv.weight",
+        "quantizer.layers.1.codebook.embed",
+    ]
+    again, codebooks = tree_of(flat)
+    assert jax.tree.structure(again) == jax.tree.structure(params)
+    assert jax.tree.structure(codebooks) == jax.tree.structure(state)
+    assert list(public_names("stemgen", {"a": {"b": jnp.ones(1)}}, {})) == ["a.b"]
+
+
+def test_the_tiny_presets_log_every_step():
+    for name, run in PRESETS.items():
+        assert run.loop.log_every == 1 or not name.endswith("-tiny"), name
