@@ -6,28 +6,32 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+TINY = float(jnp.finfo(jnp.float32).tiny)  # a uniform draw of 0 has no logarithm
+
 
 class Draws(NamedTuple):
     """Randomness of one decoding step."""
 
     gumbel: jax.Array  # [T, V] float32, picks the candidates
-    noise: jax.Array  # [T] float32 in [0, 1), X of eq. 1
+    noise: jax.Array  # [T] float32 in (0, 1), X of eq. 1
 
 
 def draw_step(
-    key: jax.Array, level: int, step: jax.Array | int, num_frames: int, num_codes: int
+    level_key: jax.Array, step: jax.Array | int, num_frames: int, num_codes: int
 ) -> Draws:
-    """Draws that depend on (key, level, step, frame) alone, not on `num_frames`."""
-    step_key = jax.random.fold_in(jax.random.fold_in(key, level), step)
+    """Draws that depend on (key, step, frame) alone, not on `num_frames`.
+
+    level_key: an example's key with the level folded in.
+    """
+    step_key = jax.random.fold_in(level_key, step)
 
     def draw_frame(frame):
-        k_code, k_rank = jax.random.split(jax.random.fold_in(step_key, frame))
-        return Draws(
-            gumbel=jax.random.gumbel(k_code, (num_codes,)),
-            noise=jax.random.uniform(k_rank),
-        )
+        key = jax.random.fold_in(step_key, frame)
+        # One row for both uses: a second generator would double the time to compile.
+        return jax.random.uniform(key, (num_codes + 1,), minval=TINY)
 
-    return jax.vmap(draw_frame)(jnp.arange(num_frames))
+    uniform = jax.vmap(draw_frame)(jnp.arange(num_frames))
+    return Draws(gumbel=-jnp.log(-jnp.log(uniform[:, 1:])), noise=uniform[:, 0])
 
 
 def is_in_nucleus(probabilities: jax.Array, top_p: jax.Array | float) -> jax.Array:

@@ -2,9 +2,10 @@
 
 The forward is batch-first over examples x branches; guidance, sampling, ranking and
 revealing are written for one example and mapped around it inside the scanned step.
-The host calls one program per chunk of at most 16 steps, compiled once per (chunk
-length, level, guidance, bucket, nucleus filter), and never waits inside a level: with
-`progress` it stays one chunk ahead of the device.
+The host calls one program per chunk of 16 steps.  The level and the number of steps are
+traced, so one compiled program (of a batch size, frame bucket, guidance and nucleus
+filter) serves all levels and presets; it still evaluates the head of its level alone.
+The host never waits inside a level: with `progress` it stays one chunk ahead.
 """
 
 import functools
@@ -25,7 +26,7 @@ from stemjax.decode.network import Network, StemGenNetwork
 from stemjax.decode.schedule import reveal_counts
 from stemjax.decode.settings import Settings, stack_settings
 
-MAX_CHUNK = 16  # steps per program: progress moves every few seconds on two cores
+CHUNK = 16  # steps per call: progress moves every few seconds on two cores
 PADDING_ORDER = -1
 GIVEN_ORDER = 0
 
@@ -141,7 +142,6 @@ def decode_with(
                 state = clock.call(
                     _run_chunk,
                     network,
-                    level,
                     static.is_filtered,
                     branches_together,
                     params,
@@ -149,43 +149,43 @@ def decode_with(
                     settings,
                     keys,
                     lengths,
+                    np.int32(level),
                     steps,
                     state,
                 )
-                done = min(static.steps[level], (i + 1) * len(steps.number))
+                done = min(static.steps[level], (i + 1) * CHUNK)
                 bar.dispatched(state, sum(static.steps[:level]) + done)
         codes, order = clock.call(_finish, state, network.codebook_size)
         bar.wait()
     return DecodeResult(codes, order, clock.seconds)
 
 
-def chunk_length(steps: int) -> int:
-    """Steps per program: the fewest parts of at most `MAX_CHUNK`, equal in length."""
-    parts = -(-steps // MAX_CHUNK)
-    return -(-steps // parts)
-
-
 def plan_level(num_hidden: jax.Array, steps: int, max_hidden: int) -> tuple[Steps, ...]:
-    """The steps of a level in chunks of equal length; the last may end in idle steps.
+    """The steps of a level in chunks of one length; the last may end in idle steps.
 
     num_hidden: [B] codes to reveal, traced.
     """
-    size = chunk_length(steps)
     reveals = reveal_counts(num_hidden, steps, max_hidden).T  # [S, B]
-    reveals = jnp.pad(reveals, ((0, -steps % size), (0, 0)))
+    reveals = jnp.pad(reveals, ((0, -steps % CHUNK), (0, 0)))
     number = jnp.arange(1, len(reveals) + 1)
     last = jnp.maximum(jnp.minimum(num_hidden, steps) - 1, 1)  # S_eff - 1
     share = jnp.clip((number[:, None] - 1) / last, 0, 1)
-    whole = Steps(number, reveals, share)
     return tuple(
-        jax.tree.map(lambda rows: rows[i : i + size], whole)  # noqa: B023
-        for i in range(0, steps, size)
+        Steps(number[i : i + CHUNK], reveals[i : i + CHUNK], share[i : i + CHUNK])
+        for i in range(0, steps, CHUNK)
     )
 
 
 @functools.partial(jax.jit, static_argnames=("network", "static"))
 def _start(
-    network, static, params, context_codes, conditions, lengths, given_codes, is_given
+    network,
+    static,
+    params,
+    context_codes,
+    conditions,
+    lengths,
+    given_codes,
+    is_given,
 ):
     """Embed every branch's context once; hide all that is not given; plan the steps.
 
@@ -223,11 +223,10 @@ def _start(
 
 
 @functools.partial(
-    jax.jit, static_argnames=("network", "level", "is_filtered", "branches_together")
+    jax.jit, static_argnames=("network", "is_filtered", "branches_together")
 )
 def _run_chunk(
     network,
-    level,
     is_filtered,
     branches_together,
     params,
@@ -235,10 +234,12 @@ def _run_chunk(
     settings,
     keys,
     lengths,
+    level,
     steps,
     state,
 ):
     """Scan over some steps of one level."""
+    level_keys = jax.vmap(lambda key: jax.random.fold_in(key, level))(keys)
 
     def one_step(state, step):
         def run(state):
@@ -246,15 +247,15 @@ def _run_chunk(
                 network, params, embedded, state.codes, level, branches_together
             )
             reveal = functools.partial(
-                reveal_one, step.number, level, network.codebook_size, is_filtered
+                reveal_one, step.number, network.codebook_size, is_filtered
             )
             codes, order = jax.vmap(reveal)(
                 logits,
                 state.codes[:, level],
                 state.order[:, level],
                 settings,
-                keys,
                 lengths,
+                level_keys,
                 step.reveals,
                 step.share,
             )
@@ -271,7 +272,8 @@ def _run_chunk(
 def _branch_logits(network, params, embedded, codes, level, branches_together):
     """[B, branches, T, V] logits of one level.  Finer levels are hidden from the model,
     also where their codes are given: training never showed it any (sec. 2.1)."""
-    codes = codes.at[:, level + 1 :].set(network.codebook_size)
+    is_finer = jnp.arange(network.num_codebooks)[:, None] > level
+    codes = jnp.where(is_finer, network.codebook_size, codes)
     batch, branches = jax.tree.leaves(embedded)[0].shape[:2]
     if branches_together:
         rows = jax.tree.map(
@@ -289,25 +291,24 @@ def _branch_logits(network, params, embedded, codes, level, branches_together):
 
 def reveal_one(
     number: jax.Array,
-    level: int,
     mask_code: int,
     is_filtered: bool,
     logits: jax.Array,
     codes: jax.Array,
     order: jax.Array,
     settings: Settings,
-    key: jax.Array,
     length: jax.Array,
+    key: jax.Array,
     count: jax.Array,
     share: jax.Array,
 ) -> tuple[jax.Array, jax.Array]:
     """One step of one example and level: propose, rank, keep the best `count`.
 
-    logits: [branches, T, V].  codes, order: [T].  settings: one row.  Revealed codes
-    are never hidden again (Assumption A14).  Returns codes, order [T].
+    logits: [branches, T, V].  codes, order: [T].  settings: one row.  key: the level's.
+    Revealed codes are never hidden again (Assumption A14).  Returns codes, order [T].
     """
     _, num_frames, num_codes = logits.shape
-    draws = draw_step(key, level, number, num_frames, num_codes)
+    draws = draw_step(key, number, num_frames, num_codes)
     proposed, confidence = sample_codes(
         draws.gumbel,
         combine_guidance(logits, settings.scales),

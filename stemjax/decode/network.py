@@ -37,9 +37,12 @@ class Network(Protocol):
         ...
 
     def logits(
-        self, params: Any, embedded: Any, target_codes: jax.Array, level: int
+        self, params: Any, embedded: Any, target_codes: jax.Array, level: jax.Array
     ) -> jax.Array:
-        """Logits of one level.  target_codes [R, Q, T], V = MASK -> [R, T, V]."""
+        """Logits of one level, a traced [] int32.
+
+        target_codes [R, Q, T], V = MASK -> [R, T, V].
+        """
         ...
 
 

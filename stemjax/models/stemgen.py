@@ -91,13 +91,13 @@ class Heads(nn.Module):
     dtype: jnp.dtype
 
     @nn.compact
-    def __call__(self, x, level):  # [B, T, D], int or [B] int32 -> [B, T, V] float32
+    def __call__(self, x, level):  # [B, T, D], [] or [B] int32 -> [B, T, V] float32
         cfg = self.cfg
         shape = (cfg.num_codebooks, cfg.transformer.width, cfg.codebook_size)
         init = nn.initializers.normal(HEAD_STDDEV)
         init = nn.with_logical_partitioning(init, (LEVELS, EMBED, VOCAB))
         kernels = self.param("kernel", init, shape, jnp.float32).astype(self.dtype)
-        if isinstance(level, int):
+        if jnp.ndim(level) == 0:  # may be traced: decoding compiles once for all levels
             logits = x @ kernels[level]
         else:
             # each example's own kernel; a product with one-hot rows, because its
@@ -242,8 +242,8 @@ def apply_level(
       context: [B, T, D/2] from `embed_context`.
       target_codes: [B, Q, T] int32; V (= `cfg.codebook_size`) is MASK.
       condition: [B, D/2] from `embed_conditions`.
-      level: a Python int (decoding), or [B] int32, one level per example (training).
-        Either way only the heads asked for are evaluated.
+      level: [] int32 (decoding; traced or not), or [B] int32, one level per example
+        (training).  Either way only the heads asked for are evaluated.
       is_key: [B, T] bool, True for frames within the true length; None: all are.
       dtype: of matrix products; None: what the config says for this backend.
     """

@@ -10,19 +10,23 @@ from stemjax.arrays.sampling import draw_step, is_in_nucleus, sample_codes
 KEY = jax.random.key(7)
 
 
+def draws(frames, codes, key=KEY, level=0, step=1):
+    return draw_step(jax.random.fold_in(key, level), step, frames, codes)
+
+
 def test_draws_of_a_frame_do_not_depend_on_the_number_of_frames():
-    short, long = (draw_step(KEY, 1, 3, frames, 16) for frames in (5, 12))
+    short, long = draws(5, 16), draws(12, 16)
     np.testing.assert_array_equal(short.gumbel, long.gumbel[:5])
     np.testing.assert_array_equal(short.noise, long.noise[:5])
 
 
 def test_draws_differ_with_key_level_step_and_frame():
-    base = draw_step(KEY, 1, 3, 4, 16)
+    base = draws(4, 16, level=1, step=3)
     others = [
-        draw_step(jax.random.key(8), 1, 3, 4, 16),
-        draw_step(KEY, 2, 3, 4, 16),
-        draw_step(KEY, 1, 4, 4, 16),
-        draw_step(KEY, 3, 1, 4, 16),  # level and step are not interchangeable
+        draws(4, 16, jax.random.key(8), level=1, step=3),
+        draws(4, 16, level=2, step=3),
+        draws(4, 16, level=1, step=4),
+        draws(4, 16, level=3, step=1),  # level and step are not interchangeable
     ]
     everything = jnp.stack([base.gumbel, *(o.gumbel for o in others)])
     assert np.unique(np.asarray(everything)).size == everything.size
@@ -33,7 +37,7 @@ def test_draws_differ_with_key_level_step_and_frame():
 def test_frequencies_are_the_softmax_at_the_temperature():
     frames, temperature = 20_000, 0.5
     logits = np.array([1.0, 0.0, -1.0, 0.5], np.float32)
-    gumbel = draw_step(KEY, 0, 1, frames, 4).gumbel
+    gumbel = draws(frames, 4).gumbel
     codes, confidence = sample_codes(gumbel, jnp.tile(logits, (frames, 1)), temperature)
     exact = np.exp(logits / temperature)
     exact /= exact.sum()
@@ -44,7 +48,7 @@ def test_frequencies_are_the_softmax_at_the_temperature():
 
 
 def test_noise_is_uniform():
-    noise = np.asarray(draw_step(KEY, 0, 1, 20_000, 1).noise)
+    noise = np.asarray(draws(20_000, 1).noise)
     assert 0 <= noise.min() and noise.max() < 1
     tenths = np.histogram(noise, 10, (0, 1))[0] / noise.size
     np.testing.assert_allclose(tenths, 0.1, atol=0.01)  # 4.7 standard deviations
@@ -52,7 +56,7 @@ def test_noise_is_uniform():
 
 def test_a_small_temperature_takes_the_most_probable():
     logits = jnp.asarray(np.random.default_rng(0).normal(size=(30, 8)), jnp.float32)
-    gumbel = draw_step(KEY, 0, 1, 30, 8).gumbel
+    gumbel = draws(30, 8).gumbel
     codes, confidence = sample_codes(gumbel, logits, 1e-4)
     np.testing.assert_array_equal(codes, jnp.argmax(logits, -1))
     assert codes.dtype == jnp.int32 and confidence.min() > 0.99
@@ -78,7 +82,7 @@ def test_the_nucleus_is_the_smallest_set_that_reaches_its_mass(top_p):
 
 def test_filtered_sampling_stays_inside_and_a_filter_of_one_changes_nothing():
     logits = jnp.tile(jnp.log(jnp.array([0.1, 0.4, 0.3, 0.2])), (2_000, 1))
-    gumbel = draw_step(KEY, 0, 1, 2_000, 4).gumbel
+    gumbel = draws(2_000, 4).gumbel
     plain, confidence = sample_codes(gumbel, logits, 1.0)
     same, same_confidence = sample_codes(gumbel, logits, 1.0, jnp.asarray(1.0))
     np.testing.assert_array_equal(plain, same)

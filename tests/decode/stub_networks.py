@@ -37,7 +37,7 @@ class TableNetwork:
         beside = jnp.pad(
             target_codes, ((0, 0), (0, 0), (1, 1)), constant_values=self.codebook_size
         )
-        out = params["context"][level][embedded["context"][:, level]]
+        out = params["context"][level, embedded["context"][:, level]]
         out += params["condition"][embedded["condition"]][:, None]
         for q in range(self.num_codebooks):
             for i in range(3):
@@ -67,7 +67,7 @@ def keys_of(*seeds: int) -> jax.Array:
 
 
 def inputs(network, batch: int, frames: int, seed: int = 0):
-    """Random context codes [B, Q, T], conditions and keys; row b is that of any batch."""
+    """Random context codes [B, Q, T], conditions, keys; row b is that of any batch."""
     rows = [np.random.default_rng((seed, b)) for b in range(batch)]
     shape = (network.num_codebooks, frames)
     context = np.stack([r.integers(0, network.codebook_size, shape) for r in rows])
