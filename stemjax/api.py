@@ -21,7 +21,7 @@ from stemjax.io.audio import MIN_SECONDS, check_audio, rms_db, to_mono
 from stemjax.io.errors import UserError
 from stemjax.io.release import locate, read_release
 from stemjax.io.weights import unflatten
-from stemjax.train.checkpoint import restore_model
+from stemjax.train.export import restore_model
 
 MAX_SECONDS = 60.0
 SILENT_DB = -60.0
