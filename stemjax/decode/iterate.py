@@ -200,7 +200,7 @@ def _start(
 
     embedded = network.embed(
         params,
-        per_branch(context_codes),
+        per_branch(context_codes.astype(jnp.int32)),
         jax.tree.map(per_branch, conditions),
         jnp.tile(patterns, (batch, 1)),
         per_branch(lengths),
