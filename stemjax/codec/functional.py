@@ -1,81 +1,94 @@
-"""EnCodec as pure functions of plain arrays; no Linen object leaves this module.
+"""The codec as pure functions of plain pytrees: what training and decoding call.
 
-`variables = {"params": ..., "codebooks": ...}`: params of encoder and decoder, codebooks
-in the published nesting (`quantizer.layers.0.codebook.embed`, ...).
+`variables = {"params": {"encoder", "decoder"}, "codebooks": {"quantizer"}}`; codebooks
+are state, not parameters: they move by averages, not by gradients (EnCodec, sec. 3.2).
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from stemjax.arrays.vq import lookup, quantize_residual
+from stemjax.arrays.vq import quantize_residual
 from stemjax.codec.seanet import Decoder, Encoder
 from stemjax.config.codec import CodecConfig
 
+Tree = Mapping[str, Any]
+
 
 def init(key: jax.Array, cfg: CodecConfig) -> tuple[dict, dict]:
-    """Fresh params, and codebooks that are all zero with `inited` = 0."""
-    k_encoder, k_decoder = jax.random.split(key)
-    audio = jnp.zeros((1, 2 * cfg.hop))
-    latents = jnp.zeros((1, 2, cfg.hidden_size))
+    """Fresh (params, codebooks).
+
+    Kernels are normal with variance 1 / fan-in, biases zero.  Codebooks are zero with
+    `inited` 0: training begins by replacing them with k-means of its first latents.
+    """
+    key_encoder, key_decoder = jax.random.split(key)
+    audio = jnp.zeros((1, cfg.hop))
+    latents = jnp.zeros((1, 1, cfg.hidden_size))
     params = {
-        "encoder": Encoder(cfg).init(k_encoder, audio)["params"],
-        "decoder": Decoder(cfg).init(k_decoder, latents)["params"],
+        "encoder": Encoder(cfg).init(key_encoder, audio)["params"],
+        "decoder": Decoder(cfg).init(key_decoder, latents)["params"],
     }
-    shape = (cfg.codebook_size, cfg.hidden_size)
+    embeddings = jnp.zeros((cfg.num_codebooks, cfg.codebook_size, cfg.hidden_size))
+    return params, codebook_tree(embeddings, is_inited=False)
+
+
+def codebook_tree(embeddings: jax.Array, *, is_inited: bool) -> dict:
+    """[Q, V, D] embeddings as the tree of published names, averages at one use each."""
     layers = {
-        f"layers_{q}": {
+        f"layers_{level}": {
             "codebook": {
-                "embed": jnp.zeros(shape),
-                "embed_avg": jnp.zeros(shape),
-                "cluster_size": jnp.zeros(cfg.codebook_size),
-                "inited": jnp.zeros(1),
+                "embed": embed,
+                "embed_avg": embed,
+                "cluster_size": jnp.ones(embed.shape[:1]),
+                "inited": jnp.full((1,), float(is_inited)),
             }
         }
-        for q in range(cfg.num_codebooks)
+        for level, embed in enumerate(embeddings)
     }
-    return params, {"quantizer": layers}
+    return {"quantizer": layers}
 
 
-def stack_codebooks(codebooks: Any, name: str = "embed") -> jax.Array:
-    """One field of all levels, coarse first: [Q, ...]."""
+def stack_codebooks(codebooks: Tree, name: str = "embed") -> jax.Array:
+    """One field of all levels, coarse first: [Q, ...]; embeddings are [Q, V, D]."""
     layers = codebooks["quantizer"]
     return jnp.stack(
         [layers[f"layers_{q}"]["codebook"][name] for q in range(len(layers))]
     )
 
 
-def encode_latents(params: Any, cfg: CodecConfig, audio: jax.Array) -> jax.Array:
-    """Audio [B, N] in [-1, 1] -> latent frames [B, ceil(N / hop), D]."""
+def encode_latents(params: Tree, cfg: CodecConfig, audio: jax.Array) -> jax.Array:
+    """Samples [B, N] to latent frames [B, ceil(N / hop), D]; differentiable."""
     return Encoder(cfg).apply({"params": params["encoder"]}, audio)
 
 
-def decode_latents(params: Any, cfg: CodecConfig, latents: jax.Array) -> jax.Array:
-    """Latent frames [B, T, D] -> audio [B, T * hop]."""
+def decode_latents(params: Tree, cfg: CodecConfig, latents: jax.Array) -> jax.Array:
+    """Latent frames [B, T, D] to samples [B, T * hop]; differentiable."""
     return Decoder(cfg).apply({"params": params["decoder"]}, latents)
 
 
-def quantize(codebooks: Any, latents: jax.Array) -> jax.Array:
-    """Latent frames [B, T, D] -> codes [B, Q, T] int32."""
+def quantize(codebooks: Tree, latents: jax.Array) -> jax.Array:
+    """Latent frames [B, T, D] to codes [B, Q, T] int32."""
     batch, frames, width = latents.shape
     flat = latents.reshape(-1, width)
     codes, _, _ = quantize_residual(flat, stack_codebooks(codebooks))
     return codes.reshape(-1, batch, frames).swapaxes(0, 1)
 
 
-def dequantize(codebooks: Any, codes: jax.Array) -> jax.Array:
-    """Codes [B, Q, T] -> latent frames [B, T, D]."""
-    return lookup(codes.swapaxes(0, 1), stack_codebooks(codebooks))
+def dequantize(codebooks: Tree, codes: jax.Array) -> jax.Array:
+    """Codes [B, Q, T] to latent frames [B, T, D]: the sum of the levels."""
+    tables = stack_codebooks(codebooks)
+    return sum(tables[level][codes[:, level]] for level in range(codes.shape[1]))
 
 
-def encode(variables: Any, cfg: CodecConfig, audio: jax.Array) -> jax.Array:
-    """Audio [B, N] -> codes [B, Q, T] int32."""
+def encode(variables: Tree, cfg: CodecConfig, audio: jax.Array) -> jax.Array:
+    """Samples [B, N] in -1..1 to codes [B, Q, ceil(N / hop)] int32."""
     latents = encode_latents(variables["params"], cfg, audio)
     return quantize(variables["codebooks"], latents)
 
 
-def decode(variables: Any, cfg: CodecConfig, codes: jax.Array) -> jax.Array:
-    """Codes [B, Q, T] -> audio [B, T * hop]."""
+def decode(variables: Tree, cfg: CodecConfig, codes: jax.Array) -> jax.Array:
+    """Codes [B, Q, T] to samples [B, T * hop]."""
     latents = dequantize(variables["codebooks"], codes)
     return decode_latents(variables["params"], cfg, latents)

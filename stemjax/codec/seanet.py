@@ -1,110 +1,172 @@
-"""SEANet encoder and decoder of EnCodec; parameter paths are the published names.
+"""SEANet encoder and decoder with an LSTM, as published in EnCodec (sec. 3.1).
 
-`layers_3/conv/weight` here is `layers.3.conv.weight` in the published file.  Activations
-take a number of their own there, hence the gaps.
+Submodules are numbered as the published modules are, so a path of a parameter here is
+its published name: `encoder/layers_1/block/3/conv/weight`.  Audio is [B, N] samples at
+`cfg.sample_rate`, latent frames are [B, T, D] with T = ceil(N / hop).
+
+Both are split in three parts, `front`, `recur` and `tail`, so that long audio can be
+run in chunks: only `recur` carries a state (`codec/long_audio.py`).
 """
 
 import flax.linen as nn
 import jax
 
 from stemjax.config.codec import CodecConfig
-from stemjax.nn.conv import Conv, ConvTranspose
-from stemjax.nn.recurrent import LSTM
+from stemjax.nn.conv import Conv1d, ConvTranspose1d
+from stemjax.nn.recurrent import LSTM, Carry
 
 
-class ResidualBlock(nn.Module):
-    """ELU, dilated convolution, ELU, pointwise convolution, and the input added."""
+def _conv(cfg: CodecConfig, channels: int, features: int, size: int, **kw) -> Conv1d:
+    return Conv1d(
+        channels,
+        features,
+        size,
+        is_causal=cfg.use_causal_conv,
+        pad_mode=cfg.pad_mode,
+        **kw,
+    )
+
+
+class Branch(nn.Module):
+    """ELU and convolution, twice; the second one looks at single samples."""
 
     cfg: CodecConfig
+    width: int
     dilation: int
 
     @nn.compact
-    def __call__(self, x):  # [B, N, C]
-        cfg, width = self.cfg, x.shape[-1]
-        common = {"is_causal": cfg.use_causal_conv, "pad_mode": cfg.pad_mode}
-        y = Conv(
-            width // cfg.compress,
-            cfg.residual_kernel_size,
-            dilation=self.dilation,
-            name="block_1",
-            **common,
-        )(nn.elu(x))
-        y = Conv(width, 1, name="block_3", **common)(nn.elu(y))
-        if cfg.use_conv_shortcut:
-            x = Conv(width, 1, name="shortcut", **common)(x)
+    def __call__(self, x, length=None):
+        hidden = self.width // self.cfg.compress
+        size = self.cfg.residual_kernel_size
+        first = _conv(
+            self.cfg, self.width, hidden, size, dilation=self.dilation, name="1"
+        )
+        second = _conv(self.cfg, hidden, self.width, 1, name="3")
+        return second(nn.elu(first(nn.elu(x), length)), length)
+
+
+class ResidualBlock(nn.Module):
+    """A branch beside the identity, or beside a convolution of size 1."""
+
+    cfg: CodecConfig
+    width: int
+    dilation: int
+
+    @nn.compact
+    def __call__(self, x, length=None):
+        y = Branch(self.cfg, self.width, self.dilation, name="block")(x, length)
+        if self.cfg.use_conv_shortcut:
+            x = _conv(self.cfg, self.width, self.width, 1, name="shortcut")(x, length)
         return x + y
 
 
-class ResidualLSTM(nn.Module):
-    """LSTM with the input added."""
+class Recurrent(nn.Module):
+    """LSTM with a skip around all its layers."""
 
-    layers: int
+    cfg: CodecConfig
+    width: int
 
     @nn.compact
-    def __call__(self, x, carry=None):  # [B, T, D]
-        y, carry = LSTM(self.layers, name="lstm")(x, carry)
+    def __call__(self, x, carry: Carry | None = None):
+        y, carry = LSTM(self.width, self.cfg.num_lstm_layers, name="lstm")(x, carry)
         return x + y, carry
 
 
 class Encoder(nn.Module):
-    """Audio [B, N] -> latent frames [B, ceil(N / hop), D]."""
+    """[B, N] samples to [B, T, D] latent frames."""
 
     cfg: CodecConfig
 
-    @nn.compact
-    def __call__(self, audio):
-        cfg = self.cfg
-        common = {"is_causal": cfg.use_causal_conv, "pad_mode": cfg.pad_mode}
-        width, number = cfg.num_filters, 1
-        x = Conv(width, cfg.kernel_size, name="layers_0", **common)(audio[..., None])
+    def setup(self):
+        cfg, width = self.cfg, self.cfg.num_filters
+        layers = [_conv(cfg, cfg.audio_channels, width, cfg.kernel_size)]
         for ratio in reversed(cfg.upsampling_ratios):
-            for j in range(cfg.num_residual_layers):
-                dilation = cfg.dilation_growth_rate**j
-                x = ResidualBlock(cfg, dilation, name=f"layers_{number}")(x)
-                number += 1
+            layers += _residual_blocks(cfg, width)
+            layers += [nn.elu, _conv(cfg, width, 2 * width, 2 * ratio, stride=ratio)]
             width *= 2
-            x = Conv(width, 2 * ratio, ratio, name=f"layers_{number + 1}", **common)(
-                nn.elu(x)
-            )
-            number += 2
-        if cfg.num_lstm_layers:
-            x, _ = ResidualLSTM(cfg.num_lstm_layers, name=f"layers_{number}")(x)
-            number += 1
-        last = Conv(
-            cfg.hidden_size, cfg.last_kernel_size, name=f"layers_{number + 1}", **common
-        )
-        return last(nn.elu(x))
+        self.num_front = len(layers)
+        layers += [Recurrent(cfg, width), nn.elu]
+        layers += [_conv(cfg, width, cfg.hidden_size, cfg.last_kernel_size)]
+        self.layers = layers
+
+    def __call__(self, audio: jax.Array, length: jax.Array | None = None) -> jax.Array:
+        """Latents [B, T, D] of [B, N] samples.
+
+        length: [] int32, where only so many samples are the signal; the frames from
+          ceil(length / hop) on are then meaningless. N must be whole frames.
+        """
+        frames = None if length is None else -(-length // self.cfg.hop)
+        x, _ = self.recur(self.front(audio, length))
+        return self.tail(x, frames)
+
+    def front(self, audio: jax.Array, length: jax.Array | None = None) -> jax.Array:
+        """The convolutions down to the frame rate: [B, N] to [B, T, W]."""
+        x = audio[..., None]
+        for layer in self.layers[: self.num_front]:
+            x = layer(x) if layer is nn.elu else layer(x, length)
+            if length is not None and isinstance(layer, Conv1d):
+                length = -(-length // layer.stride)
+        return x
+
+    def recur(self, x: jax.Array, carry: Carry | None = None):
+        """The LSTM: [B, T, W] to [B, T, W] and its last state."""
+        return self.layers[self.num_front](x, carry)
+
+    def tail(self, x: jax.Array, length: jax.Array | None = None) -> jax.Array:
+        """The last convolution: [B, T, W] to [B, T, D]."""
+        return self.layers[-1](nn.elu(x), length)
 
 
 class Decoder(nn.Module):
-    """Latent frames [B, T, D] -> audio [B, T * hop]."""
+    """[B, T, D] latent frames to [B, T * hop] samples."""
 
     cfg: CodecConfig
 
-    @nn.compact
-    def __call__(self, latents):
+    def setup(self):
         cfg = self.cfg
-        common = {"is_causal": cfg.use_causal_conv, "pad_mode": cfg.pad_mode}
         width = cfg.num_filters * 2 ** len(cfg.upsampling_ratios)
-        x = Conv(width, cfg.kernel_size, name="layers_0", **common)(latents)
-        number = 1
-        if cfg.num_lstm_layers:
-            x, _ = ResidualLSTM(cfg.num_lstm_layers, name="layers_1")(x)
-            number = 2
+        layers = [_conv(cfg, cfg.hidden_size, width, cfg.kernel_size)]
+        layers += [Recurrent(cfg, width)]
         for ratio in cfg.upsampling_ratios:
-            width //= 2
-            x = ConvTranspose(
+            up = ConvTranspose1d(
                 width,
+                width // 2,
                 2 * ratio,
                 ratio,
                 is_causal=cfg.use_causal_conv,
                 trim_right_ratio=cfg.trim_right_ratio,
-                name=f"layers_{number + 1}",
-            )(nn.elu(x))
-            number += 2
-            for j in range(cfg.num_residual_layers):
-                dilation = cfg.dilation_growth_rate**j
-                x = ResidualBlock(cfg, dilation, name=f"layers_{number}")(x)
-                number += 1
-        last = Conv(1, cfg.last_kernel_size, name=f"layers_{number + 1}", **common)
-        return jax.numpy.squeeze(last(nn.elu(x)), -1)
+            )
+            width //= 2
+            layers += [nn.elu, up, *_residual_blocks(cfg, width)]
+        layers += [nn.elu, _conv(cfg, width, cfg.audio_channels, cfg.last_kernel_size)]
+        self.layers = layers
+
+    def __call__(
+        self, latents: jax.Array, length: jax.Array | None = None
+    ) -> jax.Array:
+        """Audio [B, T * hop]; from frame `length` [] int32 on there is no signal."""
+        x, _ = self.recur(self.front(latents, length))
+        return self.tail(x, length)
+
+    def front(self, latents: jax.Array, length: jax.Array | None = None) -> jax.Array:
+        """The first convolution: [B, T, D] to [B, T, W]."""
+        return self.layers[0](latents, length)
+
+    def recur(self, x: jax.Array, carry: Carry | None = None):
+        """The LSTM: [B, T, W] to [B, T, W] and its last state."""
+        return self.layers[1](x, carry)
+
+    def tail(self, x: jax.Array, length: jax.Array | None = None) -> jax.Array:
+        """The convolutions up to the sample rate: [B, T, W] to [B, T * hop]."""
+        for layer in self.layers[2:]:
+            x = layer(x) if layer is nn.elu else layer(x, length)
+            if length is not None and isinstance(layer, ConvTranspose1d):
+                length = length * layer.stride
+        return x[..., 0]
+
+
+def _residual_blocks(cfg: CodecConfig, width: int) -> list[ResidualBlock]:
+    return [
+        ResidualBlock(cfg, width, cfg.dilation_growth_rate**j)
+        for j in range(cfg.num_residual_layers)
+    ]

@@ -1,7 +1,10 @@
-"""Convolutions of SEANet with EnCodec's padding; weights in the published layout.
+"""Convolutions over time with EnCodec's padding (EnCodec, sec. 3.1), fast on a CPU.
 
-A weight is [out, in, k] (transposed convolution: [in, out, k]), as in the published
-files, so that a parameter's path and layout are those of the file.
+Weights lie as published: [out, in, k], transposed ones [in, out, k]; signals are
+[B, N, C].  Which formulation runs is a choice by static shape: XLA's own convolution is
+fast on a CPU except for one channel in or out and in its gradient by the kernel; those
+are written as matrix products.  `tests/nn/test_conv.py` holds every one against
+`lax.conv_general_dilated` and its derivatives.
 """
 
 import functools
@@ -10,171 +13,216 @@ import math
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 from stemjax.config.codec import PadMode
 
-JNP_MODES = {
-    PadMode.REFLECT: "reflect",
-    PadMode.CONSTANT: "constant",
-    PadMode.REPLICATE: "edge",
-}
+
+def conv1d(x: jax.Array, weight: jax.Array, *, stride: int = 1, dilation: int = 1):
+    """Convolution without padding.
+
+    x: [B, N, I]. weight: [O, I, K].
+    Returns [B, (N - (K - 1)*dilation - 1)//stride + 1, O].
+    """
+    features, channels, size = weight.shape
+    if size == 1 and stride == 1:
+        return x @ weight[:, :, 0].T
+    if channels == 1 and stride == 1:
+        return _from_one_channel(x, weight, dilation)
+    if features == 1 and stride == 1:
+        return _to_one_channel(x, weight, dilation)
+    if stride > 1 and dilation == 1 and size % stride == 0:
+        return _strided(x, weight, stride)
+    return _xla_conv(x, weight, stride, dilation)
 
 
-def _lax_conv(x, kernel, stride, dilation):
-    return jax.lax.conv_general_dilated(
+def _xla_conv(x, weight, stride, dilation):
+    return lax.conv_general_dilated(
         x,
-        kernel,
-        (stride,),
-        "VALID",
+        weight.transpose(2, 1, 0),
+        window_strides=(stride,),
+        padding="VALID",
         rhs_dilation=(dilation,),
         dimension_numbers=("NHC", "HIO", "NHC"),
     )
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
-def conv1d(x, kernel, stride=1, dilation=1):
-    """Unpadded convolution: x [B, N, I], kernel [k, I, O] -> [B, N', O].
-
-    XLA's gradient with respect to the kernel is a convolution with a very long window,
-    slow on a CPU; here it is k matrix products.
-    """
-    if kernel.shape[0] == 1 and stride == 1:
-        return x @ kernel[0]
-    return _lax_conv(x, kernel, stride, dilation)
+def _from_one_channel(x, weight, dilation):
+    """One channel in: a sum of shifted, scaled copies."""
+    size = weight.shape[2]
+    length = x.shape[1] - (size - 1) * dilation
+    taps = [x[:, k * dilation : k * dilation + length] for k in range(size)]
+    return sum(tap * weight[:, 0, k] for k, tap in enumerate(taps))
 
 
-def _conv1d_forward(x, kernel, stride, dilation):
-    return conv1d(x, kernel, stride, dilation), (x, kernel)
-
-
-def _conv1d_backward(stride, dilation, saved, dy):
-    x, kernel = saved
-    taps, frames = kernel.shape[0], dy.shape[1]
-    if taps == 1 and stride == 1:
-        return dy @ kernel[0].T, jnp.einsum("bni,bno->io", x, dy)[None]
-    transpose = jax.linear_transpose(
-        lambda v: _lax_conv(v, kernel, stride, dilation), x
+def _to_one_channel(x, weight, dilation):
+    """One channel out: one product for all taps, then a sum of shifted copies."""
+    size = weight.shape[2]
+    length = x.shape[1] - (size - 1) * dilation
+    products = x @ weight[0]  # [B, N, K]
+    return sum(
+        products[:, k * dilation : k * dilation + length, k, None] for k in range(size)
     )
-    (dx,) = transpose(dy)
-    span = (frames - 1) * stride + 1
-    seen = [x[:, i * dilation : i * dilation + span : stride] for i in range(taps)]
-    return dx, jnp.stack([jnp.einsum("bni,bno->io", s, dy) for s in seen])
 
 
-conv1d.defvjp(_conv1d_forward, _conv1d_backward)
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
+def _strided(x, weight, stride):
+    """Kernel a multiple of the stride: XLA forward, matrix products backward."""
+    return _xla_conv(x, weight, stride, 1)
 
 
-def conv1d_transpose(x, kernel, stride):
-    """Uncropped transposed convolution: x [B, T, I], kernel [k, I, O] -> [B, N', O].
+def _strided_forward(x, weight, stride):
+    return _strided(x, weight, stride), (x, weight)
 
-    One matrix product and an overlap-add of ceil(k / stride) blocks; N' = (T-1) * stride
-    + k.
+
+def _strided_backward(stride, saved, gradient):
+    # the map is linear in each argument, so its forward value is never computed here
+    return jax.vjp(functools.partial(_by_blocks, stride=stride), *saved)[1](gradient)
+
+
+_strided.defvjp(_strided_forward, _strided_backward)
+
+
+def _by_blocks(x, weight, *, stride):
+    """The same convolution on blocks of `stride` samples: K/stride matrix products."""
+    features, channels, size = weight.shape
+    num = size // stride
+    length = (x.shape[1] - size) // stride + 1
+    x = x[:, : (length + num - 1) * stride]
+    blocks = x.reshape(x.shape[0], -1, stride * channels)
+    kernels = weight.transpose(2, 1, 0).reshape(num, stride * channels, features)
+    return sum(blocks[:, j : j + length] @ kernels[j] for j in range(num))
+
+
+def conv_transpose1d(x: jax.Array, weight: jax.Array, *, stride: int) -> jax.Array:
+    """Transposed convolution, nothing trimmed: one product and K/stride shifted adds.
+
+    x: [B, T, I]. weight: [I, O, K], K a multiple of the stride.
+    Returns [B, (T - 1)*stride + K, O].
     """
-    (batch, frames, _), (taps, inputs, outputs) = x.shape, kernel.shape
-    blocks = -(-taps // stride)
-    kernel = jnp.pad(kernel, ((0, blocks * stride - taps), (0, 0), (0, 0)))
-    flat = kernel.transpose(1, 0, 2).reshape(inputs, -1)
-    parts = (x @ flat).reshape(batch, frames, blocks, stride, outputs)
-    total = sum(
-        jnp.pad(parts[:, :, i], ((0, 0), (i, blocks - 1 - i), (0, 0), (0, 0)))
-        for i in range(blocks)
+    channels, features, size = weight.shape
+    num = size // stride
+    if num * stride != size:
+        raise ValueError(f"kernel {size} must be a multiple of the stride {stride}")
+    kernels = weight.reshape(channels, features, num, stride).transpose(2, 0, 3, 1)
+    kernels = kernels.reshape(num, channels, stride * features)
+    blocks = sum(
+        jnp.pad(x @ kernels[j], ((0, 0), (j, num - 1 - j), (0, 0))) for j in range(num)
     )
-    return total.reshape(batch, -1, outputs)[:, : (frames - 1) * stride + taps]
+    return blocks.reshape(x.shape[0], -1, features)
 
 
-def pad1d(x, left: int, right: int, mode: PadMode):
-    """Pad time of [B, N, C]; a signal shorter than a reflection is first zero-extended."""
-    if mode is not PadMode.REFLECT:
-        return jnp.pad(x, ((0, 0), (left, right), (0, 0)), mode=JNP_MODES[mode])
-    missing = max(0, max(left, right) - x.shape[1] + 1)
-    x = jnp.pad(x, ((0, 0), (0, missing), (0, 0)))
-    x = jnp.pad(x, ((0, 0), (left, right), (0, 0)), mode="reflect")
-    return x[:, : x.shape[1] - missing]
+def pad_ends(
+    x: jax.Array, left: int, right: int, mode: PadMode, length: jax.Array | None = None
+) -> jax.Array:
+    """Extend [B, N, C] in time by `left` and `right` samples.
 
+    A reflection that needs more samples than there are first gets zeros on the right,
+    which are cut off again (EnCodec's guard for small inputs).
 
-def conv_padding(
-    length: int, taps: int, stride: int, dilation: int, is_causal: bool
-) -> tuple[int, int]:
-    """Left and right padding so that ceil(length / stride) frames come out."""
-    span = (taps - 1) * dilation + 1
-    total = span - stride
-    frames = math.ceil((length - span + total) / stride + 1) - 1
-    extra = frames * stride + span - total - length
-    if is_causal:
-        return total, extra
-    return total - total // 2, total // 2 + extra
-
-
-def _uniform(fan_in: int):
-    """LeCun's uniform: variance 1 / fan_in, so that signals keep their size.
-
-    Torch's default has a third of it, and latents then start near 1e-5, where codebooks
-    cannot follow them.
+    length: [] int32 where only the first `length` samples are the signal and what
+      follows is anything; the right end is then extended from there. It must be more
+      than `left` and `right`: the guard is not for a traced length.
     """
-    bound = math.sqrt(3 / fan_in)
+    if length is None:
+        return _pad_static(x, left, right, mode)
+    x = jnp.pad(_pad_static(x, left, 0, mode), ((0, 0), (0, right), (0, 0)))
+    match mode:
+        case PadMode.REFLECT:
+            tail = lax.dynamic_slice_in_dim(x, left + length - 1 - right, right, axis=1)
+            tail = tail[:, ::-1]
+        case PadMode.REPLICATE:
+            tail = lax.dynamic_slice_in_dim(x, left + length - 1, 1, axis=1)
+            tail = jnp.repeat(tail, right, axis=1)
+        case PadMode.CONSTANT:
+            tail = jnp.zeros_like(x[:, :right])
+    return lax.dynamic_update_slice_in_dim(x, tail, left + length, axis=1)
 
-    def init(key, shape, dtype=jnp.float32):
-        return jax.random.uniform(key, shape, dtype, -bound, bound)
 
-    return init
+def _pad_static(x, left, right, mode):
+    width = ((0, 0), (left, right), (0, 0))
+    match mode:
+        case PadMode.CONSTANT:
+            return jnp.pad(x, width)
+        case PadMode.REPLICATE:
+            return jnp.pad(x, width, mode="edge")
+        case PadMode.REFLECT:
+            missing = max(0, max(left, right) - x.shape[1] + 1)
+            x = jnp.pad(x, ((0, 0), (0, missing), (0, 0)))
+            x = jnp.pad(x, width, mode="reflect")
+            return x[:, : x.shape[1] - missing]
 
 
-class Weights(nn.Module):
-    """The weight and bias of one (transposed) convolution, under the published names."""
+class Affine(nn.Module):
+    """The weight and the bias of one convolution, by their published names."""
 
     shape: tuple[int, int, int]
-    features: int
     fan_in: int
+    features: int
 
     @nn.compact
-    def __call__(self):
-        init = _uniform(self.fan_in)
-        weight = self.param("weight", init, self.shape)
-        return weight, self.param("bias", init, (self.features,))
+    def __call__(self) -> tuple[jax.Array, jax.Array]:
+        """Weight of `shape`, normal with variance 1 / fan_in; bias [features], zero.
+
+        Torch's default has a third of that variance: some 15 layers later the latents
+        would be too small for codebooks to follow.
+        """
+        normal = nn.initializers.normal(self.fan_in**-0.5)
+        return (
+            self.param("weight", normal, self.shape),
+            self.param("bias", nn.initializers.zeros, (self.features,)),
+        )
 
 
-class Conv(nn.Module):
-    """EnCodec's padded convolution, [B, N, I] -> [B, ceil(N / stride), O]."""
+class Conv1d(nn.Module):
+    """Padded convolution: N samples in, ceil(N / stride) out."""
 
+    channels: int
     features: int
-    taps: int
+    kernel_size: int
     stride: int = 1
     dilation: int = 1
     is_causal: bool = False
     pad_mode: PadMode = PadMode.REFLECT
-    is_padded: bool = True
 
     @nn.compact
-    def __call__(self, x):
-        inputs = x.shape[-1]
-        shape = (self.features, inputs, self.taps)
-        weight, bias = Weights(shape, self.features, inputs * self.taps, name="conv")()
-        if self.is_padded:
-            left, right = conv_padding(
-                x.shape[1], self.taps, self.stride, self.dilation, self.is_causal
-            )
-            x = pad1d(x, left, right, self.pad_mode)
-        return conv1d(x, weight.transpose(2, 1, 0), self.stride, self.dilation) + bias
+    def __call__(self, x: jax.Array, length: jax.Array | None = None) -> jax.Array:
+        """x: [B, N, channels]; `length` as in `pad_ends`. Returns [B, N', features]."""
+        shape = (self.features, self.channels, self.kernel_size)
+        weight, bias = Affine(
+            shape, self.channels * self.kernel_size, self.features, name="conv"
+        )()
+        total = (self.kernel_size - 1) * self.dilation + 1 - self.stride
+        right = 0 if self.is_causal else total // 2  # asymmetric for odd strides
+        left = total - right
+        # the last frame is filled up: with the true length unknown, by all it can lack
+        extra = -x.shape[1] % self.stride if length is None else self.stride - 1
+        x = pad_ends(x, left, right + extra, self.pad_mode, length)
+        x = conv1d(x, weight, stride=self.stride, dilation=self.dilation)
+        return x + bias
 
 
-class ConvTranspose(nn.Module):
-    """EnCodec's cropped transposed convolution, [B, T, I] -> [B, T * stride, O]."""
+class ConvTranspose1d(nn.Module):
+    """Transposed convolution, trimmed: T frames in, T * stride out."""
 
+    channels: int
     features: int
-    taps: int
+    kernel_size: int
     stride: int
     is_causal: bool = False
     trim_right_ratio: float = 1.0
 
     @nn.compact
-    def __call__(self, x):
-        inputs = x.shape[-1]
-        # fan-in of an output sample: taps / stride inputs reach it
-        fan_in = max(1, inputs * self.taps // self.stride)
-        shape = (inputs, self.features, self.taps)
-        weight, bias = Weights(shape, self.features, fan_in, name="conv")()
-        y = conv1d_transpose(x, weight.transpose(2, 0, 1), self.stride)
-        total = self.taps - self.stride
-        ratio = self.trim_right_ratio
-        right = math.ceil(total * ratio) if self.is_causal else total // 2
+    def __call__(self, x: jax.Array, length: jax.Array | None = None) -> jax.Array:
+        """x: [B, T, channels]; frames from `length` on count as absent."""
+        shape = (self.channels, self.features, self.kernel_size)
+        fan_in = self.channels * self.kernel_size // self.stride
+        weight, bias = Affine(shape, fan_in, self.features, name="conv")()
+        if length is not None:
+            x = jnp.where((jnp.arange(x.shape[1]) < length)[:, None], x, 0)
+        total = self.kernel_size - self.stride
+        right = total // 2
+        if self.is_causal:
+            right = math.ceil(total * self.trim_right_ratio)
+        y = conv_transpose1d(x, weight, stride=self.stride)
         return y[:, total - right : y.shape[1] - right] + bias

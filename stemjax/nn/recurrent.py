@@ -1,52 +1,65 @@
-"""LSTM with the input product outside the scan; weights under torch's names."""
+"""LSTM layers with torch's parameters (EnCodec, sec. 3.1: two of them, with a skip).
 
-import math
+The product with the input is one large matrix product before the scan; only the product
+with the hidden state runs step by step.
+"""
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax import lax
 
-
-def lstm(x, carry, weight_ih, weight_hh, bias):
-    """One layer: x [B, T, I], carry (h, c) each [B, D] -> y [B, T, D], carry.
-
-    Gates lie in torch's order: input, forget, cell, output.
-    """
-    gates = x @ weight_ih.T + bias  # all frames in one product
-
-    def step(carry, gate):  # [B, 4 D]
-        h, c = carry
-        i, f, g, o = jnp.split(gate + h @ weight_hh.T, 4, axis=-1)
-        c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g)
-        h = jax.nn.sigmoid(o) * jnp.tanh(c)
-        return (h, c), h
-
-    carry, y = jax.lax.scan(step, carry, gates.swapaxes(0, 1))
-    return y.swapaxes(0, 1), carry
+Carry = tuple[tuple[jax.Array, jax.Array], ...]  # per layer hidden, cell: [B, H] each
 
 
 class LSTM(nn.Module):
-    """Stacked LSTM of equal widths, [B, T, D] -> [B, T, D], final carry."""
+    """Layers of width H over [B, T, H]; parameters `weight_ih_l0`, ... as in torch.
 
+    Gates lie in the order input, forget, cell, output.
+    """
+
+    width: int
     layers: int
 
     @nn.compact
-    def __call__(self, x, carry=None):
-        batch, _, width = x.shape
+    def __call__(
+        self, x: jax.Array, carry: Carry | None = None
+    ) -> tuple[jax.Array, Carry]:
+        """Outputs [B, T, H] of the last layer and the state after the last frame.
+
+        carry: the state to begin with; None: zeros.
+        """
+        batch = x.shape[0]
         if carry is None:
-            zeros = jnp.zeros((batch, width), x.dtype)
-            carry = tuple((zeros, zeros) for _ in range(self.layers))
-        bound = 1 / math.sqrt(width)
-
-        def init(key, shape, dtype=jnp.float32):
-            return jax.random.uniform(key, shape, dtype, -bound, bound)
-
+            zeros = jnp.zeros((batch, self.width), x.dtype)
+            carry = ((zeros, zeros),) * self.layers
         last = []
-        for n in range(self.layers):
-            weight_ih = self.param(f"weight_ih_l{n}", init, (4 * width, width))
-            weight_hh = self.param(f"weight_hh_l{n}", init, (4 * width, width))
-            bias_ih = self.param(f"bias_ih_l{n}", init, (4 * width,))
-            bias_hh = self.param(f"bias_hh_l{n}", init, (4 * width,))
-            x, end = lstm(x, carry[n], weight_ih, weight_hh, bias_ih + bias_hh)
-            last.append(end)
+        for layer in range(self.layers):
+            x, state = _run_layer(x, carry[layer], *self._weights(layer))
+            last.append(state)
         return x, tuple(last)
+
+    def _weights(self, layer: int) -> tuple[jax.Array, jax.Array, jax.Array]:
+        init = nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform", 1, 0)
+        shape, zeros = (4 * self.width, self.width), nn.initializers.zeros
+        w_in = self.param(f"weight_ih_l{layer}", init, shape)
+        w_hidden = self.param(f"weight_hh_l{layer}", init, shape)
+        b_in = self.param(f"bias_ih_l{layer}", zeros, shape[:1])
+        b_hidden = self.param(f"bias_hh_l{layer}", zeros, shape[:1])
+        return w_in, w_hidden, b_in + b_hidden
+
+
+def _run_layer(x, state, w_in, w_hidden, bias):
+    """One layer: its outputs [B, T, H] and its last (hidden, cell)."""
+    inputs = (x @ w_in.T + bias).swapaxes(0, 1)  # [T, B, 4H]
+    w_hidden = w_hidden.T
+
+    def step(state, given):
+        hidden, cell = state
+        i, f, g, o = jnp.split(given + hidden @ w_hidden, 4, axis=-1)
+        cell = jax.nn.sigmoid(f) * cell + jax.nn.sigmoid(i) * jnp.tanh(g)
+        hidden = jax.nn.sigmoid(o) * jnp.tanh(cell)
+        return (hidden, cell), hidden
+
+    state, outputs = lax.scan(step, state, inputs)
+    return outputs.swapaxes(0, 1), state
