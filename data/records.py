@@ -132,7 +132,8 @@ class Prepared:
         """Records of a split by number, [n, 320000] int16; short ones end in zeros."""
         source = self._source(split)
         out = np.zeros((len(numbers), RECORD_SAMPLES), np.int16)
-        for row, record in zip(out, source.__getitems__(list(map(int, numbers)))):
+        records = source.__getitems__([int(n) for n in numbers])
+        for row, record in zip(out, records, strict=True):
             audio = record["audio"]
             row[: len(audio)] = audio
         return out
