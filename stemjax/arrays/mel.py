@@ -1,89 +1,114 @@
-"""Short-time spectra and mel filters in jax.numpy, for one signal [N]."""
+"""Short-time spectra and mel filters of one signal; used by the codec's losses
+(EnCodec, sec. 3.4) and by pictures.
+
+Conventions: periodic Hann window; frames centred, the signal extended with window / 2
+zeros on each side, so N samples give 1 + N // hop frames (librosa's default); mel scale
+HTK, each triangle's weights summing to 1, so that a band is a mean of magnitudes.
+"""
 
 import functools
 
 import jax.numpy as jnp
 import numpy as np
 
-LOG_FLOOR = 1e-5
+# Up to this window the windowed DFT as one matrix product beats XLA's FFT on a CPU,
+# gradient included (measured on 2 cores; beyond it the matrix grows too large).
+MATMUL_LIMIT = 512
+TINY = 1e-20  # under the root of a power: its gradient at digital silence is 0, not NaN
+OVERLAP = 4  # hop = window / 4, where a function does not ask for the hop
 
 
-def hertz_to_mel(hertz):
-    """HTK's mel scale."""
-    return 2595 * np.log10(1 + np.asarray(hertz) / 700)
+def hann(window: int) -> np.ndarray:
+    """Periodic Hann window, [window] float64."""
+    return 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(window) / window)
 
 
-def mel_to_hertz(mel):
-    """Inverse of `hertz_to_mel`."""
-    return 700 * (10 ** (np.asarray(mel) / 2595) - 1)
+@functools.lru_cache
+def _dft_matrix(window: int) -> np.ndarray:
+    """Hann-windowed real DFT: cosines, then sines, [window, 2 F] float32."""
+    turns = np.outer(np.arange(window), np.arange(window // 2 + 1)) / window
+    parts = np.concatenate([np.cos(2 * np.pi * turns), np.sin(2 * np.pi * turns)], 1)
+    return (parts * hann(window)[:, None]).astype(np.float32)
+
+
+def centred_frames(audio, window: int, hop: int):
+    """Overlapping frames: [N] -> [1 + N // hop, window].
+
+    Built from whole blocks of one hop: a gather, and the scatter that is its gradient,
+    are much slower on a CPU.
+
+    Raises:
+      ValueError: `hop` does not divide `window`.
+    """
+    if window % hop or window % 2:
+        raise ValueError(f"window {window} must be even and a multiple of hop {hop}")
+    padded = jnp.pad(audio, (window // 2, window // 2))
+    blocks = padded[: len(padded) // hop * hop].reshape(-1, hop)
+    overlap = window // hop
+    count = len(blocks) - overlap + 1
+    return jnp.concatenate([blocks[i : i + count] for i in range(overlap)], axis=1)
+
+
+def stft_magnitude(audio, window: int, hop: int):
+    """Magnitudes of the short-time Fourier transform: [N] -> [T, F], F = window/2 + 1.
+
+    Not scaled: equal to `abs(librosa.stft(audio, n_fft=window, hop_length=hop)).T`.
+
+    Raises:
+      ValueError: `hop` does not divide `window`.
+    """
+    frames = centred_frames(audio, window, hop)
+    if window <= MATMUL_LIMIT:
+        cosine, sine = jnp.split(frames @ _dft_matrix(window), 2, axis=-1)
+        power = cosine**2 + sine**2
+    else:
+        spectrum = jnp.fft.rfft(frames * hann(window).astype(np.float32))
+        power = spectrum.real**2 + spectrum.imag**2
+    return jnp.sqrt(power + TINY)
 
 
 @functools.lru_cache
 def mel_matrix(sample_rate: int, window: int, bins: int) -> np.ndarray:
-    """Triangles of peak 1, evenly spaced in mel from 0 to Nyquist: [F, bins] float32.
+    """Triangles evenly spaced in mel from 0 to Nyquist: [F, bins] float32.
 
-    Equals librosa.filters.mel(htk=True, norm=None).
+    Equals `librosa.filters.mel(sr, n_fft, n_mels=bins, htk=True, norm=1).T`.
     """
-    edges = mel_to_hertz(np.linspace(0, hertz_to_mel(sample_rate / 2), bins + 2))
+    top = 2595 * np.log10(1 + sample_rate / 2 / 700)
+    edges = 700 * (10 ** (np.linspace(0, top, bins + 2) / 2595) - 1)
     hertz = np.linspace(0, sample_rate / 2, window // 2 + 1)[:, None]
     low, centre, high = edges[:-2], edges[1:-1], edges[2:]
     rising, falling = (hertz - low) / (centre - low), (high - hertz) / (high - centre)
-    return np.maximum(0, np.minimum(rising, falling)).astype(np.float32)
+    weights = np.maximum(0, np.minimum(rising, falling))
+    total = weights.sum(axis=0)
+    return (weights / np.where(total > 0, total, 1)).astype(np.float32)
 
 
-@functools.lru_cache
-def hann(window: int) -> np.ndarray:
-    """Periodic Hann window of unit energy, [window] float32."""
-    shape = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(window) / window)
-    return (shape / np.sqrt(np.sum(shape**2))).astype(np.float32)
+def mel_magnitude(audio, *, sample_rate: int, window: int, hop: int, bins: int):
+    """Mel-averaged magnitudes: [N] -> [T, bins].
 
-
-@functools.lru_cache
-def dft_matrix(window: int) -> np.ndarray:
-    """Windowed real DFT as one matrix: cosines, then sines, [window, 2 F] float32."""
-    angle = 2 * np.pi * np.outer(np.arange(window), np.arange(window // 2 + 1)) / window
-    parts = np.concatenate([np.cos(angle), np.sin(angle)], axis=1)
-    return (parts * hann(window)[:, None]).astype(np.float32)
-
-
-def frames_of(audio, window: int):
-    """Frames of `window` samples, hop window / 4, no padding: [N] -> [T, window]."""
-    hop = window // 4
-    blocks = audio[: len(audio) // hop * hop].reshape(-1, hop)
-    count = len(blocks) - 3
-    return jnp.concatenate([blocks[i : i + count] for i in range(4)], axis=1)
-
-
-MATMUL_LIMIT = 512  # up to this window a product beats the FFT and its gradient
-
-
-def stft_power(audio, window: int):
-    """Power spectrum: [N] -> [T, F], Hann of unit energy, hop window / 4."""
-    frames = frames_of(audio, window)
-    if window <= MATMUL_LIMIT:
-        parts = frames @ dft_matrix(window)
-        cosine, sine = jnp.split(parts, 2, axis=-1)
-        return cosine**2 + sine**2
-    spectrum = jnp.fft.rfft(frames * hann(window))
-    return spectrum.real**2 + spectrum.imag**2
-
-
-def mel_magnitude(audio, *, sample_rate: int, window: int, bins: int):
-    """Mel-filtered magnitudes: [N] -> [T, bins]."""
-    # the epsilon keeps the root's gradient finite at silence
-    magnitude = jnp.sqrt(stft_power(audio, window) + 1e-10)
+    Divided by the root of the window's energy, so that white noise of standard
+    deviation s reads about s at every window.
+    """
+    scale = np.float32(1 / np.sqrt(np.sum(hann(window) ** 2)))
+    magnitude = stft_magnitude(audio, window, hop) * scale
     return magnitude @ mel_matrix(sample_rate, window, bins)
 
 
-def log_mel(audio, *, sample_rate: int, window: int, bins: int):
-    """log10 of `mel_magnitude`, floored at 1e-5: [N] -> [T, bins]."""
-    mel = mel_magnitude(audio, sample_rate=sample_rate, window=window, bins=bins)
-    return jnp.log10(jnp.maximum(mel, LOG_FLOOR))
+def log_mel(audio, *, sample_rate: int, window: int, hop: int, bins: int, floor: float):
+    """log10 of `mel_magnitude`, not below `floor`'s: [N] -> [T, bins]."""
+    mel = mel_magnitude(
+        audio, sample_rate=sample_rate, window=window, hop=hop, bins=bins
+    )
+    return jnp.log10(jnp.maximum(mel, floor))
 
 
 def mel_power(audio, *, sample_rate: int, window: int = 2048, bins: int = 128):
-    """Mel power for pictures: [N] -> NumPy [T, bins]."""
+    """Mel power for pictures, hop window / 4: [N] -> NumPy [T, bins]."""
     mel = mel_magnitude(
-        jnp.asarray(audio), sample_rate=sample_rate, window=window, bins=bins
+        jnp.asarray(audio),
+        sample_rate=sample_rate,
+        window=window,
+        hop=window // OVERLAP,
+        bins=bins,
     )
     return np.asarray(mel) ** 2

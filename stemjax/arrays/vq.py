@@ -1,88 +1,131 @@
-"""Residual vector quantization (EnCodec, sec. 3.2): codes, k-means, EMA codebooks.
+"""Residual vector quantization and its codebooks (EnCodec, sec. 3.2).
 
-Pure functions of vectors [M, D] and codebooks [Q, V, D] in float32.
+Pure functions of vectors [M, D] and codebooks [V, D] or [Q, V, D], float32.  Codebooks
+follow exponential moving averages of the vectors that chose them, from counts and sums
+that add over micro-batches and devices.
 """
 
 import jax
 import jax.numpy as jnp
 
+EPSILON = 1e-5  # EnCodec's Laplace smoothing of cluster sizes
+
 
 def nearest(vectors, codebook):
-    """Index of the nearest code: vectors [M, D], codebook [V, D] -> [M] int32."""
-    # |x - e|^2 without |x|^2, which does not change the argmin
-    distance = jnp.sum(codebook**2, axis=1) - 2 * vectors @ codebook.T
+    """The nearest code of each vector: [M, D], [V, D] -> [M] int32.
+
+    Squared Euclidean distance by one matrix product; the lowest index wins a tie.
+    """
+    # |x|^2 is the same for every code and is left out
+    distance = jnp.sum(codebook**2, axis=1) - 2 * (vectors @ codebook.T)
     return jnp.argmin(distance, axis=1).astype(jnp.int32)
 
 
 def quantize_residual(vectors, codebooks):
-    """Quantize, subtract, quantize what is left, level by level.
+    """Each level quantizes what the levels before it left: [M, D], [Q, V, D].
 
     Returns:
-      codes [Q, M] int32, quantized [M, D] (the sum of the chosen codes), and the
-      residuals [Q, M, D] that each level was given.
+      codes [Q, M] int32; quantized [M, D], the sum of the chosen codes; residuals
+      [Q, M, D], the vectors that each level was given.
     """
     residual, codes, residuals = vectors, [], []
     for codebook in codebooks:
         chosen = nearest(residual, codebook)
-        residuals.append(residual)
         codes.append(chosen)
+        residuals.append(residual)
         residual = residual - codebook[chosen]
     return jnp.stack(codes), vectors - residual, jnp.stack(residuals)
 
 
 def lookup(codes, codebooks):
-    """Sum of codes: codes [Q, ...] int, codebooks [Q, V, D] -> [..., D]."""
+    """Sum of the codes of all levels: [Q, ...] int, [Q, V, D] -> [..., D]."""
     return sum(book[c] for book, c in zip(codebooks, codes, strict=True))
 
 
-def kmeans(key, vectors, num_codes: int, iterations: int):
-    """Lloyd's algorithm from random vectors: [M, D] -> centres [V, D], counts [V].
-
-    With fewer vectors than codes some start equal, with a little noise to part them;
-    a centre that nobody chooses stays where it is.
-    """
-    count, k_pick, k_noise = len(vectors), *jax.random.split(key)
-    if count >= num_codes:
-        picked = jax.random.permutation(k_pick, count)[:num_codes]
-        centres = vectors[picked]
-    else:
-        picked = jax.random.randint(k_pick, (num_codes,), 0, count)
-        noise = jax.random.normal(k_noise, (num_codes, vectors.shape[1]))
-        centres = vectors[picked] + 1e-2 * jnp.std(vectors, axis=0) * noise
-
-    def step(_, carry):
-        centres, _ = carry
-        chosen = nearest(vectors, centres)
-        counts, sums = code_sums(chosen, vectors, num_codes)
-        moved = sums / jnp.maximum(counts, 1)[:, None]
-        return jnp.where(counts[:, None] > 0, moved, centres), counts
-
-    return jax.lax.fori_loop(0, iterations, step, (centres, jnp.zeros(num_codes)))
+def straight_through(continuous, quantized):
+    """`quantized`, whose gradient goes to `continuous` unchanged."""
+    return continuous + jax.lax.stop_gradient(quantized - continuous)
 
 
 def code_sums(codes, vectors, num_codes: int):
-    """Per code: how often it was chosen [V], and the sum of its vectors [V, D]."""
+    """How often each code was chosen [V], and the sum of its vectors [V, D]."""
     counts = jnp.zeros(num_codes).at[codes].add(1.0)
     sums = jnp.zeros((num_codes, vectors.shape[1])).at[codes].add(vectors)
     return counts, sums
 
 
-def ema_update(embed_avg, cluster_size, counts, sums, *, decay: float, epsilon=1e-5):
-    """One exponential-moving-average step of one codebook.
+def kmeans(key, vectors, num_codes: int, iterations: int):
+    """Lloyd's iterations from sampled vectors: [M, D] -> centres [V, D], counts [V].
+
+    A centre that no vector chooses stays where it started.  With M < 4 V a cluster per
+    code would be one vector each, and nothing would be left for the next level: then
+    M // 4 clusters are fitted, and the other codes are vectors moved by the noise that
+    is left inside a cluster.
+    """
+    count, width = vectors.shape
+    fitted = max(1, min(num_codes, count // 4))
+    k_start, k_pick, k_noise = jax.random.split(key, 3)
+    start = vectors[jax.random.permutation(k_start, count)[:fitted]]
+
+    def iterate(_, centres):
+        counts, sums = code_sums(nearest(vectors, centres), vectors, fitted)
+        moved = sums / jnp.maximum(counts, 1)[:, None]
+        return jnp.where(counts[:, None] > 0, moved, centres)
+
+    centres = jax.lax.fori_loop(0, iterations, iterate, start)
+    if fitted < num_codes:
+        inside = vectors - centres[nearest(vectors, centres)]
+        more = num_codes - fitted
+        picked = vectors[jax.random.randint(k_pick, (more,), 0, count)]
+        noise = jax.random.normal(k_noise, (more, width)) * jnp.std(inside, axis=0)
+        centres = jnp.concatenate([centres, picked + noise])
+    counts, _ = code_sums(nearest(vectors, centres), vectors, num_codes)
+    return centres, counts
+
+
+def ema_update(embed_avg, cluster_size, counts, sums, *, decay: float):
+    """One moving-average step; leading axes (levels) may precede V.
+
+    Args:
+      embed_avg [..., V, D] and cluster_size [..., V]: averages of sums and counts.
+      counts [..., V] and sums [..., V, D]: of this step, over the whole batch.
 
     Returns:
-      embed [V, D], embed_avg [V, D], cluster_size [V] (Laplace-smoothed in `embed`).
+      embed [..., V, D], embed_avg, cluster_size.
     """
     cluster_size = decay * cluster_size + (1 - decay) * counts
     embed_avg = decay * embed_avg + (1 - decay) * sums
-    total = jnp.sum(cluster_size)
-    smooth = (cluster_size + epsilon) / (total + len(counts) * epsilon) * total
-    return embed_avg / smooth[:, None], embed_avg, cluster_size
+    total = jnp.sum(cluster_size, axis=-1, keepdims=True)
+    codes = cluster_size.shape[-1]
+    smooth = (cluster_size + EPSILON) / (total + codes * EPSILON) * total
+    return embed_avg / jnp.maximum(smooth, 1e-12)[..., None], embed_avg, cluster_size
 
 
-def restart_dead(embed, embed_avg, cluster_size, candidates, *, threshold: float):
-    """Put codes whose `cluster_size` is below `threshold` onto candidates [V, D]."""
+def pick_candidates(key, vectors, errors, number: int):
+    """`number` different vectors, the badly quantized ones likelier: -> [number, D].
+
+    Sampling without replacement in proportion to `errors` [M] (squared distances), as
+    k-means++ seeds: a restarted code then falls where codes are missing, not on one of
+    many equal vectors of silence.
+    """
+    scores = jnp.log(errors + 1e-20) + jax.random.gumbel(key, errors.shape)
+    _, picked = jax.lax.top_k(scores, number)
+    return vectors[picked]
+
+
+def restart_dead(embed, embed_avg, cluster_size, candidates, *, threshold, size):
+    """Codes of one level below `threshold` start again on candidates [R, D].
+
+    The i-th dead code takes candidate i; dead codes beyond R wait for the next step. A
+    restarted code gets `size` as its cluster size, which gives it time to be chosen.
+
+    Returns:
+      embed [V, D], embed_avg [V, D], cluster_size [V].
+    """
     is_dead = cluster_size < threshold
-    embed = jnp.where(is_dead[:, None], candidates, embed)
-    embed_avg = jnp.where(is_dead[:, None], candidates * threshold, embed_avg)
-    return embed, embed_avg, jnp.where(is_dead, threshold, cluster_size)
+    rank = jnp.cumsum(is_dead) - 1
+    is_new = is_dead & (rank < len(candidates))
+    fresh = candidates[jnp.clip(rank, 0, len(candidates) - 1)]
+    embed = jnp.where(is_new[:, None], fresh, embed)
+    embed_avg = jnp.where(is_new[:, None], fresh * size, embed_avg)
+    return embed, embed_avg, jnp.where(is_new, size, cluster_size)

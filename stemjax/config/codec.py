@@ -64,8 +64,11 @@ class CodecObjective:
     sisdr_weight: float = 0.0  # negative SI-SDR in dB, scaled by 1/10
     commit_weight: float = 0.25
     mel_windows: tuple[int, ...] = (64, 128, 256, 512, 1024, 2048)  # samples
-    mel_bins: int = 64
+    mel_bins: int = 64  # at most; a window of n samples has n / 8
+    mel_floor: float = 1e-5  # mel magnitudes below it are equal; 1 = full scale noise
+    mel_l2_weight: float = 0.0  # root mean square term beside the absolute one
     ema_decay: float = 0.99
-    dead_threshold: float = 0.5  # codes whose EMA count falls below are restarted
+    dead_threshold: float = 0.1  # of the mean count: codes used less are restarted
     kmeans_iterations: int = 10
+    level_dropout: float = 0.0  # share of examples decoded from fewer levels
     crop_seconds: float = 1.0

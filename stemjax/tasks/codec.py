@@ -1,8 +1,10 @@
-"""Training of the codec (EnCodec, sec. 3.2 to 3.4, without the discriminator).
+"""Training of the codec (EnCodec, sec. 3.2 to 3.4; the discriminator comes later).
 
-Loss: multi-scale log-mel distance, waveform distances and commitment.  Codebooks are not
-trained by gradients: they live in `model_state` and follow exponential moving averages of
-the vectors that chose them, from sums over the whole batch, once per optimiser step.
+Gradients train encoder and decoder: distances of spectra and samples, straight through
+the quantizer, and the commitment that keeps latents near their codes.  Codebooks are
+not trained by gradients: they are the task's `model_state`, start from k-means of the
+first batch, and follow moving averages of the latents that chose them, once per
+optimiser step, from sums over all micro-batches and devices.
 """
 
 import functools
@@ -13,183 +15,225 @@ import jax.numpy as jnp
 import numpy as np
 
 from stemjax.arrays import vq
-from stemjax.arrays.losses import multi_scale_mel_distance, si_sdr
+from stemjax.arrays.losses import multi_scale_mel_distance, si_sdr, wave_distance
 from stemjax.codec import functional
 from stemjax.config.runs import CodecRun
 from stemjax.tasks.task import LossOut, Sums, Task
 
 INT16 = 32_768.0
-SISDR_RANGE = (-30.0, 60.0)  # dB; beyond, one odd clip would rule a mean
+LOSS_FLOOR = 1e-6  # mean square (-60 dB) under which SI-SDR's gradient fades
+RESTARTS = 128  # codes of a level that may start again in one step
 
 
 def make(run: CodecRun) -> Task:
-    """The task of one codec run."""
+    """The task of one codec run; batches are {"audio": [B, N] int16}, N on the hop.
+
+    Validation reports `mel` (the distance that decides), `wave`, `si_sdr` in dB, and
+    per level q `perplexity_q` of the codes in a batch.
+    """
     return Task(
         name="codec",
         init=lambda key: functional.init(key, run.model),
-        loss=functools.partial(loss, run),
-        eval_sums=functools.partial(eval_sums, run),
-        dummy_batch=functools.partial(dummy_batch, run),
-        prepare=functools.partial(prepare, run),
-        update_state=functools.partial(update_state, run),
+        loss=functools.partial(_loss, run),
+        eval_sums=functools.partial(_eval_sums, run),
+        dummy_batch=functools.partial(_dummy_batch, run),
+        prepare=functools.partial(_prepare, run),
+        update_state=functools.partial(_update_state, run),
         higher_is_better=("mel", False),
     )
 
 
-def dummy_batch(run: CodecRun, batch_size: int) -> dict[str, np.ndarray]:
-    """A batch of silence: audio [B, N] int16."""
+def stack_codebooks(model_state: Any, field: str = "embed") -> jax.Array:
+    """One field of all levels, coarse first: [Q, V, D], or [Q, V] for cluster sizes."""
+    layers = model_state["quantizer"]
+    return jnp.stack(
+        [layers[f"layers_{q}"]["codebook"][field] for q in range(len(layers))]
+    )
+
+
+def nest_codebooks(embed, embed_avg, cluster_size) -> dict:
+    """Model state under the published names: [Q, V, D], [Q, V, D], [Q, V]."""
+    layers = {
+        f"layers_{q}": {
+            "codebook": {
+                "embed": embed[q],
+                "embed_avg": embed_avg[q],
+                "cluster_size": cluster_size[q],
+                "inited": jnp.ones(1),
+            }
+        }
+        for q in range(len(embed))
+    }
+    return {"quantizer": layers}
+
+
+def _dummy_batch(run: CodecRun, batch_size: int) -> dict[str, np.ndarray]:
     samples = round(run.objective.crop_seconds * run.model.sample_rate)
     samples -= samples % run.model.hop
     return {"audio": np.zeros((batch_size, samples), np.int16)}
 
 
-def prepare(run: CodecRun, params, model_state, frozen, batch, key):
-    """k-means of the first batch's latents, level by level, into untrained codebooks."""
-    is_inited = functional.stack_codebooks(model_state, "inited").min() > 0
+def _prepare(run: CodecRun, params, model_state, frozen, batch, key):
+    """k-means of the first batch's latents, level by level, into empty codebooks."""
+    cfg, objective = run.model, run.objective
 
     def fill(state):
-        audio = batch["audio"].astype(jnp.float32) / INT16
-        latents = functional.encode_latents(params, run.model, audio)
-        residual = latents.reshape(-1, run.model.hidden_size)
-        fields = []
-        for k in jax.random.split(key, run.model.num_codebooks):
-            size, turns = run.model.codebook_size, run.objective.kmeans_iterations
-            embed, _ = vq.kmeans(k, residual, size, turns)
-            residual = residual - embed[vq.nearest(residual, embed)]
-            # every code starts alive: the EMA of a code used at the mean rate
-            ones = jnp.full(size, _mean_count(run, len(residual)))
-            fields.append((embed, embed * ones[:, None], ones))
-        return _rebuild(state, fields)
+        latents = functional.encode_latents(params, cfg, _audio(batch))
+        residual = latents.reshape(-1, cfg.hidden_size)
+        books = []
+        for k in jax.random.split(key, cfg.num_codebooks):
+            book, _ = vq.kmeans(
+                k, residual, cfg.codebook_size, objective.kmeans_iterations
+            )
+            residual = residual - book[vq.nearest(residual, book)]
+            books.append(book)
+        embed = jnp.stack(books)
+        # every code begins with the mean count, so none is dead at the first step
+        mean = residual.shape[0] / cfg.codebook_size
+        return nest_codebooks(embed, embed * mean, jnp.full(embed.shape[:2], mean))
 
-    return jax.lax.cond(is_inited, lambda state: state, fill, model_state)
-
-
-def _mean_count(run: CodecRun, vectors: int) -> float:
-    """Vectors per code and step, if all codes were used alike."""
-    return vectors / run.model.codebook_size
+    is_started = stack_codebooks(model_state, "inited").min() > 0
+    return jax.lax.cond(is_started, lambda state: state, fill, model_state)
 
 
-def _rebuild(state: Any, fields: list) -> Any:
-    """Model state with (embed, embed_avg, cluster_size) of each level replaced."""
-    layers = {
-        f"layers_{q}": {
-            "codebook": {
-                "embed": embed,
-                "embed_avg": average,
-                "cluster_size": size,
-                "inited": jnp.ones(1),
-            }
-        }
-        for q, (embed, average, size) in enumerate(fields)
-    }
-    return {**state, "quantizer": layers}
+def _audio(batch) -> jax.Array:
+    return batch["audio"].astype(jnp.float32) / INT16
 
 
-def _forward(run: CodecRun, params, model_state, audio):
-    """Codes, residuals, commitment and reconstruction of audio [B, N]."""
-    latents = functional.encode_latents(params, run.model, audio)
-    flat = latents.reshape(-1, run.model.hidden_size)
+def _quantize(model_state, latents):
+    """Codes [Q, B T], residuals [Q + 1, B T, D] (the last: what no level explains)."""
+    flat = jax.lax.stop_gradient(latents.reshape(-1, latents.shape[-1]))
     codes, quantized, residuals = vq.quantize_residual(
-        jax.lax.stop_gradient(flat), functional.stack_codebooks(model_state)
+        flat, stack_codebooks(model_state)
     )
-    commitment = jnp.mean((flat - quantized) ** 2)
-    straight = flat + jax.lax.stop_gradient(quantized - flat)
+    return codes, jnp.concatenate([residuals, (flat - quantized)[None]])
+
+
+def _distances(run: CodecRun, output, audio, floor: float) -> dict[str, jax.Array]:
+    """Per example [B]: mel distance, mean absolute sample difference, SI-SDR in dB."""
+
+    def one(output, audio):
+        return {
+            "mel": multi_scale_mel_distance(
+                output, audio, run.objective, run.model.sample_rate
+            ),
+            "wave": wave_distance(output, audio),
+            "si_sdr": si_sdr(output, audio, floor),
+        }
+
+    return jax.vmap(one)(output, audio)
+
+
+def _loss(run: CodecRun, params, model_state, frozen, batch, key):
+    cfg, weights = run.model, run.objective
+    audio = _audio(batch)
+    k_levels, k_candidates = jax.random.split(key)
+    latents = functional.encode_latents(params, cfg, audio)
+    codes, residuals = _quantize(model_state, latents)
+    left = residuals[1:].reshape(-1, *latents.shape)  # [Q, B, T, D]
+    explained = jax.lax.stop_gradient(latents) - left
+    commitment = jnp.mean((latents - explained) ** 2)
+    levels = _levels_kept(run, k_levels, len(audio))
+    quantized = explained[levels - 1, jnp.arange(len(audio))]
     output = functional.decode_latents(
-        params, run.model, straight.reshape(latents.shape)
+        params, cfg, vq.straight_through(latents, quantized)
     )
-    return codes, residuals, commitment, output
-
-
-def _distances(run: CodecRun, output, audio) -> dict[str, jax.Array]:
-    """Per-example distances [B] of the reconstruction."""
-    mel = functools.partial(
-        multi_scale_mel_distance,
-        sample_rate=run.model.sample_rate,
-        windows=run.objective.mel_windows,
-        bins=run.objective.mel_bins,
-    )
-    return {
-        "mel": jax.vmap(mel)(output, audio),
-        "wave": jnp.mean(jnp.abs(output - audio), axis=1),
-        "si_sdr": jnp.clip(jax.vmap(si_sdr)(output, audio), *SISDR_RANGE),
-    }
-
-
-def loss(run: CodecRun, params, model_state, frozen, batch, key):
-    """Weighted sum of the losses of one batch; see `Task.loss`."""
-    audio = batch["audio"].astype(jnp.float32) / INT16
-    codes, residuals, commitment, output = _forward(run, params, model_state, audio)
-    parts = _distances(run, output, audio)
-    weights = run.objective
+    parts = _distances(run, output, audio, LOSS_FLOOR)
     total = (
         weights.mel_weight * jnp.mean(parts["mel"])
         + weights.wave_weight * jnp.mean(parts["wave"])
         - weights.sisdr_weight * jnp.mean(parts["si_sdr"]) / 10
         + weights.commit_weight * commitment
     )
-    one = jnp.ones(())
-    sums: Sums = {"loss": (total, one), "commitment": (commitment, one)}
     count = jnp.float32(len(audio))
-    sums |= {name: (jnp.sum(value), count) for name, value in parts.items()}
-    return total, LossOut(sums, _stats(run, codes, residuals, key))
+    sums: Sums = {name: (jnp.sum(value), count) for name, value in parts.items()}
+    sums["commitment"] = (commitment * count, count)
+    for q, used in enumerate(stack_codebooks(model_state, "cluster_size"), start=1):
+        # of the moving average, so over about 1 / (1 - ema_decay) steps
+        sums[f"perplexity_{q}"] = (_perplexity(used) * count, count)
+    return total, LossOut(sums, _stats(run, codes, residuals, k_candidates))
+
+
+def _levels_kept(run: CodecRun, key, batch_size: int) -> jax.Array:
+    """How many levels each example is decoded from: [B] int32, 1..Q."""
+    every = run.model.num_codebooks
+    k_share, k_levels = jax.random.split(key)
+    is_cut = jax.random.uniform(k_share, (batch_size,)) < run.objective.level_dropout
+    fewer = jax.random.randint(k_levels, (batch_size,), 1, max(2, every))
+    return jnp.where(is_cut, fewer, every)
+
+
+def _perplexity(counts) -> jax.Array:
+    """exp of the entropy of counts [V]: V if all are used alike, 1 if one code is."""
+    share = counts / jnp.maximum(jnp.sum(counts), 1e-12)
+    return jnp.exp(-jnp.sum(share * jnp.log(jnp.maximum(share, 1e-12))))
 
 
 def _stats(run: CodecRun, codes, residuals, key) -> dict[str, jax.Array]:
     """What the codebooks need, additive over micro-batches.
 
-    Dead codes restart from random vectors of the batch; their sum over micro-batches is
-    divided by `parts`, so the candidate is then a mean of as many vectors.
+    count [Q, V], sum [Q, V, D]: of the vectors that chose each code.  candidate
+    [Q, R, D] and weight [Q, R]: vectors for dead codes.  The weights grow so steeply
+    with a random number that candidate / weight is the vector of one of the
+    micro-batches, drawn per slot.
     """
-    size = run.model.codebook_size
-    counts, sums = jax.vmap(lambda c, r: vq.code_sums(c, r, size))(codes, residuals)
-    picked = jax.random.randint(key, (len(codes), size), 0, residuals.shape[1])
-    candidates = jnp.take_along_axis(residuals, picked[..., None], axis=1)
+    levels, vectors = codes.shape
+    counts, sums = jax.vmap(
+        functools.partial(vq.code_sums, num_codes=run.model.codebook_size)
+    )(codes, residuals[:-1])
+    number = min(RESTARTS, vectors, run.model.codebook_size)
+    k_pick, k_weight = jax.random.split(key)
+    candidates = jax.vmap(functools.partial(vq.pick_candidates, number=number))(
+        jax.random.split(k_pick, levels),
+        residuals[:-1],
+        jnp.sum(residuals[1:] ** 2, axis=-1),
+    )
+    weight = jnp.exp(40 * jax.random.uniform(k_weight, (levels, number)))
     return {
         "count": counts,
         "sum": sums,
-        "candidate": candidates,
-        "parts": jnp.ones(()),
+        "candidate": candidates * weight[..., None],
+        "weight": weight,
     }
 
 
-def update_state(run: CodecRun, model_state, stats, key):
-    """EMA of the codebooks, and a new start for codes that nobody chooses."""
-    fields = []
-    stats = jax.lax.stop_gradient(stats)
-    for q in range(run.model.num_codebooks):
-        book = model_state["quantizer"][f"layers_{q}"]["codebook"]
-        embed, average, size = vq.ema_update(
-            book["embed_avg"],
-            book["cluster_size"],
-            stats["count"][q],
-            stats["sum"][q],
-            decay=run.objective.ema_decay,
-        )
-        threshold = run.objective.dead_threshold * jnp.mean(stats["count"][q])
-        fields.append(
-            vq.restart_dead(
-                embed,
-                average,
-                size,
-                stats["candidate"][q] / stats["parts"],
-                threshold=threshold,
-            )
-        )
-    return _rebuild(model_state, fields)
+def _update_state(run: CodecRun, model_state, stats, key):
+    """Moving averages of the codebooks, and a new start for codes nobody chooses."""
+    objective = run.objective
+    embed, embed_avg, cluster_size = vq.ema_update(
+        stack_codebooks(model_state, "embed_avg"),
+        stack_codebooks(model_state, "cluster_size"),
+        stats["count"],
+        stats["sum"],
+        decay=objective.ema_decay,
+    )
+    mean = jnp.mean(stats["count"])
+    restart = functools.partial(
+        vq.restart_dead, threshold=objective.dead_threshold * mean, size=mean
+    )
+    candidates = stats["candidate"] / stats["weight"][..., None]
+    # which candidate a dead code gets is drawn by the step's key
+    candidates = jax.random.permutation(key, candidates, axis=1)
+    return nest_codebooks(
+        *jax.vmap(restart)(embed, embed_avg, cluster_size, candidates)
+    )
 
 
-def eval_sums(run: CodecRun, params, model_state, frozen, batch, key) -> Sums:
-    """Validation sums; rows with `is_valid` False count for nothing."""
-    audio = batch["audio"].astype(jnp.float32) / INT16
+def _eval_sums(run: CodecRun, params, model_state, frozen, batch, key) -> Sums:
+    audio = _audio(batch)
     weight = batch["is_valid"].astype(jnp.float32)
-    codes, _, _, output = _forward(run, params, model_state, audio)
-    parts = _distances(run, output, audio)
+    latents = functional.encode_latents(params, run.model, audio)
+    codes, residuals = _quantize(model_state, latents)
+    quantized = latents - residuals[-1].reshape(latents.shape)
+    output = functional.decode_latents(params, run.model, quantized)
+    parts = _distances(run, output, audio, floor=1e-12)
     count = jnp.sum(weight)
-    sums: Sums = {k: (jnp.sum(v * weight), count) for k, v in parts.items()}
-    per_frame = jnp.repeat(weight, codes.shape[1] // len(audio))
-    for q in range(run.model.num_codebooks):
-        used = jnp.zeros(run.model.codebook_size).at[codes[q]].add(per_frame)
-        share = used / jnp.maximum(jnp.sum(used), 1)
-        entropy = -jnp.sum(share * jnp.log(jnp.maximum(share, 1e-12)))
-        sums[f"perplexity_{q + 1}"] = (jnp.exp(entropy), jnp.ones(()))
+    sums: Sums = {
+        name: (jnp.sum(jnp.where(weight > 0, value, 0)), count)
+        for name, value in parts.items()
+    }
+    per_frame = jnp.repeat(weight, latents.shape[1])
+    for q, chosen in enumerate(codes, start=1):
+        used = jnp.zeros(run.model.codebook_size).at[chosen].add(per_frame)
+        sums[f"perplexity_{q}"] = (_perplexity(used) * count, count)
     return sums
