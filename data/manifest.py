@@ -1,94 +1,168 @@
-"""The manifest of a prepared folder, and the index table that draws are made from.
+"""manifest.json of a prepared folder: what song, segment and stem each record holds.
 
-`manifest.json` (format 1): sample rate, record and segment length, encoding, content hash,
-and per split its songs; a song holds its segments, a segment its stems (name, category,
-first record).  `rms.npz` beside it holds, per split, the stems' RMS per 0.1 s in dB
-[S, F], in the order of the manifest.
+Host side, NumPy only.  Layout of the file (`format` 1)::
+
+    {"format": 1, "kind": "prepared", "sample_rate": 32000, "record_seconds": 10,
+     "segment_seconds": 60, "encoding": "int16" | "flac", "content_hash": hex,
+     "plan": hex, "splits": {split: {"songs", "segments", "stems", "records",
+     "seconds"}}, "shards": {split: [{"file", "records", "bytes", "sha256"}]},
+     "rms_sha256": hex, "songs": [{"id", "title", "split", "source", "gain",
+     "segments": [{"start", "seconds", "stems": [{"name", "category", "record"}]}]}]}
+
+- Songs are in order of split (train, validation, test).
+- `record` is the position of the stem's first record within its split, as
+  `builder_from_directory(folder).as_data_source(split)` counts.  The records of a stem
+  within a segment are consecutive, 10 s each, the last one zero-padded to 10 s.
+- `start` and `seconds` are those of the segment within the song; segments are 60 s, the
+  last one of a song may be shorter.
+- `rms.npy` beside it: int16 [S, 600], tenths of dB per 0.1 s, rows in order of the
+  manifest's stems; -1200 where silent and past the end.
 """
 
 import dataclasses
+import hashlib
 import json
-import os
-import pathlib
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from data.errors import DataError
+from data.layouts.song import SPLITS
+from data.segments import RECORD_SECONDS, SAMPLE_RATE, SEGMENT_SECONDS
 
 FORMAT = 1
-SAMPLE_RATE = 32_000
-RECORD_SECONDS = 10
-SEGMENT_SECONDS = 60
-RMS_SECONDS = 0.1
-SILENCE_DB = -120.0  # of digital silence, and past a segment's end
-SPLITS = ("train", "validation", "test")
+KIND = "prepared"
 MANIFEST = "manifest.json"
-RMS_TABLE = "rms.npz"
+RMS = "rms.npy"
+_FIXED = {
+    "sample_rate": SAMPLE_RATE,
+    "record_seconds": RECORD_SECONDS,
+    "segment_seconds": SEGMENT_SECONDS,
+}
 
 
 @dataclasses.dataclass(frozen=True)
 class IndexTable:
-    """One split of a prepared folder. G segments, S stems of segments, F frames."""
+    """One split of one prepared folder. G segments, S stems, F frames of 0.1 s.
+
+    songs: ids of the split's songs.
+    segment_song: [G] int32, index into `songs`.
+    segment_samples: [G] int64, length at 32 kHz.
+    stem_offset: [G + 1] int32; the stems of segment g are rows
+      stem_offset[g]:stem_offset[g + 1].
+    stem_category: [S] int32, -1 unknown.
+    stem_record: [S] int64, number of the first record for `Prepared.read`.  The stem's
+      ceil(segment_samples / 320000) records follow each other; the last is zero-padded.
+    stem_rms_db: [S, F] float32 dB re full scale; -120 where silent or past the end.
+    """
 
     songs: tuple[str, ...]
-    segment_song: np.ndarray  # [G] int32, index into songs
-    segment_samples: np.ndarray  # [G] int64, at 32 kHz
-    stem_offset: np.ndarray  # [G+1] int32: segment g has stems offset[g]:offset[g+1]
-    stem_category: np.ndarray  # [S] int32, -1 unknown
-    stem_record: np.ndarray  # [S] int64; a stem's records are consecutive
-    stem_rms_db: (
-        np.ndarray
-    )  # [S, F] float32 per 0.1 s, -120 where silent or past the end
+    segment_song: np.ndarray
+    segment_samples: np.ndarray
+    stem_offset: np.ndarray
+    stem_category: np.ndarray
+    stem_record: np.ndarray
+    stem_rms_db: np.ndarray
 
 
-def rms_db(audio: np.ndarray, frames: int) -> np.ndarray:
-    """RMS per 0.1 s of int16 audio [N] in dB re full scale, [frames] float32."""
-    size = round(RMS_SECONDS * SAMPLE_RATE)
-    power = np.zeros(frames)
-    scaled = np.square(audio.astype(np.float64) / 32_768)
-    whole = -(-len(audio) // size)
-    sums = np.add.reduceat(scaled, np.arange(0, len(audio), size))
-    power[:whole] = sums / size  # the last frame counts its missing samples as silence
-    floor = 10 ** (SILENCE_DB / 10)
-    return (10 * np.log10(np.maximum(power, floor))).astype(np.float32)
-
-
-def read_manifest(folder: str | os.PathLike, kind: str) -> dict[str, Any]:
-    """A folder's manifest, checked.
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Read and check the manifest of a prepared folder.
 
     Raises:
-      DataError: missing, broken, of another kind or format.
+      DataError: no manifest, another kind or format, or a shard that is missing.
     """
-    path = pathlib.Path(folder) / MANIFEST
-    if not path.is_file():
-        raise DataError(f"{folder}: no {MANIFEST}; give a folder that prepare wrote")
+    path = folder / MANIFEST
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
+    except OSError:
+        raise DataError(
+            f"{folder} holds no {MANIFEST}: make the folder with"
+            " `python -m data.prepare --input SONGS --out DIR`"
+        ) from None
     except ValueError as error:
-        raise DataError(f"{path}: not valid JSON ({error}); prepare again") from None
+        raise DataError(f"{path} is not JSON ({error}): prepare again") from None
+    if not isinstance(manifest, dict) or manifest.get("kind") != KIND:
+        kind = manifest.get("kind") if isinstance(manifest, dict) else None
+        raise DataError(f"{path} is of kind {kind!r}, not {KIND!r}: give another DIR")
     if manifest.get("format") != FORMAT:
         raise DataError(
-            f"{path}: format {manifest.get('format')!r} is not {FORMAT}; prepare again"
-            " with this version"
+            f"{path} has format {manifest.get('format')!r}, this version reads"
+            f" {FORMAT}: prepare the songs again"
         )
-    if manifest.get("kind") != kind:
-        raise DataError(f"{path}: is of kind {manifest.get('kind')!r}, not {kind!r}")
+    for name, value in _FIXED.items():
+        if manifest.get(name) != value:
+            raise DataError(f"{path}: {name} must be {value}, is {manifest.get(name)}")
+    for shards in manifest["shards"].values():
+        for shard in shards:
+            file = folder / shard["file"]
+            if not file.is_file():
+                raise DataError(f"{file} is missing: copy it or prepare again")
+            if file.stat().st_size != shard["bytes"]:
+                raise DataError(f"{file} is not whole: copy it or prepare again")
     return manifest
 
 
-def index_table(manifest: dict[str, Any], split: str, rms: np.ndarray) -> IndexTable:
-    """The index of one split, from its manifest and RMS table [S, F]."""
-    songs = [song for song in manifest["songs"] if song["split"] == split]
-    segments = [(i, seg) for i, song in enumerate(songs) for seg in song["segments"]]
-    stems = [stem for _, segment in segments for stem in segment["stems"]]
-    counts = [len(segment["stems"]) for _, segment in segments]
+def first_records(manifest: dict[str, Any]) -> dict[str, int]:
+    """Number of each split's first record: splits follow each other in a fixed order."""
+    first, table = 0, {}
+    for split in SPLITS:
+        table[split] = first
+        first += sum(shard["records"] for shard in manifest["shards"].get(split, ()))
+    return table
+
+
+def index_table(manifest: dict[str, Any], rms: np.ndarray, split: str) -> IndexTable:
+    """The index of one split; `rms` is the whole folder's table [S, 600] in dB / 10.
+
+    Raises:
+      DataError: a split that is none of train, validation, test.
+    """
+    if split not in SPLITS:
+        raise DataError(f"split {split!r} must be one of {', '.join(SPLITS)}")
+    base = first_records(manifest)[split]
+    songs, owners, samples, offsets = [], [], [], [0]
+    categories, records, rows = [], [], []
+    row = 0
+    for song in manifest["songs"]:
+        is_wanted = song["split"] == split
+        for segment in song["segments"]:
+            stems = segment["stems"]
+            if is_wanted:
+                owners.append(len(songs))
+                samples.append(round(segment["seconds"] * SAMPLE_RATE))
+                categories += [stem["category"] for stem in stems]
+                records += [base + stem["record"] for stem in stems]
+                rows += range(row, row + len(stems))
+                offsets.append(len(rows))
+            row += len(stems)
+        if is_wanted:
+            songs.append(song["id"])
     return IndexTable(
-        songs=tuple(song["id"] for song in songs),
-        segment_song=np.array([i for i, _ in segments], np.int32),
-        segment_samples=np.array([s["samples"] for _, s in segments], np.int64),
-        stem_offset=np.concatenate([[0], np.cumsum(counts)]).astype(np.int32),
-        stem_category=np.array([s["category"] for s in stems], np.int32),
-        stem_record=np.array([s["record"] for s in stems], np.int64),
-        stem_rms_db=rms,
+        songs=tuple(songs),
+        segment_song=np.array(owners, np.int32),
+        segment_samples=np.array(samples, np.int64),
+        stem_offset=np.array(offsets, np.int32),
+        stem_category=np.array(categories, np.int32),
+        stem_record=np.array(records, np.int64),
+        stem_rms_db=rms[np.array(rows, np.int64)].astype(np.float32) / 10,
     )
+
+
+def content_hash(manifest: dict[str, Any]) -> str:
+    """SHA-256 over all that a reader sees: songs, categories, audio, levels.
+
+    The audio and the levels enter by the hashes of their values in the manifest, so
+    that how the songs were named on the disk (`plan`) and the files' own bytes do not.
+    """
+    seen = {k: v for k, v in manifest.items() if k not in ("content_hash", "plan")}
+    seen["shards"] = {
+        split: [(shard["records"], shard["sha256"]) for shard in shards]
+        for split, shards in manifest["shards"].items()
+    }
+    return hashlib.sha256(to_json(seen).encode()).hexdigest()
+
+
+def to_json(value: Any) -> str:
+    """Canonical JSON: the same value gives the same bytes."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))

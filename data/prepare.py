@@ -1,305 +1,287 @@
-"""Songs in any layout -> records of 10 s and a manifest: `python -m data.prepare --help`.
+"""`python -m data.prepare`: songs split into stems become a folder to train from.
 
-Every song is one shard, written by one of N processes; a finished shard is the resume
-point.  The result does not depend on the number of processes or on interruptions.
+Host side.  Layouts list the songs, shards are made in processes, `assemble` joins them.
 """
 
-import csv
 import dataclasses
 import enum
-import json
+import math
 import multiprocessing
 import os
-import pathlib
 import shutil
 import sys
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any, NoReturn
 
-import numpy as np
-
+from data.assemble import assemble, plan_of, read_report
 from data.errors import DataError
-from data.layouts import slakh
-from data.layouts.song import Song
-from data.manifest import (
-    FORMAT,
-    MANIFEST,
-    RECORD_SECONDS,
-    RMS_SECONDS,
-    RMS_TABLE,
-    SAMPLE_RATE,
-    SEGMENT_SECONDS,
-    SPLITS,
-    rms_db,
-)
-from data.records import (
-    RECORD_SAMPLES,
-    RecordWriter,
-    content_hash,
-    shard_name,
-    write_tfds_info,
-)
+from data.layouts import folder, musdb, slakh
+from data.layouts.song import Fault
+from data.layouts.split_table import read_split_table
+from data.manifest import MANIFEST, read_manifest
+from data.records import Encoding
+from data.segments import SAMPLE_RATE, read_stem
+from data.shards import WORK, Shard, finished, make_shard, measure, plan_shards
 
-SEGMENT_SAMPLES = SEGMENT_SECONDS * SAMPLE_RATE
-SEGMENT_FRAMES = round(SEGMENT_SECONDS / RMS_SECONDS)
-SHARDS = "shards"
-TOLERATED_SECONDS = 1.0  # stems of a song may differ by this much without a warning
-MIN_SECONDS = 1.0
-SONGS_PER_MINUTE = 20  # one process, a 4-minute song of 8 stems (measured)
+_RECORD_BYTES = {Encoding.INT16: 650_000, Encoding.FLAC: 360_000}  # most, usual music
+_WRITE_SECONDS = 0.002  # per record, measured on one core
+_MARGIN_BYTES = 64 << 20
 
 
 class Layout(enum.Enum):
+    """How a data set lies on the disk."""
+
     SLAKH = "slakh"
+    MUSDB = "musdb"
+    FOLDER = "folder"
 
 
-LAYOUTS = {Layout.SLAKH: slakh.songs}
+_READERS = {
+    Layout.SLAKH: slakh.read_songs,
+    Layout.MUSDB: musdb.read_songs,
+    Layout.FOLDER: folder.read_songs,
+}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Arguments:
-    """Cut songs into the records that training reads."""
+class PrepareArgs:
+    """Resample songs to 32 kHz mono and cut them into records.
 
-    layout: Layout
-    input: str
-    """Folder of songs."""
-    out: str
-    """Folder to write; the same command goes on where it stopped."""
-    splits: str = ""
-    """CSV with the columns file, title, split (and others)."""
-    workers: int = 2
+    Stopped and started again, it goes on after the last finished shard.
+    """
+
+    input: Path
+    """Folder of the songs."""
+    out: Path
+    """Folder to write; it must be new, or of the same preparation."""
+    layout: Layout = Layout.SLAKH
+    """slakh: TrackXXXXX/stems/Sxx.flac; musdb: MUSDB18-HQ; folder: song/stem.wav."""
+    splits: Path | None = None
+    """Table of splits: CSV with `split` and one of file, title, id."""
+    workers: int = os.cpu_count() or 1
+    """Processes; the result does not depend on them."""
+    flac: bool = False
+    """FLAC inside the records: smaller, slower to read."""
     strict: bool = False
-    """A song that cannot be read ends the command with exit 2."""
+    """Exit 2 when a song had to be skipped."""
+    shard_records: int = 0
+    """Records of 10 s per shard; 0: by the size of the data set."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Job:
-    song: Song
-    folder: str
+class Outcome:
+    """What a preparation gave."""
+
+    manifest: dict[str, Any]
+    faults: tuple[Fault, ...]  # songs that were skipped
+    warnings: tuple[Fault, ...]
+    made: int  # shards made now; the others were there
 
 
-def read_song(song: Song) -> tuple[list[np.ndarray], list[str]]:
-    """All stems of a song at 32 kHz mono, int16, zero-padded to the longest."""
-    import soundfile
-    import soxr
-
-    stems, warnings = [], []
-    for stem in song.stems:
-        audio, rate = soundfile.read(stem.path, dtype="float32", always_2d=True)
-        mono = np.ascontiguousarray(audio.mean(axis=1))
-        if not np.isfinite(mono).all():
-            raise DataError(f"{stem.path}: holds NaN or Inf samples; export it again")
-        if rate != SAMPLE_RATE:
-            mono = soxr.resample(mono, rate, SAMPLE_RATE, quality="HQ")
-        scaled = np.clip(np.round(mono * 32_768), -32_768, 32_767)
-        stems.append(scaled.astype(np.int16))
-    longest = max(map(len, stems))
-    if longest - min(map(len, stems)) > TOLERATED_SECONDS * SAMPLE_RATE:
-        seconds = (longest - min(map(len, stems))) / SAMPLE_RATE
-        warnings.append(f"stems differ by {seconds:.1f} s; the shorter end in silence")
-    return [np.pad(stem, (0, longest - len(stem))) for stem in stems], warnings
-
-
-def prepare_song(job: Job) -> dict:
-    """Write one song's shard and its JSON; returns {"error": ...} if it cannot be read."""
-    song, base = job.song, pathlib.Path(job.folder) / SHARDS / job.song.id
-    done = base.with_suffix(".json")
-    if done.is_file():
-        return json.loads(done.read_text(encoding="utf-8"))
-    try:
-        stems, warnings = read_song(song)
-    except Exception as error:  # noqa: BLE001  (any decoder's error names the song)
-        return {"id": song.id, "error": " ".join(str(error).split())[:200]}
-    if len(stems[0]) < MIN_SECONDS * SAMPLE_RATE:
-        return {"id": song.id, "error": f"shorter than {MIN_SECONDS:g} s"}
-    part = base.with_suffix(".part")
-    writer, segments, rms = RecordWriter(part), [], []
-    for start in range(0, len(stems[0]), SEGMENT_SAMPLES):
-        samples = min(SEGMENT_SAMPLES, len(stems[0]) - start)
-        if samples < MIN_SECONDS * SAMPLE_RATE:
-            break  # a tail too short to draw from
-        rows = []
-        for stem, audio in zip(song.stems, stems, strict=True):
-            piece = audio[start : start + samples]
-            rows.append(
-                {"name": stem.name, "category": stem.category, "record": writer.count}
-            )
-            for first in range(0, samples, RECORD_SAMPLES):
-                writer.write(piece[first : first + RECORD_SAMPLES])
-            rms.append(rms_db(piece, SEGMENT_FRAMES))
-        segments.append(
-            {"start": start / SAMPLE_RATE, "samples": samples, "stems": rows}
-        )
-    writer.close()
-    np.save(base.with_suffix(".npy"), np.stack(rms))
-    os.replace(part, base.with_suffix(".records"))
-    report = {
-        "id": song.id,
-        "title": song.title,
-        "split": song.split,
-        "segments": segments,
-        "records": writer.count,
-        "num_bytes": writer.num_bytes,
-        "warnings": warnings,
-    }
-    temporary = base.with_suffix(".json.part")
-    temporary.write_text(json.dumps(report), encoding="utf-8")
-    os.replace(temporary, done)
-    return report
-
-
-def assemble(folder: pathlib.Path, reports: list[dict]) -> dict:
-    """Shards in their final places, tfds metadata, RMS tables, and last the manifest."""
-    by_split = {s: [r for r in reports if r["split"] == s] for s in SPLITS}
-    rms, songs, lengths = {}, [], {}
-    for split, rows in by_split.items():
-        offset, tables = 0, [np.zeros((0, SEGMENT_FRAMES), np.float32)]
-        for number, row in enumerate(rows):
-            base = folder / SHARDS / row["id"]
-            target = folder / shard_name(split, number, len(rows))
-            if base.with_suffix(".records").exists():
-                os.replace(base.with_suffix(".records"), target)
-            tables.append(np.load(base.with_suffix(".npy")))
-            segments = [
-                {
-                    **segment,
-                    "stems": [
-                        {**stem, "record": stem["record"] + offset}
-                        for stem in segment["stems"]
-                    ],
-                }
-                for segment in row["segments"]
-            ]
-            songs.append(
-                {
-                    "id": row["id"],
-                    "title": row["title"],
-                    "split": split,
-                    "segments": segments,
-                }
-            )
-            offset += row["records"]
-        rms[split] = np.concatenate(tables)
-        lengths[split] = [(r["records"], r["num_bytes"]) for r in rows]
-    write_tfds_info(folder, lengths)
-    with open(folder / f".{RMS_TABLE}.part", "wb") as file:
-        np.savez_compressed(file, **rms)
-    os.replace(folder / f".{RMS_TABLE}.part", folder / RMS_TABLE)
-    manifest = {
-        "format": FORMAT,
-        "kind": "prepared",
-        "sample_rate": SAMPLE_RATE,
-        "record_seconds": RECORD_SECONDS,
-        "segment_seconds": SEGMENT_SECONDS,
-        "encoding": "int16",
-        "content_hash": content_hash(songs, rms),
-        "splits": {
-            split: {"songs": len(rows), "records": sum(r["records"] for r in rows)}
-            for split, rows in by_split.items()
-        },
-        "songs": songs,
-    }
-    temporary = folder / f".{MANIFEST}.part"
-    temporary.write_text(json.dumps(manifest), encoding="utf-8")
-    os.replace(temporary, folder / MANIFEST)
-    shutil.rmtree(folder / SHARDS)
-    return manifest
-
-
-def read_splits(path: str) -> dict[str, str]:
-    """CSV rows as {file: split, title: split}; the file is the surer name."""
-    if not path:
-        return {}
-    if not pathlib.Path(path).is_file():
-        raise DataError(f"{path}: no such file; give a CSV with file, title, split")
-    table: dict[str, str] = {}
-    with open(path, newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            split = row.get("split")
-            if split not in (*SPLITS, "omit"):
-                raise DataError(
-                    f"{path}: split {split!r} is not one of {', '.join(SPLITS)}, omit"
-                )
-            for key in ("title", "file"):
-                if row.get(key):
-                    table[row[key]] = split
-    return table
-
-
-def estimate(songs: list[Song]) -> int:
-    """Bytes that the records will need."""
-    import soundfile
-
-    total = 0
-    for song in songs:
-        for stem in song.stems:
-            try:
-                total += round(soundfile.info(stem.path).duration * SAMPLE_RATE) * 2
-            except soundfile.LibsndfileError:
-                continue  # reported when the song is read
-    return total
-
-
-def prepare(arguments: Arguments) -> dict:
-    """Run the whole preparation; returns the manifest.
+def prepare(args: PrepareArgs) -> Outcome:
+    """Prepare a folder; estimates go to stdout, the progress bar to stderr.
 
     Raises:
-      DataError: no song, no room on the disk, or with `strict` a song that fails.
+      DataError: nothing to prepare, an --out of something else, or too little disk.
     """
+    _check(args)
+    table = read_split_table(args.splits) if args.splits else None
+    listing = _READERS[args.layout](args.input, table)
+    sized, unreadable = measure(listing)
+    faults = [*listing.faults, *unreadable]
+    if not sized:
+        raise DataError(_no_song(args, faults))
+    encoding = Encoding.FLAC if args.flac else Encoding.INT16
+    shards = plan_shards(sized, encoding, args.shard_records)
+    work = args.out / WORK
+    made = 0
+    if _is_finished(args.out, shards):
+        shutil.rmtree(work, ignore_errors=True)
+    else:
+        reports = {shard.name: finished(shard, work) for shard in shards}
+        todo = [shard for shard in shards if reports[shard.name] is None]
+        _announce(shards, todo, args)
+        work.mkdir(parents=True, exist_ok=True)
+        for shard, report in _make(todo, work, args.workers):
+            reports[shard.name] = report
+        made = len(todo)
+        if not any(report["records"] for report in reports.values()):
+            for report in reports.values():
+                faults += [Fault(*pair) for pair in report["faults"]]
+            raise DataError(_no_song(args, faults))
+        assemble(args.out, shards, [reports[shard.name] for shard in shards])
+    manifest, report = read_manifest(args.out), read_report(args.out)
+    return Outcome(
+        manifest,
+        (*faults, *(Fault(*pair) for pair in report["faults"])),
+        (*listing.warnings, *(Fault(*pair) for pair in report["warnings"])),
+        made,
+    )
+
+
+def _check(args: PrepareArgs) -> None:
+    if not args.input.is_dir():
+        raise DataError(f"--input {args.input} is no folder: check the path")
+    for name, least in (("workers", 1), ("shard_records", 0)):
+        if getattr(args, name) < least:
+            flag = "--" + name.replace("_", "-")
+            raise DataError(f"{flag} must be {least} or more")
+
+
+def _no_song(args: PrepareArgs, faults: Sequence[Fault]) -> str:
+    why = f" (of {len(faults)}, the first: {faults[0].reason})" if faults else ""
+    return (
+        f"no song can be used in {args.input} with the layout {args.layout.value}{why}:"
+        " check --input and --layout"
+    )
+
+
+def _is_finished(out: Path, shards: Sequence[Shard]) -> bool:
+    """Whether `out` is this very preparation, done; False: it is new or begun.
+
+    Raises:
+      DataError: it is something else.
+    """
+    if not out.exists():
+        return False
+    if not out.is_dir():
+        raise DataError(f"--out {out} is a file: give a folder")
+    if (out / MANIFEST).exists():
+        if read_manifest(out)["plan"] == plan_of(shards):
+            return True
+        raise DataError(
+            f"--out {out} was prepared from other songs or with other options:"
+            " give a new folder or delete it"
+        )
+    if not (out / WORK).is_dir() and any(out.iterdir()):
+        raise DataError(f"--out {out} holds other files: give a new folder")
+    return False
+
+
+def _announce(
+    shards: Sequence[Shard], todo: Sequence[Shard], args: PrepareArgs
+) -> None:
+    """Print songs, disk and time.
+
+    Raises:
+      DataError: the disk is too small.
+    """
+    songs = sum(len(shard.songs) for shard in shards)
+    hours = sum(shard.seconds for shard in shards) / 3600
+    print(f"{songs} songs, {hours:.2f} h of stems, {len(shards)} shards", flush=True)
+    if len(todo) < len(shards):
+        print(f"{len(shards) - len(todo)} shards are there from an earlier run")
+    if not todo:
+        return
+    records = sum(shard.records for shard in todo)
+    need = records * _RECORD_BYTES[todo[0].encoding]
+    home = next(
+        path for path in (args.out, *args.out.absolute().parents) if path.exists()
+    )
+    free = shutil.disk_usage(home).free
+    seconds = _seconds_needed(todo, args.workers)
+    print(
+        f"needs at most {need / 1e9:.2f} GB of {free / 1e9:.1f} GB free and about"
+        f" {_clock(seconds)} with {args.workers} processes",
+        flush=True,
+    )
+    if need + _MARGIN_BYTES > free:
+        mend = "free some" if args.flac else "free some or add --flac"
+        raise DataError(
+            f"{home} has {free / 1e9:.2f} GB free, preparing needs {need / 1e9:.2f} GB:"
+            f" {mend}"
+        )
+
+
+def _seconds_needed(todo: Sequence[Shard], workers: int) -> float:
+    """From the time that the first stem takes here."""
+    stem = todo[0].songs[0].song.stems[0]
+    start = time.perf_counter()
+    try:
+        seconds = len(read_stem(stem.path)) / SAMPLE_RATE
+    except DataError:  # the song will be listed as a fault in its turn
+        return math.nan
+    per_second = (time.perf_counter() - start) / seconds
+    records = sum(shard.records for shard in todo)
+    work = per_second * sum(shard.seconds for shard in todo) + _WRITE_SECONDS * records
+    return work / min(workers, len(todo)) + 1
+
+
+def _clock(seconds: float) -> str:
+    if math.isnan(seconds):
+        return "an unknown time"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}"
+
+
+def _make(
+    todo: Sequence[Shard], work: Path, workers: int
+) -> Iterator[tuple[Shard, dict[str, Any]]]:
+    """Make shards, in processes when there are several; yields them as they finish."""
     from tqdm import tqdm
 
-    root, folder = pathlib.Path(arguments.input), pathlib.Path(arguments.out)
-    if not root.is_dir():
-        raise DataError(f"{root}: no such folder; give a folder of songs")
-    if (folder / MANIFEST).is_file():
-        print(f"{folder}: already prepared")
-        return json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    table = read_splits(arguments.splits)
-    songs = [s for s in LAYOUTS[arguments.layout](root, table) if s.stems]
-    if not songs:
-        raise DataError(
-            f"{root}: no song in the layout {arguments.layout.value!r}; check --input"
+    songs = sum(len(shard.songs) for shard in todo)
+    with tqdm(total=songs, unit="song", desc="prepare", disable=not todo) as bar:
+        if workers == 1 or len(todo) < 2:
+            for shard in todo:
+                yield shard, make_shard(shard, work)
+                bar.update(len(shard.songs))
+            return
+        # Spawned, not forked: the parent may hold threads of readers or of jax.
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(min(workers, len(todo)), mp_context=context) as pool:
+            jobs = {pool.submit(make_shard, shard, work): shard for shard in todo}
+            try:
+                for job in as_completed(jobs):
+                    yield jobs[job], job.result()
+                    bar.update(len(jobs[job].songs))
+            except BaseException:
+                pool.shutdown(wait=True, cancel_futures=True)
+                raise
+
+
+def _print_outcome(outcome: Outcome, out: Path) -> None:
+    for fault in outcome.warnings:
+        print(f"warning: {fault.song}: {fault.reason}", file=sys.stderr)
+    splits = outcome.manifest["splits"]
+    for split, counts in splits.items():
+        print(
+            f"{split}: {counts['songs']} songs, {counts['segments']} segments,"
+            f" {counts['stems']} stems, {counts['seconds'] / 60:.1f} min"
         )
-    needed = estimate(songs)
-    folder.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(folder).free
-    minutes = len(songs) / SONGS_PER_MINUTE / arguments.workers
-    print(
-        f"{len(songs)} songs: needs {needed / 1e9:.2f} GB of {free / 1e9:.1f} GB free,"
-        f" about {minutes:.0f} min with {arguments.workers} processes"
-    )
-    if needed > free:
-        raise DataError(
-            f"{folder}: {needed / 1e9:.1f} GB are needed and {free / 1e9:.1f} GB free;"
-            " free some or choose another --out"
-        )
-    (folder / SHARDS).mkdir(exist_ok=True)
-    jobs = [Job(song, str(folder)) for song in songs]
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(arguments.workers) as pool:
-        work = pool.imap(prepare_song, jobs)
-        reports = list(tqdm(work, total=len(jobs), desc="prepare", unit="song"))
-    for report in reports:
-        for warning in report.get("warnings", ()):
-            print(f"warning: {report['id']}: {warning}")
-    faults = [r for r in reports if "error" in r]
-    for fault in faults:
-        print(f"skipped: {fault['id']}: {fault['error']}", file=sys.stderr)
-    if faults and (arguments.strict or len(faults) == len(reports)):
-        raise DataError(
-            f"{root}: {len(faults)} of {len(reports)} songs cannot be read, the first"
-            f" {faults[0]['id']}: {faults[0]['error']}"
-        )
-    return assemble(folder, [r for r in reports if "error" not in r])
+    if not splits["train"]["songs"]:
+        print("warning: no song is in train: give --splits CSV", file=sys.stderr)
+    if outcome.faults:
+        print(f"skipped {len(outcome.faults)} songs:", file=sys.stderr)
+        for fault in outcome.faults:
+            print(f"  {fault.song}: {fault.reason}", file=sys.stderr)
+    print(f"{out}: {outcome.made} shards made now; {outcome.manifest['content_hash']}")
 
 
 def main() -> None:
+    """Parse, prepare, and turn bad input into one line and exit 2."""
     import tyro
 
-    arguments = tyro.cli(Arguments, config=(tyro.conf.EnumChoicesFromValues,))
     try:
-        manifest = prepare(arguments)
+        args = tyro.cli(PrepareArgs, prog="python -m data.prepare")
+        outcome = prepare(args)
     except DataError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
-    print(f"{arguments.out}: {json.dumps(manifest['splits'])}")
+        _fail(str(error))
+    except OSError as error:
+        name = f" {error.filename}" if error.filename else ""
+        _fail(f"{error.strerror or error}{name}: check the path, rights and disk space")
+    _print_outcome(outcome, args.out)
+    if args.strict and outcome.faults:
+        _fail(f"{len(outcome.faults)} songs were skipped and --strict was given")
+
+
+def _fail(message: str) -> NoReturn:
+    print("error: " + " ".join(message.split()), file=sys.stderr)
+    sys.exit(2)
 
 
 if __name__ == "__main__":

@@ -1,164 +1,229 @@
-"""Records on disk: one stem x 10 s of int16 in array_record, read without TensorFlow.
+"""Records on disk: one stem x 10 s each, in array_record shards that TFDS opens too.
 
-A folder opens with `tfds.builder_from_directory(folder).as_data_source(split)`; record
-numbers are positions in a split (shuffling is disabled).
+A record is a `tf.train.Example` with one bytes feature, as TFDS writes it for
+`Tensor((None,), int16, encoding="bytes")`; it is packed and read here by hand, so that
+training needs array_record only: no TFDS, no TensorFlow.
 """
 
+import enum
 import hashlib
-import json
+import io
 import os
-import pathlib
 import threading
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from data.errors import DataError
-from data.manifest import (
-    MANIFEST,
-    RECORD_SECONDS,
-    RMS_TABLE,
-    SAMPLE_RATE,
-    SPLITS,
-    IndexTable,
-    index_table,
-    read_manifest,
-)
+from data.layouts.song import SPLITS
+from data.manifest import RMS, IndexTable, first_records, index_table, read_manifest
+from data.segments import RECORD_SAMPLES, SAMPLE_RATE
 
-DATASET = "stems"
-RECORD_SAMPLES = RECORD_SECONDS * SAMPLE_RATE
+DATASET = "stems"  # name of the TFDS data set
 
 
-def features(is_flac: bool = False):
-    """The tfds features of a record: {"audio": int16 [N]} or {"flac": bytes}."""
-    import tensorflow_datasets as tfds
+class Encoding(enum.Enum):
+    """What a record's bytes are."""
 
-    if is_flac:
-        return tfds.features.FeaturesDict({"flac": tfds.features.Text()})
-    audio = tfds.features.Tensor(shape=(None,), dtype=np.int16, encoding="bytes")
-    return tfds.features.FeaturesDict({"audio": audio})
+    INT16 = "int16"  # little-endian samples, feature `audio`
+    FLAC = "flac"  # a FLAC file, feature `flac`: smaller, slower to read
+
+    @property
+    def feature(self) -> str:
+        """Name of the one feature."""
+        return "audio" if self is Encoding.INT16 else "flac"
+
+    @property
+    def writer_options(self) -> str:
+        """For ArrayRecordWriter; zstd:1 is as fast as none and packs silence."""
+        packing = "zstd:1" if self is Encoding.INT16 else "uncompressed"
+        return f"group_size:1,{packing}"
 
 
-class RecordWriter:
-    """Appends records to one array_record file; the file counts only once closed."""
+class ShardWriter:
+    """Writes one shard; the file appears under its name when closed without error."""
 
-    def __init__(self, path: str | os.PathLike):
-        from array_record.python.array_record_module import ArrayRecordWriter
-        from tensorflow_datasets.core.example_serializer import ExampleSerializer
+    def __init__(self, path: Path, encoding: Encoding):
+        from array_record.python import array_record_module
 
-        self._features = features()
-        info = self._features.get_serialized_info()
-        self._serializer = ExampleSerializer(info)
-        self._file = ArrayRecordWriter(str(path), "group_size:1,uncompressed")
-        self.count, self.num_bytes = 0, 0
+        self.records = 0
+        self._path, self._encoding = path, encoding
+        self._part = path.with_name(path.name + ".part")
+        self._hash = hashlib.sha256()
+        self._writer = array_record_module.ArrayRecordWriter(
+            os.fspath(self._part), encoding.writer_options
+        )
 
     def write(self, audio: np.ndarray) -> None:
-        """Append int16 [N], N <= 320,000."""
-        example = self._features.encode_example({"audio": audio})
-        packed = self._serializer.serialize_example(example)
-        self._file.write(packed)
-        self.count += 1
-        self.num_bytes += len(packed)
+        """Append one record, int16 [320000]."""
+        plain = np.ascontiguousarray(audio, "<i2").tobytes()
+        payload = plain if self._encoding is Encoding.INT16 else _to_flac(audio)
+        self._writer.write(to_example(self._encoding.feature, payload))
+        self._hash.update(plain)
+        self.records += 1
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the samples written, whatever their encoding."""
+        return self._hash.hexdigest()
 
     def close(self) -> None:
-        self._file.close()
-
-
-def shard_name(split: str, number: int, total: int) -> str:
-    """The file name that tfds expects."""
-    return f"{DATASET}-{split}.array_record-{number:05d}-of-{total:05d}"
-
-
-def write_tfds_info(folder: pathlib.Path, shards: dict[str, list[tuple[int, int]]]):
-    """Write dataset_info.json and features.json; shards: split -> (records, bytes)."""
-    from tensorflow_datasets import core
-    from tensorflow_datasets.core import naming, splits
-
-    identity = core.dataset_info.DatasetIdentity(
-        name=DATASET,
-        version=core.utils.Version("1.0.0"),
-        data_dir=str(folder),
-        module_name="stemjax",
-    )
-    info = core.DatasetInfo(
-        builder=identity, features=features(), disable_shuffling=True
-    )
-    infos = [
-        splits.SplitInfo(
-            name=split,
-            shard_lengths=[count for count, _ in lengths],
-            num_bytes=sum(size for _, size in lengths),
-            filename_template=naming.ShardedFileTemplate(
-                dataset_name=DATASET,
-                split=split,
-                filetype_suffix="array_record",
-                data_dir=str(folder),
-            ),
-        )
-        for split, lengths in shards.items()
-        if lengths
-    ]
-    info.set_splits(splits.SplitDict(infos))
-    info.set_file_format("array_record")
-    info.write_to_directory(str(folder))
+        """Finish the shard."""
+        self._writer.close()
+        os.replace(self._part, self._path)
 
 
 class Prepared:
-    """A prepared folder. Files are opened at the first read, one set per thread."""
+    """A prepared folder, open for reading from any thread.
 
-    is_tokens = False
+    Files open at the first read that needs them.  It can be pickled to another process,
+    where it opens them anew.
+    """
 
-    def __init__(self, folder: str | os.PathLike):
-        self.folder = pathlib.Path(folder)
-        self.manifest = read_manifest(self.folder, "prepared")
-        self._local = threading.local()
-        path = self.folder / RMS_TABLE
-        if not path.is_file():
-            raise DataError(f"{path}: missing; prepare again")
-        with np.load(path) as tables:
-            self._rms = {name: tables[name] for name in tables.files}
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.manifest: dict[str, Any] = read_manifest(folder)
+        self.encoding = Encoding(self.manifest["encoding"])
+        shards = [
+            shard
+            for split in SPLITS
+            for shard in self.manifest["shards"].get(split, ())
+        ]
+        self._paths = [os.fspath(folder / shard["file"]) for shard in shards]
+        self._starts = np.cumsum([0] + [shard["records"] for shard in shards])
+        self._readers: list[Any] = [None] * len(shards)
+        self._lock = threading.Lock()
+
+    def __reduce__(self) -> tuple:
+        return (open_prepared, (self.folder,))
+
+    def __len__(self) -> int:
+        return int(self._starts[-1])
 
     @property
     def content_hash(self) -> str:
-        """Hex digest of all that a draw can depend on."""
+        """Names the content: equal hashes, equal songs and samples."""
         return self.manifest["content_hash"]
 
-    def index(self, split: str) -> IndexTable:
-        """The index of one split; empty where the folder has none of it."""
-        if split not in SPLITS:
-            raise DataError(f"{self.folder}: no split {split!r}: {', '.join(SPLITS)}")
-        return index_table(self.manifest, split, self._rms[split])
+    def first_record(self, split: str) -> int:
+        """Number of a split's first record; within a split positions count from it."""
+        return first_records(self.manifest)[split]
 
-    def read(self, split: str, numbers: np.ndarray) -> np.ndarray:
-        """Records of a split by number, [n, 320000] int16; short ones end in zeros."""
-        source = self._source(split)
-        out = np.zeros((len(numbers), RECORD_SAMPLES), np.int16)
-        records = source.__getitems__([int(n) for n in numbers])
-        for row, record in zip(out, records, strict=True):
-            audio = record["audio"]
-            row[: len(audio)] = audio
+    def index(self, split: str) -> IndexTable:
+        """The index of a split; empty (no songs) when nothing was put into it."""
+        return index_table(self.manifest, self._rms, split)
+
+    def read(self, numbers: Sequence[int] | np.ndarray) -> np.ndarray:
+        """Records by number, as in `IndexTable.stem_record`: int16 [n, 320000].
+
+        Raises:
+          DataError: a number out of range, or a record that cannot be read.
+        """
+        numbers = np.asarray(numbers, np.int64)
+        if numbers.size and not 0 <= numbers.min() <= numbers.max() < len(self):
+            raise DataError(f"{self.folder} has {len(self)} records, got {numbers}")
+        out = np.empty((len(numbers), RECORD_SAMPLES), np.int16)
+        shards = np.searchsorted(self._starts, numbers, side="right") - 1
+        for shard in np.unique(shards):
+            (rows,) = np.nonzero(shards == shard)
+            positions = (numbers[rows] - self._starts[shard]).tolist()
+            try:
+                records = self._reader(shard).read(positions)
+            except (ValueError, RuntimeError) as error:
+                raise DataError(f"cannot read {self._paths[shard]}: {error}") from error
+            for row, record in zip(rows, records, strict=True):
+                payload = payload_of(record)
+                if self.encoding is Encoding.INT16:
+                    out[row] = np.frombuffer(payload, "<i2")
+                else:
+                    out[row] = _from_flac(payload)
         return out
 
-    def _source(self, split: str):
-        sources = self._local.__dict__.setdefault("sources", {})
-        if split not in sources:
-            import tensorflow_datasets as tfds
+    def _reader(self, shard: int) -> Any:
+        with self._lock:
+            if self._readers[shard] is None:
+                from array_record.python import array_record_module
 
-            builder = tfds.builder_from_directory(str(self.folder))
-            sources[split] = builder.as_data_source(split)
-        return sources[split]
+                # No read-ahead: access is random.
+                self._readers[shard] = array_record_module.ArrayRecordReader(
+                    self._paths[shard],
+                    options="readahead_buffer_size:0",
+                    file_reader_buffer_size=32768,
+                )
+            return self._readers[shard]
+
+    @cached_property
+    def _rms(self) -> np.ndarray:
+        path = self.folder / RMS
+        try:
+            return np.load(path, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise DataError(f"cannot read {path}: {error}: prepare again") from error
 
 
 def open_prepared(folder: str | os.PathLike) -> Prepared:
-    """Open a folder that `python -m data.prepare` wrote."""
-    return Prepared(folder)
+    """Open what `python -m data.prepare` wrote.
+
+    Raises:
+      DataError: not such a folder, of another format, or not whole.
+    """
+    return Prepared(Path(folder))
 
 
-def content_hash(songs: list[dict], rms: dict[str, np.ndarray]) -> str:
-    """Digest of the manifest's songs and the RMS tables."""
-    digest = hashlib.sha256(json.dumps(songs, sort_keys=True).encode())
-    for split in SPLITS:
-        digest.update(rms[split].tobytes())
-    return digest.hexdigest()
+def to_example(feature: str, payload: bytes) -> bytes:
+    """A serialized `tf.train.Example` with one bytes feature."""
+    value = _field(1, _field(1, payload))  # Feature.bytes_list.value
+    entry = _field(1, feature.encode()) + _field(2, value)  # Features.feature[...]
+    return _field(1, _field(1, entry))  # Example.features
 
 
-__all__ = ["MANIFEST", "Prepared", "RecordWriter", "open_prepared"]
+def payload_of(example: bytes) -> memoryview:
+    """The bytes of a one-feature `tf.train.Example`, without a copy."""
+    view = memoryview(example)
+    # Example, Features, then a map entry: its key, then its value's two wrappers.
+    for _ in range(2):
+        _, view, _ = _first_field(view)
+    _, _, view = _first_field(view)  # past the key
+    for _ in range(3):
+        _, view, _ = _first_field(view)
+    return view
+
+
+def _field(number: int, content: bytes) -> bytes:
+    """A length-delimited protobuf field."""
+    size, length = bytearray(), len(content)
+    while length > 127:
+        size.append(length & 127 | 128)
+        length >>= 7
+    size.append(length)
+    return bytes([number << 3 | 2]) + bytes(size) + content
+
+
+def _first_field(view: memoryview) -> tuple[int, memoryview, memoryview]:
+    """(number, content, what follows) of the length-delimited field at the start."""
+    length, shift, place = 0, 0, 1
+    while True:
+        byte = view[place]
+        length |= (byte & 127) << shift
+        place, shift = place + 1, shift + 7
+        if byte < 128:
+            break
+    return view[0] >> 3, view[place : place + length], view[place + length :]
+
+
+def _to_flac(audio: np.ndarray) -> bytes:
+    import soundfile
+
+    file = io.BytesIO()
+    soundfile.write(file, audio, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
+    return file.getvalue()
+
+
+def _from_flac(payload: memoryview) -> np.ndarray:
+    import soundfile
+
+    audio, _ = soundfile.read(io.BytesIO(payload), dtype="int16")
+    return audio

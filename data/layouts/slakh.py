@@ -1,86 +1,129 @@
-"""Slakh2100: `TrackXXXXX/{metadata.yaml, stems/Sxx.flac}`, in split folders or flat.
+"""Slakh2100's layout: `TrackXXXXX/{metadata.yaml, stems/Sxx.flac}`, redux or flat.
 
-Traps of the archive (slakh-utils issues 20 and 25, mirdata 585), each with a test:
-stems are numbered from S00 with gaps; metadata lists stems that have no audio, so a file
-counts only if it exists; `audio_dir` can hold junk and is never read; `plugin_name` can
-be the string "None" and `integrated_loudness` absent; "Sound Effects" and "Sound effects"
-are two classes, so the category comes from `is_drum` and `program_num`; songs with one
-MIDI file (`UUID`) occur several times and are kept once; `omitted/` is left out (redux).
+Read by what is on the disk.  metadata.yaml names stems that have no audio, its
+`audio_dir` can be anything (Track00616), and stems start at S00 with gaps.
 """
 
-import pathlib
-from collections.abc import Iterator, Mapping
-
-import yaml
+from pathlib import Path
+from typing import Any
 
 from data.errors import DataError
-from data.layouts.song import Song, Stem, split_by_hash
-from data.manifest import SPLITS
-from stemjax.config.categories import UNKNOWN, category_of_program
+from data.layouts.song import (
+    SPLITS,
+    Fault,
+    Listing,
+    Song,
+    StemFile,
+    audio_in,
+    in_order,
+    song_folders,
+    split_by_hash,
+)
+from data.layouts.split_table import OMIT, SplitTable
+from data.render.slakh import CLASSES
+from stemjax.config.categories import DRUMS, UNKNOWN, category_of_program
 
-SUFFIXES = (".flac", ".wav")
-OMITTED = "omitted"
+# By exact spelling: "Sound Effects" (12) and "Sound effects" (15) differ by one case.
+_BY_CLASS = {name: number for number, name in enumerate(CLASSES)} | {"Drums": DRUMS}
 
 
-def songs(root: pathlib.Path, splits: Mapping[str, str]) -> Iterator[Song]:
-    """Songs of a Slakh tree, each UUID once, ordered by path.
+def read_songs(root: Path, splits: SplitTable | None) -> Listing:
+    """Songs of a Slakh-layout folder.
 
-    Args:
-      root: holds `train/`, `validation/`, `test/` with tracks, or tracks directly.
-      splits: title, source file or track id -> split; "omit" leaves a song out. A flat
-        track that it does not name has the split of its metadata, or of its title's hash.
+    The split of a song is its row in `splits`, else the folder it lies in (train,
+    validation, test; `omitted` and others beside them are left out), else the `split`
+    of its metadata.yaml, else a hash of its title, file or id.  Songs with the same
+    `UUID` (the MD5 of their MIDI) are kept once, by order of split, then of id.
     """
-    seen: dict[str, str] = {}
-    for path in sorted(root.rglob("metadata.yaml")):
-        folder = path.parent
-        if OMITTED in folder.relative_to(root).parts:
-            continue
+    songs: list[tuple[Song, str | None]] = []
+    faults: list[Fault] = []
+    warnings: list[Fault] = []
+    omitted = 0
+    for folder_split, folder in song_folders(root):
         try:
-            meta = yaml.safe_load(path.read_text(encoding="utf-8"))
-            listed = dict(meta["stems"])
-        except (yaml.YAMLError, TypeError, KeyError, ValueError, OSError) as error:
-            reason = " ".join(str(error).split())[:120]
-            raise DataError(f"{path}: not Slakh metadata ({reason}); mend it") from None
-        uuid = str(meta.get("UUID") or folder.name)
-        if uuid in seen:
+            meta = _read_metadata(folder)
+            stems, unsure = _stems(folder, meta)
+        except DataError as error:
+            faults.append(Fault(folder.name, str(error)))
             continue
-        seen[uuid] = folder.name
-        split = _split(folder, root, meta, splits)
-        if split == "omit":
+        split = _split(folder, folder_split, meta, splits)
+        if split == OMIT:
+            omitted += 1
             continue
+        warnings += [Fault(folder.name, reason) for reason in unsure]
         title = str(meta.get("title") or folder.name)
-        stems = tuple(_stems(folder, listed))
-        song_id = "-".join(p for p in folder.relative_to(root).parts if p not in SPLITS)
-        yield Song(song_id, title, split, stems)
+        uuid = meta.get("UUID")
+        song = Song(folder.name, title, split, "slakh", stems)
+        songs.append((song, str(uuid) if uuid else None))
+    kept, seen = [], set()
+    identity = dict(songs)
+    for song in in_order([song for song, _ in songs]):
+        uuid = identity[song]
+        if uuid in seen:
+            omitted += 1
+            continue
+        if uuid:
+            seen.add(uuid)
+        kept.append(song)
+    return Listing(tuple(kept), tuple(faults), tuple(warnings), omitted)
 
 
-def _split(folder, root, meta, splits: Mapping[str, str]) -> str:
-    named = [str(meta[k]) for k in ("source_midi", "title") if meta.get(k)]
-    for name in (*named, folder.name):
-        if name in splits:
-            return splits[name]
-    for part in folder.relative_to(root).parts[:-1]:
-        if part in SPLITS:
-            return part
-    own = meta.get("split")
-    return (
-        own if own in (*SPLITS, "omit") else split_by_hash((named or [folder.name])[-1])
-    )
+def _read_metadata(folder: Path) -> dict[str, Any]:
+    import yaml
 
-
-def _stems(folder: pathlib.Path, listed: Mapping) -> Iterator[Stem]:
-    for name, stem in sorted(listed.items()):
-        paths = [folder / "stems" / f"{name}{suffix}" for suffix in SUFFIXES]
-        for path in paths:
-            if path.is_file():
-                yield Stem(name, _category(stem), path)
-                break
-
-
-def _category(stem: Mapping) -> int:
-    if stem.get("is_drum"):
-        return category_of_program(0, is_drum=True)
+    path = folder / "metadata.yaml"
     try:
-        return category_of_program(int(stem["program_num"]))
-    except (KeyError, TypeError, ValueError):
+        meta = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise DataError(f"{path} is missing: unpack the song again") from None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        text = " ".join(str(error).split())
+        raise DataError(f"cannot read {path}: {text}") from error
+    if not isinstance(meta, dict) or not isinstance(meta.get("stems") or {}, dict):
+        raise DataError(f"{path} is not Slakh's: it must map `stems` to Sxx entries")
+    return meta
+
+
+def _stems(folder: Path, meta: dict) -> tuple[tuple[StemFile, ...], list[str]]:
+    """Stems that have a file, and remarks on those whose category is unknown."""
+    entries = meta.get("stems") or {}
+    stems, remarks = [], []
+    for path in audio_in(folder / "stems"):
+        category = _category(entries.get(path.stem))
+        if category == UNKNOWN:
+            remarks.append(f"stems/{path.name} has no instrument in metadata.yaml")
+        stems.append(StemFile(path.stem, category, path))
+    if not stems:
+        raise DataError(f"no audio file in {folder / 'stems'}: unpack the song again")
+    return tuple(stems), remarks
+
+
+def _category(entry: Any) -> int:
+    """By `is_drum`, then `program_num`, then the exact words of `inst_class`."""
+    if not isinstance(entry, dict):
         return UNKNOWN
+    if entry.get("is_drum") is True:
+        return DRUMS
+    program = entry.get("program_num")
+    if type(program) is int and 0 <= program <= 128:
+        return category_of_program(program)
+    return _BY_CLASS.get(entry.get("inst_class"), UNKNOWN)
+
+
+def _split(
+    folder: Path, folder_split: str | None, meta: dict, splits: SplitTable | None
+) -> str:
+    file, title = meta.get("source_midi"), meta.get("title")
+    if splits:
+        found = splits.split_of(
+            file=str(file) if file else None,
+            title=str(title) if title else None,
+            id=folder.name,
+        )
+        if found:
+            return found
+    if folder_split:
+        return folder_split
+    if meta.get("split") in SPLITS:
+        return meta["split"]
+    return split_by_hash(str(title or file or folder.name))
