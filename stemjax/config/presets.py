@@ -73,21 +73,22 @@ STEMGEN_TINY = StemGenRun(
 
 # The bundled codec; figures in stemjax/pretrained/codec-mini/README.md.
 CODEC_MINI = CodecRun(
-    steps=6_000,
+    steps=3_200,
     batch_size=8,
     model=CodecConfig(
         num_filters=16, upsampling_ratios=(4, 4, 5, 8), num_lstm_layers=1
     ),
+    objective=CodecObjective(wave_weight=1.0, sisdr_weight=0.3),
     optim=OptimConfig(
-        peak_lr=1e-3,
+        peak_lr=2e-3,
         warmup_steps=100,
-        hold_steps=3_000,
-        decay_steps=3_000,
-        floor=0.05,
+        hold_steps=1_100,
+        decay_steps=2_000,
+        floor=0.03,
         beta2=0.99,
         weight_decay=0.0,
     ),
-    loop=LoopConfig(log_every=10, eval_every=250, checkpoint_every=250),
+    loop=LoopConfig(log_every=10, eval_every=200, checkpoint_every=100),
     ema_decay=0.998,
 )
 
