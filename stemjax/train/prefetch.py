@@ -35,6 +35,9 @@ class Prefetch:
             self._put((_END, None))
         except BaseException as error:  # noqa: BLE001  (raised again in the consumer)
             self._put((_END, error))
+        finally:
+            if hasattr(source, "close"):
+                source.close()  # a generator's own threads end with it
 
     def _put(self, item) -> bool:
         while not self._is_closed.is_set():

@@ -37,12 +37,17 @@ class TrainState(NamedTuple):
         return self.params if self.ema is None else self.ema
 
 
+def strongly_typed(tree: Any) -> Any:
+    """The same arrays, none weakly typed: a step's output must be typed as its input,
+    or the second step is compiled anew."""
+    return jax.tree.map(lambda x: jax.lax.convert_element_type(x, x.dtype), tree)
+
+
 def build_state(task: Task, run: CommonRun, seed: int) -> TrainState:
     """A new state, unboxed; to be traced (`eval_shape`, `jit`)."""
     root = jax.random.key(seed)
     k_init, k_steps = jax.random.split(root)
-    params, model_state = task.init(k_init)
-    params, model_state = unbox(params), unbox(model_state)
+    params, model_state = strongly_typed(unbox(task.init(k_init)))
     return TrainState(
         step=jnp.zeros((), jnp.int32),
         params=params,

@@ -17,7 +17,7 @@ from stemjax.io.errors import UserError
 from stemjax.nn.axes import BATCH, RULES, check_divides
 from stemjax.tasks.task import Sums, Task
 from stemjax.train.optim import ema_rate, learning_rate, make_optimizer
-from stemjax.train.state import TrainState
+from stemjax.train.state import TrainState, strongly_typed
 
 BATCH_AXES = dict(RULES)[BATCH]  # mesh axes that share the examples of a batch
 
@@ -67,7 +67,9 @@ def make_train_step(
         new = TrainState(
             step=state.step + 1,
             params=params,
-            model_state=task.update_state(model_state, stats, k_update),
+            model_state=strongly_typed(
+                task.update_state(model_state, stats, k_update)
+            ),
             opt_state=opt_state,
             ema=ema,
             root_key=state.root_key,

@@ -26,6 +26,7 @@ def run_steps(run, batches, task=toy.TASK):
         for batch in batches:
             state, sums, is_finite = step(state, toy.FROZEN, batch)
             flags.append(bool(is_finite))
+        assert step._cache_size() == 1  # compiled once, though the toy's state is weak
     return state, jax.device_get(sums), flags
 
 

@@ -22,7 +22,8 @@ def init(key):
         "bias": jnp.zeros(D),
         "embedding": jax.random.normal(k_e, (3, D)),
     }
-    return params, {"seen": jnp.zeros(D), "is_started": jnp.zeros((), bool)}
+    state = {"seen": jnp.zeros(D), "is_started": jnp.zeros((), bool)}
+    return params, state | {"weak": jnp.full(2, 1.0)}
 
 
 def _predict(params, frozen, x):
@@ -48,7 +49,7 @@ def eval_sums(params, model_state, frozen, batch, key):
 
 
 def prepare(params, model_state, frozen, batch, key):
-    return model_state | {"is_started": jnp.ones((), bool)}
+    return model_state | {"is_started": jnp.ones((), bool), "weak": jnp.ones(2)}
 
 
 def update_state(model_state, stats, key):

@@ -1,0 +1,149 @@
+"""train.py as a user runs it."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+import pytest
+
+from stemjax.train import metrics
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+ENV = os.environ | {
+    "JAX_PLATFORMS": "cpu",
+    # programs are compiled once for all the processes here
+    "XDG_CACHE_HOME": tempfile.mkdtemp(prefix="stemjax-cache-"),
+}
+pytestmark = pytest.mark.entry
+
+
+def train(*args, code=0):
+    run = subprocess.run(
+        [sys.executable, "train.py", *map(str, args)],
+        cwd=ROOT,
+        env=ENV,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert run.returncode == code, run.stdout + run.stderr
+    assert "Traceback" not in run.stderr
+    return run
+
+
+def losses(workdir):
+    lines = metrics.read_lines(workdir / "metrics.jsonl")
+    return {line["step"]: line["loss"] for line in lines}
+
+
+def test_help_loads_neither_jax_nor_tensorflow():
+    code = (
+        "import sys, train\n"
+        "try: train.main(['stemgen-tiny', '--help'])\n"
+        "except SystemExit: pass\n"
+        "print('\\nloaded', sorted({'jax', 'tensorflow', 'numpy'} & set(sys.modules)))"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True
+    )
+    assert "--optim.peak-lr" in run.stdout
+    assert run.stdout.splitlines()[-1] == "loaded []"
+
+
+def test_dry_run_of_the_papers_model():
+    run = train("stemgen-slakh", "--dry-run", "--mesh.data", 4, "--mesh.fsdp", 2)
+    plan = json.loads(run.stdout.splitlines()[-1])
+    assert set(plan) >= {
+        "backbone_params",
+        "embedding_params",
+        "head_params",
+        "tokens_per_step",
+        "flops_per_step",
+        "bytes_per_device",
+        "mesh",
+    }
+    assert 245e6 <= plan["backbone_params"] <= 265e6
+    assert plan["head_params"] == 4 * 1024 * 2048
+    assert plan["tokens_per_step"] == 40 * 1000
+    assert plan["mesh"] == {"data": 4, "fsdp": 2, "tensor": 1}
+    # 6 x matmul parameters and the attention's 12 L T D, for each of 40,000 frames
+    matmul = plan["backbone_params"] + 1024 * 2048
+    expected = 40_000 * (6 * matmul + 12 * 20 * 1000 * 1024)
+    assert plan["flops_per_step"] == pytest.approx(expected, rel=1e-3)
+    whole = json.loads(train("stemgen-slakh", "--dry-run").stdout.splitlines()[-1])
+    assert plan["bytes_per_device"] < 0.7 * whole["bytes_per_device"]
+    # parameters, gradients and two moments in float32
+    params = sum(v for k, v in whole.items() if k.endswith("_params"))
+    assert whole["bytes_per_device"] >= 16 * params
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (("codec-mini", "--workdir", "w"), "data.prepare"),
+        (("stemgen-slakh", "--workdir", "w", "--data", "d"), "--allow-cpu"),
+        (("codec-tiny",), "--workdir"),
+        (("codec-mini", "--workdir", "w", "--data", "no-such-folder"), "no-such-fold"),
+        (("export", "--workdir", "no-such-folder", "--out", "o"), "no-such-folder"),
+    ],
+)
+def test_bad_input_gets_one_line_and_exit_2(args, said, tmp_path):
+    args = [str(tmp_path / a) if a in ("w", "d", "o") else a for a in args]
+    run = train(*args, code=2)
+    assert said in run.stderr
+    assert len(run.stderr.strip().splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_codec_tiny_trains_resumes_and_is_released(tmp_path):
+    straight, broken = tmp_path / "straight", tmp_path / "broken"
+    train("codec-tiny", "--workdir", straight, "--steps", 8)
+    assert list(losses(straight)) == list(range(1, 9))
+    assert losses(straight)[8] < losses(straight)[1]
+    train("codec-tiny", "--workdir", broken, "--steps", 5)
+    run = train("codec-tiny", "--workdir", broken, "--steps", 8)
+    assert "resuming at step 5" in run.stdout
+    assert losses(broken) == losses(straight)
+    run = train("codec-tiny", "--workdir", straight, "--steps", 8)
+    assert "finished at step 8" in run.stdout
+    run = train("codec-tiny", "--workdir", straight, "--batch-size", 4, code=2)
+    assert "'batch_size'" in run.stderr
+
+    train("export", "--workdir", straight, "--out", tmp_path / "release")
+    from stemjax import codec
+    from stemjax.config.presets import CODEC_TINY
+
+    loaded = codec.load(tmp_path / "release")
+    assert loaded.config == CODEC_TINY.model
+    audio = np.sin(np.arange(6400, dtype=np.float32) / 20)[None]
+    codes = np.asarray(loaded.encode(audio))
+    assert codes.shape == (1, 2, 10)
+    assert np.asarray(loaded.decode(codes)).shape == (1, 6400)
+
+
+def test_stemgen_tiny_trains_resumes_and_speaks(tmp_path):
+    straight, broken = tmp_path / "straight", tmp_path / "broken"
+    train("stemgen-tiny", "--workdir", straight)
+    first = losses(straight)
+    assert list(first) == list(range(1, 21))
+    assert first[1] == pytest.approx(np.log(512), abs=0.5)  # untrained: uniform
+    assert np.mean([first[s] for s in (18, 19, 20)]) < first[1] - 0.2
+    train("stemgen-tiny", "--workdir", broken, "--steps", 10)
+    train("stemgen-tiny", "--workdir", broken)
+    assert losses(broken) == first
+    evaluated = metrics.read_lines(straight / "eval.jsonl")
+    assert [line["step"] for line in evaluated] == [10, 20]
+    assert all("accuracy" in line for line in evaluated)
+
+    train("export", "--workdir", straight, "--out", tmp_path / "out", "--dtype", "bf16")
+    import stemjax
+
+    audio = np.random.default_rng(0).normal(size=32_000).astype(np.float32) * 0.1
+    for folder in (straight, tmp_path / "out"):
+        model = stemjax.load(folder)
+        result = model.generate(audio, 32_000, instrument="bass", steps=(2,))
+        assert result.stem.shape == (32_000,) and np.isfinite(result.stem).all()
