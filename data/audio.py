@@ -5,7 +5,8 @@ from typing import Protocol
 
 import numpy as np
 
-from data.manifest import RECORD_SECONDS, SAMPLE_RATE, IndexTable
+from data.manifest import IndexTable
+from data.segments import RECORD_SECONDS, SAMPLE_RATE
 
 RECORD_SAMPLES = RECORD_SECONDS * SAMPLE_RATE
 

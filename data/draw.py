@@ -11,7 +11,8 @@ import functools
 
 import numpy as np
 
-from data.manifest import RMS_SECONDS, SAMPLE_RATE, IndexTable
+from data.manifest import IndexTable
+from data.segments import RMS_SECONDS, SAMPLE_RATE
 from stemjax.config.train import PairConfig
 
 FRAME = round(RMS_SECONDS * SAMPLE_RATE)  # samples of one RMS frame
