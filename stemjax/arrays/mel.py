@@ -13,7 +13,7 @@ import numpy as np
 
 # Up to this window the windowed DFT as one matrix product beats XLA's FFT on a CPU,
 # gradient included (measured on 2 cores; beyond it the matrix grows too large).
-MATMUL_LIMIT = 512
+MATMUL_LIMIT = 256
 TINY = 1e-20  # under the root of a power: its gradient at digital silence is 0, not NaN
 OVERLAP = 4  # hop = window / 4, where a function does not ask for the hop
 
