@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from stemjax.arrays.sampling import MAX_FRAMES
 from stemjax.decode.network import Network
 
 COMPILED = "/jax/core/compile/backend_compile_duration"  # jax.monitoring's name
@@ -33,6 +34,8 @@ def check_inputs(
             f"context_codes must be [B, Q={network.num_codebooks}, T], got {shape}"
         )
     batch, _, num_frames = shape
+    if num_frames > MAX_FRAMES:
+        raise ValueError(f"{num_frames} frames at once, at most {MAX_FRAMES}")
     for name, value in conditions.items():
         if np.shape(value)[:1] != (batch,):
             raise ValueError(

@@ -239,7 +239,6 @@ def _run_chunk(
     state,
 ):
     """Scan over some steps of one level."""
-    level_keys = jax.vmap(lambda key: jax.random.fold_in(key, level))(keys)
 
     def one_step(state, step):
         def run(state):
@@ -247,7 +246,7 @@ def _run_chunk(
                 network, params, embedded, state.codes, level, branches_together
             )
             reveal = functools.partial(
-                reveal_one, step.number, network.codebook_size, is_filtered
+                reveal_one, level, step.number, network.codebook_size, is_filtered
             )
             codes, order = jax.vmap(reveal)(
                 logits,
@@ -255,7 +254,7 @@ def _run_chunk(
                 state.order[:, level],
                 settings,
                 lengths,
-                level_keys,
+                keys,
                 step.reveals,
                 step.share,
             )
@@ -290,6 +289,7 @@ def _branch_logits(network, params, embedded, codes, level, branches_together):
 
 
 def reveal_one(
+    level: jax.Array,
     number: jax.Array,
     mask_code: int,
     is_filtered: bool,
@@ -304,11 +304,11 @@ def reveal_one(
 ) -> tuple[jax.Array, jax.Array]:
     """One step of one example and level: propose, rank, keep the best `count`.
 
-    logits: [branches, T, V].  codes, order: [T].  settings: one row.  key: the level's.
-    Revealed codes are never hidden again (Assumption A14).  Returns codes, order [T].
+    logits: [branches, T, V].  codes, order: [T].  settings: one row.  Revealed
+    codes are never hidden again (Assumption A14).  Returns codes, order [T].
     """
     _, num_frames, num_codes = logits.shape
-    draws = draw_step(key, number, num_frames, num_codes)
+    draws = draw_step(key, level, number, num_frames, num_codes)
     proposed, confidence = sample_codes(
         draws.gumbel,
         combine_guidance(logits, settings.scales),

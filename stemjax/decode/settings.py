@@ -11,6 +11,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
+from stemjax.arrays.sampling import MAX_LEVELS, MAX_STEPS
 from stemjax.config.decode import DecodeConfig, Guidance
 
 
@@ -62,6 +63,11 @@ def stack_settings(
             raise ValueError(
                 f"scales {row.scales}: the model has {num_sources} guidance sources;"
                 " give one scale for each"
+            )
+        if max(row.steps) >= MAX_STEPS or num_codebooks > MAX_LEVELS:
+            raise ValueError(
+                f"{max(row.steps)} steps, {num_codebooks} levels: fewer than"
+                f" {MAX_STEPS} and at most {MAX_LEVELS}"
             )
         if row.guidance is not rows[0].guidance:
             raise ValueError("guidance must be the same for all examples of a batch")

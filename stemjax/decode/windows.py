@@ -17,7 +17,6 @@ from stemjax.decode.iterate import DecodeResult, decode_with
 from stemjax.decode.network import Network, StemGenNetwork
 
 OVERLAP_SECONDS = 2.0
-WINDOW_STREAM = 1 << 20  # far from the levels that `draw_step` folds into a key
 
 
 def window_starts(num_frames: int, window: int, overlap: int) -> list[int]:
@@ -127,7 +126,8 @@ def _window_keys(keys: jax.Array, window: int) -> jax.Array:
     """Keys of a window; those of the first are the caller's own."""
     if window == 0:
         return keys
-    return jax.vmap(lambda key: jax.random.fold_in(key, WINDOW_STREAM + window))(keys)
+    # a word that `draw_step`, whose steps count from 1, never folds into a key
+    return jax.vmap(lambda key: jax.random.fold_in(key, window))(keys)
 
 
 def _shifted(progress, done_before: int, total: int):

@@ -11,7 +11,7 @@ KEY = jax.random.key(7)
 
 
 def draws(frames, codes, key=KEY, level=0, step=1):
-    return draw_step(jax.random.fold_in(key, level), step, frames, codes)
+    return draw_step(key, level, step, frames, codes)
 
 
 def test_draws_of_a_frame_do_not_depend_on_the_number_of_frames():

@@ -88,13 +88,11 @@ def slow_decode(
                 config.temperature_final - config.temperature
             )
             w_rand = config.w_rand * (1 + share * (config.w_rand_final - 1))
-            step_key = jax.random.fold_in(jax.random.fold_in(key, level), t)
             candidates = []
             for n in range(length):
                 tiny = float(np.finfo(np.float32).tiny)
-                u = jax.random.uniform(
-                    jax.random.fold_in(step_key, n), (mask + 1,), minval=tiny
-                )
+                frame_key = jax.random.fold_in(key, (level << 26) + (t << 15) + n)
+                u = jax.random.uniform(frame_key, (mask + 1,), minval=tiny)
                 u = np.asarray(u, float)
                 gumbel = -np.log(-np.log(u[1:]))
                 code, confidence = slow_sample(log_p[n] / cold, config.top_p, gumbel)

@@ -48,18 +48,19 @@ class TableNetwork:
 
 @dataclasses.dataclass(frozen=True)
 class OracleNetwork:
-    """Knows the answer, which is its embedding: logits of 100 at it, 0 elsewhere.
-    `strength` 0 makes it know nothing."""
+    """Knows the answer: params["answer"] of the context's code.  Its logits are
+    params["strength"] there and 0 elsewhere; strength 0 knows nothing."""
 
     num_codebooks: int
     codebook_size: int
-    strength: float = 100.0
 
     def embed(self, params, context_codes, conditions, is_dropped, lengths):
-        return params[context_codes]
+        return params["answer"][context_codes]
 
     def logits(self, params, embedded, target_codes, level):
-        return self.strength * jax.nn.one_hot(embedded[:, level], self.codebook_size)
+        return params["strength"] * jax.nn.one_hot(
+            embedded[:, level], self.codebook_size
+        )
 
 
 def keys_of(*seeds: int) -> jax.Array:

@@ -78,10 +78,11 @@ def test_equals_the_slow_decoder(config):
 
 def wrong_codes(strength: float) -> int:
     """Codes that a decoding of an oracle of that strength gets wrong."""
-    network = OracleNetwork(3, 12, strength)
+    network = OracleNetwork(3, 12)
     answer = np.random.default_rng(5).permutation(12)
     context, conditions, keys = inputs(network, 2, FRAMES)
-    result = decode_with(network, answer, SHORT, context, conditions, keys)
+    params = {"answer": answer, "strength": np.float32(strength)}
+    result = decode_with(network, params, SHORT, context, conditions, keys)
     return int((np.asarray(result.codes) != answer[context]).sum())
 
 
