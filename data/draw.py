@@ -3,7 +3,9 @@
 StemGen, sec. 2 and 3: a random crop, a random submix as context, one other stem as
 target, neither of them silent (Assumptions A18, A19).  Philox is keyed by the tuple, so a
 draw is the same with and without TensorFlow, on any number of hosts, after any resume.
-Silence is judged from the RMS tables; no audio is read.
+Silence is judged from the RMS tables; no audio is read.  The level of a submix is the
+sum of its stems' powers, as if they were uncorrelated.  The gain of a pair needs its
+peak, which only the audio has: `data.pairs` computes it when it mixes.
 """
 
 import dataclasses
@@ -12,11 +14,11 @@ import functools
 import numpy as np
 
 from data.manifest import IndexTable
-from data.segments import RMS_SECONDS, SAMPLE_RATE
+from data.segments import RMS_SAMPLES, SAMPLE_RATE, SILENCE_DB
 from stemjax.config.train import PairConfig
 
-FRAME = round(RMS_SECONDS * SAMPLE_RATE)  # samples of one RMS frame
-ORDER_STREAM, PAIR_STREAM = 0, 1  # Philox keys of the epoch's order and of its draws
+# First number of every Philox key: what the stream decides.
+ORDER_STREAM, PAIR_STREAM, KIND_STREAM, MIXTURE_STREAM, OTHER_STREAM = range(5)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,8 +28,8 @@ class Draw:
     song: int
     segment: int
     start: int  # first sample of the crop within the segment
-    samples: int
-    context: tuple[int, ...]
+    samples: int  # of the crop; past the segment's end it is zero
+    context: tuple[int, ...]  # ascending
     target: int
     instrument: int
     redraws: int  # crops that were silent before this one
@@ -35,20 +37,12 @@ class Draw:
 
 
 def generator(*key: int) -> np.random.Generator:
-    """A generator keyed by a tuple of integers."""
+    """A generator keyed by a tuple of integers, none of them negative."""
     return np.random.Generator(np.random.Philox(np.random.SeedSequence(key)))
 
 
-@functools.lru_cache(maxsize=8)
-def _usable(key: int, table_ref: "_Ref") -> np.ndarray:
-    table = table_ref.table
-    counts = np.diff(table.stem_offset)
-    labelled = np.add.reduceat(table.stem_category >= 0, table.stem_offset[:-1])
-    return np.flatnonzero((counts >= 2) & (labelled >= 1))
-
-
-class _Ref:
-    """Makes a table usable as a cache key by identity."""
+class _Cached:
+    """A table as a cache key, by identity; the cache keeps the table alive."""
 
     def __init__(self, table: IndexTable):
         self.table = table
@@ -57,58 +51,110 @@ class _Ref:
         return id(self.table)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Ref) and other.table is self.table
+        return isinstance(other, _Cached) and other.table is self.table
 
 
-def usable_segments(table: IndexTable) -> np.ndarray:
-    """Segments with two stems or more, one of them of a known category: [G'] int."""
-    if not len(table.segment_song):
-        return np.zeros(0, np.int64)
-    return _usable(id(table), _Ref(table))
+@dataclasses.dataclass(frozen=True)
+class Usable:
+    """What of a table can be drawn.
+
+    segments: [G'] rows of segments that can give a pair.
+    is_target: [S] bool, labelled and audible in some crop.
+    """
+
+    segments: np.ndarray
+    is_target: np.ndarray
+
+
+def usable(table: IndexTable, pairs: PairConfig) -> Usable:
+    """Leave out what no crop can make a pair of.
+
+    That is: segments of fewer than two stems, without a stem of known category, too
+    short for `active_fraction` of a crop, or without a crop in which a labelled stem,
+    or the sum of the others, passes the silence test.
+    """
+    return _usable(_Cached(table), pairs)
+
+
+@functools.lru_cache(maxsize=16)
+def _usable(cached: _Cached, pairs: PairConfig) -> Usable:
+    table = cached.table
+    power = 10 ** (table.stem_rms_db / 10)
+    can_sound = _passes_somewhere(power, pairs)
+    is_target = can_sound & (table.stem_category >= 0)
+    segments = []
+    for segment, first in enumerate(table.stem_offset[:-1]):
+        stems = slice(first, table.stem_offset[segment + 1])
+        targets = np.flatnonzero(is_target[stems])
+        if len(targets) and len(power[stems]) > 1:
+            # All the others together: without `target` they are the loudest submix.
+            others = power[stems].sum(axis=0) - power[stems][targets]
+            if _passes_somewhere(others, pairs).any():
+                segments.append(segment)
+    return Usable(np.array(segments, np.int64), is_target)
+
+
+def _passes_somewhere(power: np.ndarray, pairs: PairConfig) -> np.ndarray:
+    """[n, F] power per 0.1 s -> [n] bool: active in enough frames of some crop."""
+    crop_frames = max(1, round(pairs.crop_seconds * SAMPLE_RATE) // RMS_SAMPLES)
+    is_active = power > 10 ** (pairs.silence_db / 10)
+    counts = np.cumsum(np.pad(is_active, ((0, 0), (1, 0))), axis=1, dtype=np.int32)
+    width = min(crop_frames, power.shape[1])
+    most = (counts[:, width:] - counts[:, : counts.shape[1] - width]).max(axis=1)
+    return most >= pairs.active_fraction * crop_frames
 
 
 @functools.lru_cache(maxsize=16)
 def epoch_order(count: int, seed: int, epoch: int) -> np.ndarray:
-    """The order in which an epoch visits `count` segments."""
+    """The order in which an epoch visits `count` segments, each once."""
     return generator(ORDER_STREAM, seed, epoch).permutation(count)
 
 
 def draw(table: IndexTable, seed: int, epoch: int, k: int, pairs: PairConfig) -> Draw:
-    """Pair k of an epoch; see the module's head.
+    """Pair k of an epoch; k counts the usable segments.
 
     Raises:
       ValueError: no segment of the table can give a pair.
     """
-    segments = usable_segments(table)
+    segments = usable(table, pairs).segments
     if not len(segments):
-        raise ValueError("no segment has two stems, one of them of a known category")
-    rng = generator(PAIR_STREAM, seed, epoch, k)
+        raise ValueError(nothing_to_draw(pairs))
     segment = int(segments[epoch_order(len(segments), seed, epoch)[k]])
+    return draw_in(table, segment, generator(PAIR_STREAM, seed, epoch, k), pairs)
+
+
+def draw_in(
+    table: IndexTable, segment: int, rng: np.random.Generator, pairs: PairConfig
+) -> Draw:
+    """A pair of a given, usable segment."""
     first, last = table.stem_offset[segment : segment + 2]
     stems = np.arange(first, last)
-    best, best_level = None, -np.inf
-    for attempt in range(pairs.tries):
-        target = int(rng.choice(stems[table.stem_category[stems] >= 0]))
+    targets = stems[usable(table, pairs).is_target[first:last]]
+    best, best_db = None, -np.inf
+    for attempt in range(1 + pairs.tries):
+        target = int(rng.choice(targets))
         context = submix(rng, stems[stems != target])
         start, samples = crop(rng, int(table.segment_samples[segment]), pairs)
-        levels = [mix_db(table, c, start, samples) for c in (context, [target])]
-        share = min(float(np.mean(x > pairs.silence_db)) for x in levels)
+        levels = [
+            mix_db(table, np.asarray(part), start, samples)
+            for part in (context, [target])
+        ]
         made = Draw(
             song=int(table.segment_song[segment]),
             segment=segment,
             start=start,
             samples=samples,
-            context=tuple(int(c) for c in context),
+            context=tuple(context.tolist()),
             target=target,
             instrument=int(table.stem_category[target]),
             redraws=attempt,
             is_fallback=False,
         )
-        if share >= pairs.active_fraction:
+        if passes(levels, pairs):
             return made
-        loudness = min(float(np.mean(x)) for x in levels)
-        if loudness > best_level:
-            best, best_level = made, loudness
+        loudness = min(float(np.mean(level)) for level in levels)
+        if loudness > best_db:
+            best, best_db = made, loudness
     return dataclasses.replace(best, redraws=pairs.tries, is_fallback=True)
 
 
@@ -118,16 +164,60 @@ def submix(rng: np.random.Generator, others: np.ndarray) -> np.ndarray:
     return np.sort(rng.choice(others, size, replace=False))
 
 
-def crop(rng, segment_samples: int, pairs: PairConfig) -> tuple[int, int]:
+def crop(
+    rng: np.random.Generator, segment_samples: int, pairs: PairConfig
+) -> tuple[int, int]:
     """Start and length of a crop; a shorter segment is taken whole, from its start."""
     samples = round(pairs.crop_seconds * SAMPLE_RATE)
     return int(rng.integers(0, max(0, segment_samples - samples) + 1)), samples
 
 
-def mix_db(table: IndexTable, stems, start: int, samples: int) -> np.ndarray:
-    """RMS in dB per 0.1 s of a sum of stems, from the sum of their powers (A19)."""
-    frames = slice(start // FRAME, -(-(start + samples) // FRAME))
-    power = np.sum(10 ** (table.stem_rms_db[np.asarray(stems), frames] / 10), axis=0)
+def mix_db(
+    table: IndexTable, stems: np.ndarray, start: int, samples: int
+) -> np.ndarray:
+    """RMS in dB per 0.1 s of a sum of stems over a crop, from their powers (A19)."""
+    frames = slice(start // RMS_SAMPLES, -(-(start + samples) // RMS_SAMPLES))
+    power = np.sum(10 ** (table.stem_rms_db[stems, frames] / 10), axis=0)
     missing = frames.stop - frames.start - len(power)
-    power = np.pad(power, (0, max(0, missing)), constant_values=1e-12)
-    return 10 * np.log10(power)
+    # Past the table's end there is nothing but padding.
+    return 10 * np.log10(
+        np.pad(power, (0, missing), constant_values=10 ** (SILENCE_DB / 10))
+    )
+
+
+def passes(levels: list[np.ndarray], pairs: PairConfig) -> bool:
+    """The silence test: each part is active in enough of the crop's frames (A19)."""
+    return all(
+        np.mean(level > pairs.silence_db) >= pairs.active_fraction for level in levels
+    )
+
+
+def nothing_to_draw(pairs: PairConfig) -> str:
+    """What a user is told when no segment is usable."""
+    least = pairs.active_fraction * pairs.crop_seconds
+    return (
+        "no segment has two stems that sound, one of them of a known category, for"
+        f" {least:g} s or more: add songs, or lower the crop's {pairs.crop_seconds:g} s"
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Survey:
+    """What drawing one epoch of a table does."""
+
+    segments: int
+    excluded: int  # segments that can give no pair
+    redraws: int
+    fallbacks: int  # pairs taken although no try passed
+
+
+def survey(table: IndexTable, seed: int, epoch: int, pairs: PairConfig) -> Survey:
+    """Count exclusions, redraws and fallbacks of an epoch; reads no audio."""
+    count = len(usable(table, pairs).segments)
+    made = [draw(table, seed, epoch, k, pairs) for k in range(count)]
+    return Survey(
+        segments=count,
+        excluded=len(table.segment_song) - count,
+        redraws=sum(d.redraws for d in made),
+        fallbacks=sum(d.is_fallback for d in made),
+    )

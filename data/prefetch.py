@@ -1,24 +1,28 @@
-"""Batches made ahead of time by a few threads, handed out in order."""
+"""Work done ahead of time by a few threads, handed out in order."""
 
 import collections
 import concurrent.futures
-from collections.abc import Callable, Iterator
+import itertools
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 THREADS = 2
 AHEAD = 4
 
 
-def in_threads(make: Callable[[int], Any], start: int) -> Iterator[Any]:
-    """make(start), make(start + 1), ... for ever; an error surfaces at its place."""
+def in_threads(make: Callable[[int], Any], numbers: Iterable[int]) -> Iterator[Any]:
+    """make(n) for n in `numbers`, endless or not; an error surfaces at its place."""
+    numbers = iter(numbers)
     with concurrent.futures.ThreadPoolExecutor(THREADS) as pool:
-        waiting = collections.deque(pool.submit(make, start + n) for n in range(AHEAD))
-        step = start + AHEAD
+        waiting = collections.deque(
+            pool.submit(make, n) for n in itertools.islice(numbers, AHEAD)
+        )
         try:
-            while True:
+            while waiting:
                 done = waiting.popleft().result()
-                waiting.append(pool.submit(make, step))
-                step += 1
+                waiting.extend(
+                    pool.submit(make, n) for n in itertools.islice(numbers, 1)
+                )
                 yield done
         finally:
             for future in waiting:
