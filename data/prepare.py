@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -204,7 +205,7 @@ def _seconds_needed(todo: Sequence[Shard], workers: int) -> float:
         seconds = len(read_stem(stem.path)) / SAMPLE_RATE
     except DataError:  # the song will be listed as a fault in its turn
         return math.nan
-    per_second = (time.perf_counter() - start) / seconds
+    per_second = (time.perf_counter() - start) / max(seconds, 0.01)
     records = sum(shard.records for shard in todo)
     work = per_second * sum(shard.seconds for shard in todo) + _WRITE_SECONDS * records
     return work / min(workers, len(todo)) + 1
@@ -239,6 +240,11 @@ def _make(
                 for job in as_completed(jobs):
                     yield jobs[job], job.result()
                     bar.update(len(jobs[job].songs))
+            except BrokenProcessPool:
+                raise DataError(
+                    "a process was killed, as when memory is short: start again with"
+                    " fewer --workers; finished shards are kept"
+                ) from None
             except BaseException:
                 pool.shutdown(wait=True, cancel_futures=True)
                 raise
@@ -267,13 +273,20 @@ def main() -> None:
     import tyro
 
     try:
-        args = tyro.cli(PrepareArgs, prog="python -m data.prepare")
+        args = tyro.cli(
+            PrepareArgs,
+            prog="python -m data.prepare",
+            config=(tyro.conf.EnumChoicesFromValues,),  # slakh, not SLAKH
+        )
         outcome = prepare(args)
     except DataError as error:
         _fail(str(error))
     except OSError as error:
         name = f" {error.filename}" if error.filename else ""
         _fail(f"{error.strerror or error}{name}: check the path, rights and disk space")
+    except KeyboardInterrupt:
+        print("stopped: the same command goes on from here", file=sys.stderr)
+        sys.exit(130)
     _print_outcome(outcome, args.out)
     if args.strict and outcome.faults:
         _fail(f"{len(outcome.faults)} songs were skipped and --strict was given")
