@@ -71,8 +71,18 @@ class ShardWriter:
         return self._hash.hexdigest()
 
     def close(self) -> None:
-        """Finish the shard."""
-        self._writer.close()
+        """Finish the shard.
+
+        Raises:
+          DataError: it could not be written whole, as on a full disk.
+        """
+        try:
+            self._writer.close()  # reports the failure of any write before it
+        except RuntimeError as error:
+            raise DataError(
+                f"cannot write {self._path} ({error}): check the disk's space and start"
+                " again; finished shards are kept"
+            ) from error
         os.replace(self._part, self._path)
 
 
@@ -127,19 +137,18 @@ class Prepared:
             raise DataError(f"{self.folder} has {len(self)} records, got {numbers}")
         out = np.empty((len(numbers), RECORD_SAMPLES), np.int16)
         shards = np.searchsorted(self._starts, numbers, side="right") - 1
-        for shard in np.unique(shards):
-            (rows,) = np.nonzero(shards == shard)
-            positions = (numbers[rows] - self._starts[shard]).tolist()
+        for row, (shard, number) in enumerate(zip(shards, numbers, strict=True)):
+            position = int(number - self._starts[shard])
             try:
-                records = self._reader(shard).read(positions)
-            except (ValueError, RuntimeError) as error:
+                # One by one: a list is read by threads that cost more than they gain.
+                (record,) = self._reader(shard).read([position])
+            except (ValueError, RuntimeError, IndexError) as error:
                 raise DataError(f"cannot read {self._paths[shard]}: {error}") from error
-            for row, record in zip(rows, records, strict=True):
-                payload = payload_of(record)
-                if self.encoding is Encoding.INT16:
-                    out[row] = np.frombuffer(payload, "<i2")
-                else:
-                    out[row] = _from_flac(payload)
+            payload = payload_of(record)
+            if self.encoding is Encoding.INT16:
+                out[row] = np.frombuffer(payload, "<i2")
+            else:
+                out[row] = _from_flac(payload)
         return out
 
     def _reader(self, shard: int) -> Any:
@@ -147,11 +156,11 @@ class Prepared:
             if self._readers[shard] is None:
                 from array_record.python import array_record_module
 
-                # No read-ahead: access is random.
+                # No read-ahead: access is random; the buffer holds a whole record.
                 self._readers[shard] = array_record_module.ArrayRecordReader(
                     self._paths[shard],
-                    options="readahead_buffer_size:0",
-                    file_reader_buffer_size=32768,
+                    options="readahead_buffer_size:0,max_parallelism:0",
+                    file_reader_buffer_size=1 << 20,
                 )
             return self._readers[shard]
 
