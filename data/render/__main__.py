@@ -40,12 +40,19 @@ class RenderArgs:
     """Soundfont (.sf2); default: TimGM6mb inside pretty_midi, else a NumPy synth."""
     min_notes: int = 8
     """Leave out parts with fewer notes."""
+    first_track: int = 1
+    """Number of the first TrackXXXXX, so that one folder can hold several renderings."""
     workers: int = os.cpu_count() or 1
     """Processes."""
 
     def check(self) -> None:
         """Say which number is out of range; not in __post_init__, tyro would box it."""
-        for name, least in (("workers", 1), ("min_notes", 1), ("songs", 1)):
+        for name, least in (
+            ("workers", 1),
+            ("min_notes", 1),
+            ("songs", 1),
+            ("first_track", 1),
+        ):
             if getattr(self, name) < least:
                 flag = "--" + name.replace("_", "-")
                 raise DataError(f"{flag} must be {least} or more")
@@ -59,12 +66,18 @@ class RenderArgs:
 def composed_sources(args: RenderArgs) -> list[Source]:
     """Songs for the composer to write."""
     return [
-        Source(f"Track{index + 1:05d}", Recipe(args.seed, index, args.seconds), {})
+        Source(
+            f"Track{args.first_track + index:05d}",
+            Recipe(args.seed, index, args.seconds),
+            {},
+        )
         for index in range(args.songs)
     ]
 
 
-def midi_sources(folder: Path, splits: Path | None) -> tuple[list[Source], list[str]]:
+def midi_sources(
+    folder: Path, splits: Path | None, first_track: int = 1
+) -> tuple[list[Source], list[str]]:
     """Songs of a folder in order of name, and the names that `splits` omits."""
     if not folder.is_dir():
         raise DataError(f"--midi {folder} is no folder: check the path")
@@ -75,7 +88,7 @@ def midi_sources(folder: Path, splits: Path | None) -> tuple[list[Source], list[
         raise DataError(f"no .mid file in {folder}: check --midi")
     table = read_splits(splits) if splits else {}
     sources, omitted = [], []
-    for number, path in enumerate(paths, start=1):
+    for number, path in enumerate(paths, start=first_track):
         row = table.get(path.name, {})
         if row.get("split") == _OMIT:
             omitted.append(path.name)
@@ -118,7 +131,7 @@ def run(args: RenderArgs) -> list[Report]:
     if args.midi is None:
         sources = composed_sources(args)
     else:
-        sources, omitted = midi_sources(args.midi, args.splits)
+        sources, omitted = midi_sources(args.midi, args.splits, args.first_track)
     choice = choose_synth(args.sf2)
     limits = Limits(args.max_seconds, args.min_notes)
     workers = min(args.workers, len(sources))

@@ -189,3 +189,10 @@ def test_the_command_composes_without_jax(tmp_path):
     assert first.startswith("1 songs in o (0.1 min new, 0 already there), 0 skipped")
     assert last == "[]"
     assert soundfile.info(tmp_path / "o/Track00001/mix.flac").duration == 8.0
+
+
+def test_numbering_can_start_elsewhere(tmp_path):
+    from data.render.__main__ import RenderArgs, composed_sources
+
+    args = RenderArgs(out=tmp_path, songs=2, first_track=1001)
+    assert [s.track for s in composed_sources(args)] == ["Track01001", "Track01002"]
