@@ -7,16 +7,16 @@ import pathlib
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from typing import Annotated, Any, NamedTuple, Union
+from typing import Annotated, NamedTuple, Union
 
 import tyro
 
 from stemjax.config.presets import PRESETS, fit_to_codec
 from stemjax.config.runs import CodecRun, Run, StemGenRun
+from stemjax.io.errors import UserError, exit_on_bad_input
 
 PREPARE = "python -m data.prepare --layout slakh|musdb|folder --input DIR --out DIR"
-TINY_CODEC_SEED = 0
-EVAL_SEED = 0  # of validation examples, whatever the run's seed
+SEED = 0  # of the synthetic set, the random codec and the validation examples
 
 
 class Dtype(enum.Enum):
@@ -87,7 +87,6 @@ def main(argv: list[str] | None = None) -> None:
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(143))
 
     from data.errors import DataError
-    from stemjax.io.errors import exit_on_bad_input
 
     with exit_on_bad_input(DataError):
         match value:
@@ -103,8 +102,6 @@ def main(argv: list[str] | None = None) -> None:
 
 def check(preset: str, run: Run) -> None:
     """What can be said before anything is loaded."""
-    from stemjax.io.errors import UserError
-
     if run.dry_run:
         return
     if not run.workdir:
@@ -121,12 +118,12 @@ def train(preset: str, run: Run) -> int:
     check(preset, run)
     import jax
 
+    from stemjax.config.codec import CodecConfig
     from stemjax.io.cache import use_compilation_cache
-    from stemjax.io.errors import UserError
     from stemjax.tasks import codec as codec_task
     from stemjax.train import dry_run
     from stemjax.train.initial import initial_weights
-    from stemjax.train.loop import fit
+    from stemjax.train.loop import Outcome, fit
 
     is_cpu = jax.default_backend() == "cpu"
     if run.paper_size and is_cpu and not (run.allow_cpu or run.dry_run):
@@ -137,28 +134,24 @@ def train(preset: str, run: Run) -> int:
     use_compilation_cache()
     start = initial_weights(run)
     run = start.run
-    codec = None
-    if isinstance(run, StemGenRun):
-        codec = codec_of(preset, run)
-        if codec is not None:
-            run = dataclasses.replace(run, model=fit_to_codec(run.model, codec.config))
-    source = None if run.dry_run else open_source(preset, run, codec)
+    source = None if run.dry_run else open_source(run)
+    codec, identity, about = None, {}, {}
     if isinstance(run, CodecRun):
         task = codec_task.make(run)
     else:
         from stemjax.tasks import stemgen as stemgen_task
 
-        task = stemgen_task.make(
-            run,
-            codec.config if codec else None,
-            batches_are_tokens=source is not None and source.is_tokens,
-        )
+        codec = codec_of(preset, run, source)
+        shape = codec.config if codec else CodecConfig()
+        run = dataclasses.replace(run, model=fit_to_codec(run.model, shape))
+        is_tokens = source is not None and source.is_tokens
+        task = stemgen_task.make(run, shape, batches_are_tokens=is_tokens)
     if run.dry_run:
         print(json.dumps(dry_run.report(task, run)))
-        return 0
-    identity = {"data": source.identity, "init_from": start.sha256}
+        return Outcome.DONE
     if codec is not None:
-        identity["codec"] = {"name": codec.name, "sha256": codec.sha256}
+        identity = {"codec": codec.sha256}
+        about = {"codec": {"name": name_of(run.codec, codec), "sha256": codec.sha256}}
     hooks = ()
     if run.loop.clips_every:
         from stemjax.train.clips import clips_hook
@@ -172,7 +165,8 @@ def train(preset: str, run: Run) -> int:
         eval_batches=source.evaluate,
         workdir=run.workdir,
         hooks=hooks,
-        identity=identity,
+        identity={"data": source.identity, "init_from": start.sha256} | identity,
+        about=about,
         tokens_per_step=dry_run.tokens_per_step(run),
         initial=start.weights,
     )
@@ -187,55 +181,81 @@ class Source(NamedTuple):
 
     is_tokens: bool
     identity: str
+    codec: dict | None  # name and sha256 that a token store was made with
     train: Callable[[int], Iterator[dict]]
     evaluate: Callable[[], Iterator[dict]] | None
 
 
-def open_source(preset: str, run: Run, codec: Any) -> Source:
+def open_source(run: Run) -> Source:
     """The batches of `--data`, or of the set made in memory for tiny presets."""
-    from data.crops import codec_batches, codec_eval_batches
-    from data.records import open_prepared
+    import jax
 
-    assert isinstance(run, CodecRun)
-    prepared = open_prepared(run.data)
-    has_validation = len(prepared.index("validation").songs) > 0
-    if not has_validation:
-        print(f"{run.data}: no validation song: nothing is evaluated, no best is kept")
+    from data import crops, pairs
+    from data.spec import Opened, open_data
+    from data.synthetic import SyntheticSet
+
+    opened = open_data(run.data) if run.data else Opened(False, SyntheticSet(SEED))
+    if isinstance(run, CodecRun):
+        if opened.is_tokens:
+            raise UserError(f"{run.data}: a codec trains on audio; give a prepared one")
+        settings = {"crop_seconds": run.objective.crop_seconds}
+        train, evaluate = crops.codec_batches, crops.codec_eval_batches
+    else:
+        settings = {"pairs": run.pairs}
+        train, evaluate = pairs.numpy_batches, pairs.eval_batches
+        if opened.is_tokens:
+            from data import tokens
+
+            train, evaluate = tokens.token_batches, tokens.token_eval_batches
+    settings |= {
+        "batch_size": run.batch_size,
+        "process_index": jax.process_index(),
+        "process_count": jax.process_count(),
+    }
 
     def train_batches(start_step):
-        return codec_batches(
-            prepared,
-            crop_seconds=run.objective.crop_seconds,
-            batch_size=run.batch_size,
+        return train(
+            opened.data,
+            split="train",
             seed=run.seed,
             start_step=start_step,
+            loader=run.loader,
+            **settings,
         )
 
     def eval_batches():
-        return codec_eval_batches(
-            prepared,
-            crop_seconds=run.objective.crop_seconds,
-            split="validation",
-            batch_size=run.batch_size,
-            count=run.loop.eval_batches * run.batch_size,
-            seed=EVAL_SEED,
+        count = run.loop.eval_batches * run.batch_size
+        return evaluate(
+            opened.data, split="validation", seed=SEED, count=count, **settings
         )
 
+    has_validation = opened.has("validation")
+    if not has_validation:
+        print(f"{run.data}: no validation song: nothing is evaluated, no best is kept")
     return Source(
-        is_tokens=False,
-        identity=prepared.content_hash,
+        is_tokens=opened.is_tokens,
+        identity=opened.data.content_hash,
+        codec=opened.sources[0].codec if opened.is_tokens else None,
         train=train_batches,
         evaluate=eval_batches if has_validation else None,
     )
 
 
-def codec_of(preset: str, run: StemGenRun):
+def codec_of(preset: str, run: StemGenRun, source: Source | None):
     """The codec whose tokens the model speaks; None where a dry run names none."""
     from stemjax import codec
     from stemjax.config.presets import CODEC_TINY
-    from stemjax.io.errors import UserError
     from stemjax.train.export import OWN_CODEC
 
+    if source is not None and source.is_tokens:
+        loaded = codec.load(run.codec or source.codec["name"])
+        if loaded.sha256 != source.codec["sha256"]:
+            raise UserError(
+                f"{run.data}: tokens of codec {source.codec['name']!r}"
+                f" ({source.codec['sha256'][:12]}), not of {loaded.name!r}"
+                f" ({loaded.sha256[:12]}); give its own --codec"
+            )
+        return loaded
     if run.codec:
         return codec.load(run.codec)
     if not preset.endswith("-tiny"):
@@ -244,11 +264,17 @@ def codec_of(preset: str, run: StemGenRun):
         raise UserError(f"train.py {preset}: give --codec NAME|DIR, e.g. codec-mini")
     own = pathlib.Path(run.workdir) / OWN_CODEC
     if run.dry_run or not own.is_dir():
-        made = codec.random(CODEC_TINY.model, TINY_CODEC_SEED)
+        made = codec.random(CODEC_TINY.model, SEED)
         if run.dry_run:
             return made
         made.save(own)
     return codec.load(own)
+
+
+def name_of(given: str, codec) -> str:
+    """How the codec is found again: by its folder, else by its bundled name."""
+    is_folder = bool(given) and pathlib.Path(given).is_dir()
+    return str(pathlib.Path(given).resolve()) if is_folder else given or codec.name
 
 
 def fill_tokens(value: Tokens) -> None:

@@ -255,7 +255,8 @@ def load(name_or_dir: str | os.PathLike = "stemgen-mini", *, codec: str = "") ->
 def _matching_codec(folder, config, model: StemGenConfig, override: str) -> Codec:
     """The codec that the checkpoint was trained with, told by its digest."""
     wanted = config["codec"]
-    loaded = load_codec(override or wanted["name"])
+    beside = pathlib.Path(folder) / wanted["name"]  # a codec nobody else has
+    loaded = load_codec(override or (beside if beside.is_dir() else wanted["name"]))
     if loaded.sha256 != wanted["sha256"] or (
         (loaded.config.num_codebooks, loaded.config.codebook_size)
         != (model.num_codebooks, model.codebook_size)

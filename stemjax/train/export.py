@@ -90,7 +90,7 @@ def _release_config(workdir: pathlib.Path, saved: dict, step: int) -> dict[str, 
         "run": saved["id"],
     }
     if saved["kind"] == "stemgen":
-        codec = dict(saved["identity"]["codec"])
+        codec = dict(saved["about"]["codec"])
         if (workdir / OWN_CODEC).is_dir():
             codec["name"] = str((workdir / OWN_CODEC).resolve())
         config |= {
@@ -125,6 +125,8 @@ def export(
     config, flat, _ = restore_model(workdir, kind=kind)
     config |= {"name": name or out.resolve().name}
     config |= {"version": version} if version else {}
+    if kind == "stemgen":
+        config["codec"]["name"] = pathlib.Path(config["codec"]["name"]).name
     if kind == "stemgen" and (workdir / OWN_CODEC).is_dir():
         # nobody else has this codec: it travels with the model
         shutil.copytree(workdir / OWN_CODEC, out / OWN_CODEC, dirs_exist_ok=True)

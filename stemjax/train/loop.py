@@ -57,6 +57,7 @@ def fit(
     workdir: str | pathlib.Path,
     hooks: Sequence[Hook] = (),
     identity: Mapping[str, Any] | None = None,
+    about: Mapping[str, Any] | None = None,
     tokens_per_step: int = 0,
     initial: Any = None,
 ) -> Outcome:
@@ -71,7 +72,9 @@ def fit(
       eval_batches: -> this process's finite batches with `is_valid`, the same ones
         each time; None: no evaluation, no best, no early stop.
       hooks: run after logging and evaluation, before the checkpoint.
-      identity: digests of what else decides what is learned; kept in run.json.
+      identity: digests of what else decides what is learned; a resumed run must
+        have the same.
+      about: what else run.json should say.
       tokens_per_step: for the throughput that is logged.
       initial: (params, model_state) of a new run instead of `task.init`'s.
 
@@ -79,7 +82,7 @@ def fit(
       UserError: another run's workdir, or a batch that does not divide.
     """
     workdir = pathlib.Path(workdir)
-    resume.claim(workdir, task.name, run, identity or {})
+    resume.claim(workdir, task.name, run, identity or {}, about or {})
     if sentence := resume.finished(workdir, run.steps):
         print(sentence)
         return Outcome.DONE

@@ -16,13 +16,18 @@ FORMAT = 1
 
 
 def claim(
-    workdir: pathlib.Path, kind: str, run: CommonRun, identity: Mapping[str, Any]
+    workdir: pathlib.Path,
+    kind: str,
+    run: CommonRun,
+    identity: Mapping[str, Any],
+    about: Mapping[str, Any],
 ) -> None:
     """Write run.json in a new workdir; in an old one, check that it is the same run.
 
     Args:
       kind: the task's name.
       identity: what else decides what is learned: digests of codec and data.
+      about: what else is worth keeping (where the codec lay); may change.
 
     Raises:
       UserError: another run lives there; names the field.
@@ -33,6 +38,7 @@ def claim(
         "id": run_id(run),
         "run": resolved(run),
         "identity": dict(identity),
+        "about": dict(about),
     }
     path = workdir / RUN
     if not path.is_file():

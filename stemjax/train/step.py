@@ -67,9 +67,7 @@ def make_train_step(
         new = TrainState(
             step=state.step + 1,
             params=params,
-            model_state=strongly_typed(
-                task.update_state(model_state, stats, k_update)
-            ),
+            model_state=strongly_typed(task.update_state(model_state, stats, k_update)),
             opt_state=opt_state,
             ema=ema,
             root_key=state.root_key,

@@ -1,0 +1,71 @@
+"""What `--data` names: a prepared folder, a token store, or several with weights."""
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from data.errors import DataError
+from data.manifest import MANIFEST
+from data.mixture import Mixture
+from data.records import open_prepared
+
+
+class Opened(NamedTuple):
+    """Data sets that were opened, all of one kind."""
+
+    is_tokens: bool
+    data: Any  # one source, or a `Mixture`
+
+    @property
+    def sources(self) -> tuple[Any, ...]:
+        """The single sources."""
+        is_mixture = isinstance(self.data, Mixture)
+        return self.data.sources if is_mixture else (self.data,)
+
+    def has(self, split: str) -> bool:
+        """Whether any source has a song in a split."""
+        return any(len(source.index(split).songs) for source in self.sources)
+
+
+def open_data(spec: str) -> Opened:
+    """Open "FOLDER" or "FOLDER=WEIGHT,FOLDER=WEIGHT,..."; a weight left out is 1.
+
+    Raises:
+      DataError: a folder that is neither, kinds that differ, a weight that is no number.
+    """
+    folders, weights = zip(*map(_folder_and_weight, spec.split(",")), strict=True)
+    kinds = {folder: _kind(Path(folder)) for folder in folders}
+    if len(set(kinds.values())) > 1:
+        raise DataError(f"{spec}: prepared folders and token stores cannot be mixed")
+    is_tokens = "tokens" in kinds.values()
+    if is_tokens:
+        from data.tokens import open_tokens
+
+        sources = tuple(open_tokens(folder) for folder in folders)
+    else:
+        sources = tuple(open_prepared(folder) for folder in folders)
+    if len(sources) == 1:
+        return Opened(is_tokens, sources[0])
+    return Opened(is_tokens, Mixture(sources, weights))
+
+
+def _folder_and_weight(part: str) -> tuple[str, float]:
+    folder, _, weight = part.strip().partition("=")
+    try:
+        return folder, float(weight or 1)
+    except ValueError:
+        raise DataError(f"{part}: the weight {weight!r} is not a number") from None
+
+
+def _kind(folder: Path) -> str:
+    """ "prepared" or "tokens", by the manifest."""
+    path = folder / MANIFEST
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))["kind"]
+    except FileNotFoundError:
+        raise DataError(
+            f"{folder}: no {MANIFEST}; give a folder that `python -m data.prepare` or"
+            " `python train.py tokens` wrote"
+        ) from None
+    except (ValueError, KeyError, TypeError):
+        raise DataError(f"{path}: not a manifest; make the folder again") from None
