@@ -1,10 +1,10 @@
 """Convolutions over time with EnCodec's padding (EnCodec, sec. 3.1), fast on a CPU.
 
 Weights lie as published: [out, in, k], transposed ones [in, out, k]; signals are
-[B, N, C].  Which formulation runs is a choice by static shape: XLA's own convolution is
-fast on a CPU except for one channel in or out and in its gradient by the kernel; those
-are written as matrix products.  `tests/nn/test_conv.py` holds every one against
-`lax.conv_general_dilated` and its derivatives.
+[B, N, C].  On a CPU, XLA's convolution is fast forward, unless there is one channel in or
+out; its derivatives and its transposed form are slow.  Those are matrix products here: a
+kernel of num * stride samples sees blocks of `stride` samples, so copies of the smaller
+side, shifted by whole blocks and laid beside each other, make each of them one product.
 """
 
 import functools
@@ -18,25 +18,25 @@ from jax import lax
 from stemjax.config.codec import PadMode
 
 
-def conv1d(x: jax.Array, weight: jax.Array, *, stride: int = 1, dilation: int = 1):
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
+def conv1d(x: jax.Array, weight: jax.Array, stride: int = 1, dilation: int = 1):
     """Convolution without padding.
 
-    x: [B, N, I]. weight: [O, I, K].
-    Returns [B, (N - (K - 1)*dilation - 1)//stride + 1, O].
+    x: [B, N, I]. weight: [O, I, K]; K a multiple of the stride, and either of stride and
+    dilation 1.  Returns [B, (N - (K - 1)*dilation - 1)//stride + 1, O].
     """
     features, channels, size = weight.shape
-    if size == 1 and stride == 1:
+    _check_shape(size, stride, dilation)
+    length = x.shape[1] - (size - 1) * dilation  # where the stride is 1
+    if size == 1:
         return x @ weight[:, :, 0].T
-    if channels == 1 and stride == 1:
-        return _from_one_channel(x, weight, dilation)
-    if features == 1 and stride == 1:
-        return _to_one_channel(x, weight, dilation)
-    if stride > 1 and dilation == 1 and size % stride == 0:
-        return _strided(x, weight, stride)
-    return _xla_conv(x, weight, stride, dilation)
-
-
-def _xla_conv(x, weight, stride, dilation):
+    if channels == 1 and stride == 1:  # shifted copies of the signal, scaled
+        taps = [x[:, k * dilation : k * dilation + length] for k in range(size)]
+        return sum(tap * weight[:, 0, k] for k, tap in enumerate(taps))
+    if features == 1 and stride == 1:  # one product for all taps, then shifted
+        taps = jnp.split(x @ weight[0], size, axis=-1)
+        starts = [k * dilation for k in range(size)]
+        return sum(t[:, s : s + length] for s, t in zip(starts, taps, strict=True))
     return lax.conv_general_dilated(
         x,
         weight.transpose(2, 1, 0),
@@ -47,69 +47,104 @@ def _xla_conv(x, weight, stride, dilation):
     )
 
 
-def _from_one_channel(x, weight, dilation):
-    """One channel in: a sum of shifted, scaled copies."""
-    size = weight.shape[2]
-    length = x.shape[1] - (size - 1) * dilation
-    taps = [x[:, k * dilation : k * dilation + length] for k in range(size)]
-    return sum(tap * weight[:, 0, k] for k, tap in enumerate(taps))
+def _conv1d_forward(x, weight, stride, dilation):
+    return conv1d(x, weight, stride, dilation), (x, weight)
 
 
-def _to_one_channel(x, weight, dilation):
-    """One channel out: one product for all taps, then a sum of shifted copies."""
-    size = weight.shape[2]
-    length = x.shape[1] - (size - 1) * dilation
-    products = x @ weight[0]  # [B, N, K]
-    return sum(
-        products[:, k * dilation : k * dilation + length, k, None] for k in range(size)
+def _conv1d_backward(stride, dilation, saved, gradient):
+    x, weight = saved
+    if weight.shape[1] == 1 and stride == 1:
+        return _one_channel_backward(x, weight, dilation, gradient)
+    shifted = _shifted(gradient, weight.shape[2] // stride, dilation)
+    by_x = _spread(shifted, weight, stride)
+    missing = x.shape[1] - by_x.shape[1]  # samples that no window reached
+    by_x = jnp.pad(by_x, ((0, 0), (0, missing), (0, 0)))
+    return by_x, _correlate(shifted, x[:, : x.shape[1] - missing], weight, stride)
+
+
+conv1d.defvjp(_conv1d_forward, _conv1d_backward)
+
+
+def _one_channel_backward(x, weight, dilation, gradient):
+    """The same with windows of the signal: the shifted gradient has O times as many."""
+    size, length = weight.shape[2], gradient.shape[1]
+    starts = [k * dilation for k in range(size)]
+    windows = jnp.concatenate([x[:, s : s + length] for s in starts], axis=-1)
+    by_weight = _flat(gradient).T @ _flat(windows)
+    taps = jnp.split(gradient @ weight[:, 0], size, axis=-1)
+    by_x = sum(
+        jnp.pad(t, ((0, 0), (s, starts[-1] - s), (0, 0)))
+        for s, t in zip(starts, taps, strict=True)
     )
+    return by_x, by_weight[:, None]
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
-def _strided(x, weight, stride):
-    """Kernel a multiple of the stride: XLA forward, matrix products backward."""
-    return _xla_conv(x, weight, stride, 1)
-
-
-def _strided_forward(x, weight, stride):
-    return _strided(x, weight, stride), (x, weight)
-
-
-def _strided_backward(stride, saved, gradient):
-    # the map is linear in each argument, so its forward value is never computed here
-    return jax.vjp(functools.partial(_by_blocks, stride=stride), *saved)[1](gradient)
-
-
-_strided.defvjp(_strided_forward, _strided_backward)
-
-
-def _by_blocks(x, weight, *, stride):
-    """The same convolution on blocks of `stride` samples: K/stride matrix products."""
-    features, channels, size = weight.shape
-    num = size // stride
-    length = (x.shape[1] - size) // stride + 1
-    x = x[:, : (length + num - 1) * stride]
-    blocks = x.reshape(x.shape[0], -1, stride * channels)
-    kernels = weight.transpose(2, 1, 0).reshape(num, stride * channels, features)
-    return sum(blocks[:, j : j + length] @ kernels[j] for j in range(num))
-
-
-def conv_transpose1d(x: jax.Array, weight: jax.Array, *, stride: int) -> jax.Array:
-    """Transposed convolution, nothing trimmed: one product and K/stride shifted adds.
+def conv_transpose1d(x: jax.Array, weight: jax.Array, stride: int = 1):
+    """Transposed convolution, nothing trimmed, as one matrix product.
 
     x: [B, T, I]. weight: [I, O, K], K a multiple of the stride.
     Returns [B, (T - 1)*stride + K, O].
     """
-    channels, features, size = weight.shape
-    num = size // stride
-    if num * stride != size:
-        raise ValueError(f"kernel {size} must be a multiple of the stride {stride}")
-    kernels = weight.reshape(channels, features, num, stride).transpose(2, 0, 3, 1)
-    kernels = kernels.reshape(num, channels, stride * features)
-    blocks = sum(
-        jnp.pad(x @ kernels[j], ((0, 0), (j, num - 1 - j), (0, 0))) for j in range(num)
+    _check_shape(weight.shape[2], stride, 1)
+    return _spread(_shifted(x, weight.shape[2] // stride, 1), weight, stride)
+
+
+def _conv_transpose1d_forward(x, weight, stride):
+    return conv_transpose1d(x, weight, stride), (x, weight)
+
+
+def _conv_transpose1d_backward(stride, saved, gradient):
+    x, weight = saved
+    shifted = _shifted(x, weight.shape[2] // stride, 1)
+    by_weight = _correlate(shifted, gradient, weight, stride)
+    return conv1d(gradient, weight, stride), by_weight
+
+
+conv_transpose1d.defvjp(_conv_transpose1d_forward, _conv_transpose1d_backward)
+
+
+def _check_shape(size: int, stride: int, dilation: int) -> None:
+    if size % stride or (stride > 1 and dilation > 1):
+        raise ValueError(
+            f"kernel {size}, stride {stride}, dilation {dilation}: the kernel must be a"
+            " multiple of the stride, and only one of the others may pass 1"
+        )
+
+
+def _flat(x):
+    return x.reshape(-1, x.shape[-1])
+
+
+def _shifted(y, num, step):
+    """Copies of [B, T, C] moved by 0, step, ..., beside each other: [B, T', num * C]."""
+    last = (num - 1) * step
+    return jnp.concatenate(
+        [jnp.pad(y, ((0, 0), (s, last - s), (0, 0))) for s in range(0, last + 1, step)],
+        axis=-1,
     )
-    return blocks.reshape(x.shape[0], -1, features)
+
+
+def _spread(shifted, weight, stride):
+    """Transposed convolution of what was shifted: [B, T', num * O] to [B, N, I].
+
+    weight: [O, I, K] of the convolution, [I, O, K] of the transposed one.
+    """
+    outer, inner, size = weight.shape
+    num = size // stride
+    kernels = weight.reshape(outer, inner, num, stride).transpose(2, 0, 3, 1)
+    blocks = shifted @ kernels.reshape(num * outer, stride * inner)
+    return blocks.reshape(shifted.shape[0], -1, inner)
+
+
+def _correlate(shifted, x, weight, stride):
+    """Gradient by the weight: one product of [B, T', num * O] and [B, N, I]."""
+    outer, inner, size = weight.shape
+    num = size // stride
+    blocks = x.reshape(*shifted.shape[:2], stride * inner)
+    product = _flat(shifted).T @ _flat(blocks)
+    product = product.reshape(num, outer, stride, inner)
+    return product.transpose(1, 3, 0, 2).reshape(weight.shape)
 
 
 def pad_ends(
@@ -198,7 +233,7 @@ class Conv1d(nn.Module):
         # the last frame is filled up: with the true length unknown, by all it can lack
         extra = -x.shape[1] % self.stride if length is None else self.stride - 1
         x = pad_ends(x, left, right + extra, self.pad_mode, length)
-        x = conv1d(x, weight, stride=self.stride, dilation=self.dilation)
+        x = conv1d(x, weight, self.stride, self.dilation)
         return x + bias
 
 
@@ -224,5 +259,5 @@ class ConvTranspose1d(nn.Module):
         right = total // 2
         if self.is_causal:
             right = math.ceil(total * self.trim_right_ratio)
-        y = conv_transpose1d(x, weight, stride=self.stride)
+        y = conv_transpose1d(x, weight, self.stride)
         return y[:, total - right : y.shape[1] - right] + bias
