@@ -179,10 +179,9 @@ def mix_db(
     frames = slice(start // RMS_SAMPLES, -(-(start + samples) // RMS_SAMPLES))
     power = np.sum(10 ** (table.stem_rms_db[stems, frames] / 10), axis=0)
     missing = frames.stop - frames.start - len(power)
-    # Past the table's end there is nothing but padding.
-    return 10 * np.log10(
-        np.pad(power, (0, missing), constant_values=10 ** (SILENCE_DB / 10))
-    )
+    if missing:  # past the table's end there is nothing but padding
+        power = np.append(power, np.full(missing, 10 ** (SILENCE_DB / 10), power.dtype))
+    return 10 * np.log10(power)
 
 
 def passes(levels: list[np.ndarray], pairs: PairConfig) -> bool:
