@@ -1,7 +1,7 @@
 """The last step of preparation: finished shards become one folder.
 
-Every step may be cut short and done again; manifest.json comes last, and a folder
-without it is not a prepared folder.
+Cut short, it is undone and done again by the next run; manifest.json comes last, and a
+folder without it is not a prepared folder.
 """
 
 import hashlib
@@ -21,6 +21,7 @@ from data.segments import RECORD_SECONDS, SAMPLE_RATE, SEGMENT_SECONDS
 from data.shards import WORK, Shard, write_text
 
 REPORT = "report.json"
+_MOVES = "moves.json"  # in .work: file there -> its final name
 _VERSION = "1.0.0"
 
 
@@ -39,6 +40,7 @@ def assemble(
     songs: list[dict[str, Any]] = []
     files: dict[str, list[dict[str, Any]]] = {}
     levels: list[np.ndarray] = []
+    moves: dict[str, str] = {}
     for split in SPLITS:
         # A shard all of whose songs were skipped has no records and leaves no file.
         kept = [
@@ -49,9 +51,7 @@ def assemble(
         first = 0
         for number, (shard, report) in enumerate(kept):
             name = f"{DATASET}-{split}.array_record-{number:05d}-of-{len(kept):05d}"
-            made = work / f"{shard.name}.array_record"
-            if made.exists():  # else it was moved by a run that was cut short
-                os.replace(made, out / name)
+            moves[f"{shard.name}.array_record"] = name
             files.setdefault(split, []).append(
                 {
                     "file": name,
@@ -63,6 +63,9 @@ def assemble(
             songs += [_moved(song, first) for song in report["songs"]]
             levels.append(np.load(work / f"{shard.name}.npy", allow_pickle=False))
             first += report["records"]
+    write_text(work / _MOVES, to_json(moves))
+    for made, name in moves.items():
+        os.replace(work / made, out / name)
     table = np.concatenate(levels)
     with (out / RMS).open("wb") as file:
         np.save(file, table, allow_pickle=False)
@@ -89,6 +92,22 @@ def assemble(
     write_text(out / REPORT, to_json(found))
     write_text(out / MANIFEST, to_json(manifest))
     shutil.rmtree(work)
+
+
+def undo(out: Path) -> None:
+    """Move the shards back into `.work` after an `assemble` that was cut short.
+
+    Without this, a preparation that goes on with other songs would leave files behind.
+    """
+    work = out / WORK
+    try:
+        moves = json.loads((work / _MOVES).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return
+    for made, name in moves.items():
+        if (out / name).exists():
+            os.replace(out / name, work / made)
+    (work / _MOVES).unlink()
 
 
 def read_report(out: Path) -> dict[str, list[list[str]]]:

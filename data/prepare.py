@@ -17,7 +17,7 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any, NoReturn
 
-from data.assemble import assemble, plan_of, read_report
+from data.assemble import assemble, plan_of, read_report, undo
 from data.errors import DataError
 from data.layouts import folder, musdb, slakh
 from data.layouts.song import Fault
@@ -27,7 +27,9 @@ from data.records import Encoding
 from data.segments import SAMPLE_RATE, read_stem
 from data.shards import WORK, Shard, finished, make_shard, measure, plan_shards
 
-_RECORD_BYTES = {Encoding.INT16: 650_000, Encoding.FLAC: 360_000}  # most, usual music
+# int16: noise at full scale, which nothing packs; FLAC: loud, dense music.
+_RECORD_BYTES = {Encoding.INT16: 642_000, Encoding.FLAC: 360_000}
+_SHARD_BYTES = 3 << 16  # array_record's index and the padding of its last block
 _WRITE_SECONDS = 0.002  # per record, measured on one core
 _MARGIN_BYTES = 64 << 20
 
@@ -79,6 +81,7 @@ class Outcome:
     manifest: dict[str, Any]
     faults: tuple[Fault, ...]  # songs that were skipped
     warnings: tuple[Fault, ...]
+    omitted: int  # songs left out on purpose: same MIDI, rows that say omit
     made: int  # shards made now; the others were there
 
 
@@ -102,6 +105,7 @@ def prepare(args: PrepareArgs) -> Outcome:
     if _is_finished(args.out, shards):
         shutil.rmtree(work, ignore_errors=True)
     else:
+        undo(args.out)
         reports = {shard.name: finished(shard, work) for shard in shards}
         todo = [shard for shard in shards if reports[shard.name] is None]
         _announce(shards, todo, args)
@@ -119,6 +123,7 @@ def prepare(args: PrepareArgs) -> Outcome:
         manifest,
         (*faults, *(Fault(*pair) for pair in report["faults"])),
         (*listing.warnings, *(Fault(*pair) for pair in report["warnings"])),
+        listing.omitted,
         made,
     )
 
@@ -178,22 +183,21 @@ def _announce(
     if not todo:
         return
     records = sum(shard.records for shard in todo)
-    need = records * _RECORD_BYTES[todo[0].encoding]
+    need = records * _RECORD_BYTES[todo[0].encoding] + len(todo) * _SHARD_BYTES
     home = next(
         path for path in (args.out, *args.out.absolute().parents) if path.exists()
     )
     free = shutil.disk_usage(home).free
     seconds = _seconds_needed(todo, args.workers)
     print(
-        f"needs at most {need / 1e9:.2f} GB of {free / 1e9:.1f} GB free and about"
+        f"needs at most {_size(need)} of {_size(free)} free and about"
         f" {_clock(seconds)} with {args.workers} processes",
         flush=True,
     )
     if need + _MARGIN_BYTES > free:
         mend = "free some" if args.flac else "free some or add --flac"
         raise DataError(
-            f"{home} has {free / 1e9:.2f} GB free, preparing needs {need / 1e9:.2f} GB:"
-            f" {mend}"
+            f"{home} has {_size(free)} free, preparing needs {_size(need)}: {mend}"
         )
 
 
@@ -209,6 +213,10 @@ def _seconds_needed(todo: Sequence[Shard], workers: int) -> float:
     records = sum(shard.records for shard in todo)
     work = per_second * sum(shard.seconds for shard in todo) + _WRITE_SECONDS * records
     return work / min(workers, len(todo)) + 1
+
+
+def _size(count: float) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
 
 
 def _clock(seconds: float) -> str:
@@ -258,6 +266,10 @@ def _print_outcome(outcome: Outcome, out: Path) -> None:
         print(
             f"{split}: {counts['songs']} songs, {counts['segments']} segments,"
             f" {counts['stems']} stems, {counts['seconds'] / 60:.1f} min"
+        )
+    if outcome.omitted:
+        print(
+            f"left out on purpose: {outcome.omitted} songs (copies, omit in --splits)"
         )
     if not splits["train"]["songs"]:
         print("warning: no song is in train: give --splits CSV", file=sys.stderr)
