@@ -28,18 +28,18 @@ STEMGEN_SLAKH = StemGenRun(
 
 # The bundled model; command and figures in stemjax/pretrained/stemgen-mini/README.md.
 STEMGEN_MINI = StemGenRun(
-    steps=4_000,
-    batch_size=16,
+    steps=2_400,
+    batch_size=12,
     model=StemGenConfig(
-        transformer=TransformerConfig(width=256, layers=6, heads=4, mlp_hidden=688),
+        transformer=TransformerConfig(width=192, layers=6, heads=3, mlp_hidden=512),
     ),
     objective=StemGenObjective(context_dropout=0.2, condition_dropout=0.2),
     pairs=PairConfig(crop_seconds=10.0),
     optim=OptimConfig(
-        peak_lr=1e-3, warmup_steps=200, hold_steps=1_800, decay_steps=2_500, floor=0.05
+        peak_lr=2e-3, warmup_steps=100, hold_steps=1_100, decay_steps=1_200, floor=0.03
     ),
-    loop=LoopConfig(log_every=10, eval_every=250, checkpoint_every=250),
-    ema_decay=0.999,
+    loop=LoopConfig(log_every=10, eval_every=200, eval_batches=6, checkpoint_every=100),
+    ema_decay=0.998,
 )
 
 # Fine-tuning: `--init-from DIR`; the model's shape comes from DIR.
