@@ -19,6 +19,7 @@ from stemjax.config.train import PairConfig
 
 # First number of every Philox key: what the stream decides.
 ORDER_STREAM, PAIR_STREAM, KIND_STREAM, MIXTURE_STREAM, OTHER_STREAM = range(5)
+STORE_STREAM = 5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,11 +77,11 @@ def usable(table: IndexTable, pairs: PairConfig) -> Usable:
     return _usable(_Cached(table), pairs)
 
 
-@functools.lru_cache(maxsize=16)
+@functools.lru_cache(maxsize=8)
 def _usable(cached: _Cached, pairs: PairConfig) -> Usable:
     table = cached.table
     power = 10 ** (table.stem_rms_db / 10)
-    can_sound = _passes_somewhere(power, pairs)
+    can_sound = passes_somewhere((table.stem_rms_db,), pairs)
     is_target = can_sound & (table.stem_category >= 0)
     segments = []
     for segment, first in enumerate(table.stem_offset[:-1]):
@@ -89,19 +90,26 @@ def _usable(cached: _Cached, pairs: PairConfig) -> Usable:
         if len(targets) and len(power[stems]) > 1:
             # All the others together: without `target` they are the loudest submix.
             others = power[stems].sum(axis=0) - power[stems][targets]
-            if _passes_somewhere(others, pairs).any():
+            others_db = 10 * np.log10(np.maximum(others, 10 ** (SILENCE_DB / 10)))
+            if passes_somewhere((others_db,), pairs).any():
                 segments.append(segment)
     return Usable(np.array(segments, np.int64), is_target)
 
 
-def _passes_somewhere(power: np.ndarray, pairs: PairConfig) -> np.ndarray:
-    """[n, F] power per 0.1 s -> [n] bool: active in enough frames of some crop."""
-    crop_frames = max(1, round(pairs.crop_seconds * SAMPLE_RATE) // RMS_SAMPLES)
-    is_active = power > 10 ** (pairs.silence_db / 10)
-    counts = np.cumsum(np.pad(is_active, ((0, 0), (1, 0))), axis=1, dtype=np.int32)
-    width = min(crop_frames, power.shape[1])
-    most = (counts[:, width:] - counts[:, : counts.shape[1] - width]).max(axis=1)
-    return most >= pairs.active_fraction * crop_frames
+def passes_somewhere(parts_db: tuple[np.ndarray, ...], pairs: PairConfig) -> np.ndarray:
+    """Whether some crop passes the silence test for all parts at once: [n] bool.
+
+    parts_db: [n, F] dB per 0.1 s each; crops start on a frame here.
+    """
+    frames = max(1, round(pairs.crop_seconds * SAMPLE_RATE) // RMS_SAMPLES)
+    passing = True
+    for level in parts_db:
+        is_active = np.pad(level > pairs.silence_db, ((0, 0), (1, 0)))
+        counts = np.cumsum(is_active, axis=1, dtype=np.int32)
+        width = min(frames, level.shape[1])
+        in_crop = counts[:, width:] - counts[:, : counts.shape[1] - width]
+        passing = passing & (in_crop >= pairs.active_fraction * frames)
+    return passing.any(axis=1)
 
 
 @functools.lru_cache(maxsize=16)

@@ -5,14 +5,16 @@ context and target, is applied when the peak of either passes 1 (Assumption A18)
 computed from the crop's samples.
 """
 
+import functools
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from data.audio import Source, common_gain, read_stems, to_int16
-from data.batches import Batch, Row, endless, finite
+from data.batches import Batch, endless
 from data.draw import Draw, draw, draw_in, nothing_to_draw, usable
+from data.examples import PairKind, evaluation_batches, training_row
 from data.manifest import IndexTable
 from data.mixture import Mixture, Pool
 from stemjax.config.runs import Loader
@@ -38,7 +40,7 @@ def numpy_batches(
       ValueError: the batch does not divide over the processes.
     """
     return endless(
-        _training_row(pair_pool(data, pairs, split, seed), pairs),
+        training_row(pair_pool(data, pairs, split, seed), audio_pairs(pairs)),
         batch_size=batch_size,
         start_step=start_step,
         process_index=process_index,
@@ -71,24 +73,9 @@ def eval_batches(
     is_valid [B] bool.  `other_context` is the context of a pair of another song, for
     context gain; it is left out when the split has one song only.
     """
-    pool = pair_pool(data, pairs, split, seed)
-    train_row = _training_row(pool, pairs)
-
-    def row(index: int) -> Batch:
-        source, epoch, k = pool.place(index)
-        member = pool.members[source]
-        made = draw(member.table, seed, epoch, k, pairs)
-        extra = {"song": np.int32(member.first_song + made.song)}
-        if pool.has_other_songs:
-            source, segment, rng = pool.other_song(index, source, made.song)
-            member = pool.members[source]
-            other = draw_in(member.table, segment, rng, pairs)
-            context, _ = read_pair(member.source, member.table, other)
-            extra["other_context"] = context
-        return train_row(index) | extra
-
-    return finite(
-        row,
+    return evaluation_batches(
+        pair_pool(data, pairs, split, seed),
+        audio_pairs(pairs),
         count=count,
         batch_size=batch_size,
         process_index=process_index,
@@ -105,19 +92,14 @@ def pair_pool(data: Any, pairs: PairConfig, split: str, seed: int) -> Pool:
     return Pool(data, split, seed, segments, nothing_to_draw(pairs))
 
 
-def _training_row(pool: Pool, pairs: PairConfig) -> Row:
-    def row(index: int) -> Batch:
-        source, epoch, k = pool.place(index)
-        member = pool.members[source]
-        made = draw(member.table, pool.seed, epoch, k, pairs)
-        context, target = read_pair(member.source, member.table, made)
-        return {
-            "context": context,
-            "target": target,
-            "instrument": np.int32(made.instrument),
-        }
-
-    return row
+def audio_pairs(pairs: PairConfig) -> PairKind:
+    """Pairs drawn from stems and mixed here."""
+    return PairKind(
+        draw=functools.partial(draw, pairs=pairs),
+        draw_in=functools.partial(draw_in, pairs=pairs),
+        read=read_pair,
+        suffix="",
+    )
 
 
 def read_pair(

@@ -5,12 +5,13 @@ A record is a `tf.train.Example` with one bytes feature, as TFDS writes it for
 training needs array_record only: no TFDS, no TensorFlow.
 """
 
+import contextlib
 import enum
 import hashlib
 import io
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -58,10 +59,15 @@ class ShardWriter:
         )
 
     def write(self, audio: np.ndarray) -> None:
-        """Append one record, int16 [320000]."""
+        """Append one record, int16 [320000].
+
+        Raises:
+          DataError: this record or one before it could not be written.
+        """
         plain = np.ascontiguousarray(audio, "<i2").tobytes()
         payload = plain if self._encoding is Encoding.INT16 else _to_flac(audio)
-        self._writer.write(to_example(self._encoding.feature, payload))
+        with self._said_plainly():
+            self._writer.write(to_example(self._encoding.feature, payload))
         self._hash.update(plain)
         self.records += 1
 
@@ -76,14 +82,19 @@ class ShardWriter:
         Raises:
           DataError: it could not be written whole, as on a full disk.
         """
+        with self._said_plainly():
+            self._writer.close()
+        os.replace(self._part, self._path)
+
+    @contextlib.contextmanager
+    def _said_plainly(self) -> Iterator[None]:
         try:
-            self._writer.close()  # reports the failure of any write before it
+            yield
         except RuntimeError as error:
             raise DataError(
                 f"cannot write {self._path} ({error}): check the disk's space and start"
                 " again; finished shards are kept"
             ) from error
-        os.replace(self._part, self._path)
 
 
 class Prepared:
@@ -105,6 +116,7 @@ class Prepared:
         self._paths = [os.fspath(folder / shard["file"]) for shard in shards]
         self._starts = np.cumsum([0] + [shard["records"] for shard in shards])
         self._readers: list[Any] = [None] * len(shards)
+        self._tables: dict[str, IndexTable] = {}
         self._lock = threading.Lock()
 
     def __reduce__(self) -> tuple:
@@ -124,7 +136,9 @@ class Prepared:
 
     def index(self, split: str) -> IndexTable:
         """The index of a split; empty (no songs) when nothing was put into it."""
-        return index_table(self.manifest, self._rms, split)
+        if split not in self._tables:
+            self._tables[split] = index_table(self.manifest, self._rms, split)
+        return self._tables[split]
 
     def read(self, numbers: Sequence[int] | np.ndarray) -> np.ndarray:
         """Records by number, as in `IndexTable.stem_record`: int16 [n, 320000].
