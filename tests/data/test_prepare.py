@@ -19,7 +19,7 @@ from data import assemble
 from data import prepare as prepare_module
 from data.errors import DataError
 from data.prepare import Layout, PrepareArgs, main, prepare
-from data.records import ShardWriter, open_prepared
+from data.records import open_prepared
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -36,6 +36,17 @@ def bytes_of(folder):
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
+
+
+def run_main(monkeypatch, *flags):
+    """Exit status of the command; 0 when it returns."""
+    words = [str(flag) for flag in flags]
+    monkeypatch.setattr(sys, "argv", ["prepare", "--layout", "folder", *words])
+    try:
+        main()
+    except SystemExit as end:
+        return end.code
+    return 0
 
 
 # --- whole folders ----------------------------------------------------------------
@@ -117,29 +128,28 @@ def test_killed_and_started_again_it_goes_on_to_the_same_bytes(
     assert bytes_of(out) == reference
 
 
-def test_a_full_disk_stops_and_keeps_what_is_finished(
-    source, reference, tmp_path, monkeypatch
+@pytest.mark.parametrize("seconds", [10, 60])  # noticed at the close, at a write
+def test_a_full_disk_is_one_line_and_finished_shards_stay(
+    tmp_path, monkeypatch, capsys, seconds
 ):
+    resource = pytest.importorskip("resource")
+    source = plain_songs(tmp_path / "in", 1)
+    noise = np.random.default_rng(0).uniform(-1, 1, seconds * 32_000)
+    write_audio(source / "train" / "song_1" / "bass.wav", noise)  # nothing packs it
     out = tmp_path / "out"
-    closed = collections.Counter()
-    close = ShardWriter.close
-
-    class Full:
-        def close(self):
-            raise RuntimeError("write() failed: No space left on device")
-
-    def close_on_full_disk(self):
-        closed["n"] += 1
-        if closed["n"] == 3:
-            self._writer = Full()
-        close(self)
-
-    monkeypatch.setattr(ShardWriter, "close", close_on_full_disk)
-    with pytest.raises(DataError, match="No space left on device.*disk's space"):
-        prepare(args_for(source, out))
-    monkeypatch.undo()
-    assert prepare(args_for(source, out)).made == 2
-    assert bytes_of(out) == reference
+    flags = ["--input", source, "--out", out, "--workers", "1", "--shard-records", "2"]
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, before[1]))
+    try:
+        status = run_main(monkeypatch, *flags)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert status == 2
+    last = capsys.readouterr().err.strip().splitlines()[-1]
+    assert last.startswith("error: cannot write") and "check the disk's space" in last
+    assert run_main(monkeypatch, *flags) == 0
+    assert "1 shards are there from an earlier run" in capsys.readouterr().out
+    assert open_prepared(out).index("train").songs == ("song_0", "song_1")
 
 
 def test_other_songs_or_options_do_not_mix_with_a_finished_folder(source, tmp_path):
@@ -197,17 +207,6 @@ def test_a_faulty_song_is_skipped_and_listed_every_time(faulty, tmp_path):
     assert prepared.index("train").songs == ("song_0",)
     assert len(prepared) == 2  # and no empty shard is left behind
     assert len(prepared.manifest["shards"]["train"]) == 1
-
-
-def run_main(monkeypatch, *flags):
-    """Exit status of the command; 0 when it returns."""
-    words = [str(flag) for flag in flags]
-    monkeypatch.setattr(sys, "argv", ["prepare", "--layout", "folder", *words])
-    try:
-        main()
-    except SystemExit as end:
-        return end.code
-    return 0
 
 
 def test_exit_status_of_faults_with_and_without_strict(
