@@ -263,6 +263,6 @@ def _matching_codec(folder, config, model: StemGenConfig, override: str) -> Code
     ):
         raise UserError(
             f"{folder}: its codec is {wanted['name']!r} ({wanted['sha256'][:12]}),"
-            f" not with {loaded.name!r} ({loaded.sha256[:12]}); give its own --codec"
+            f" not {loaded.name!r} ({loaded.sha256[:12]}); give its own with --codec"
         )
     return loaded
