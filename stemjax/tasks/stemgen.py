@@ -1,0 +1,296 @@
+"""StemGen as a task: masked code modelling given a context (StemGen, sec. 2.1 and 3).
+
+Each example draws a level, a mask ratio and which of its guidance sources it hears; the
+loss is the cross-entropy of the hidden tokens of the drawn level (Assumptions A1-A4).
+Metrics name levels as the paper does, level_1 the coarsest.
+"""
+
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from stemjax.arrays.masking import level_mask, mask_ratio
+from stemjax.codec import functional as codec
+from stemjax.config.codec import CodecConfig
+from stemjax.config.model import ConditionKind, StemGenConfig
+from stemjax.config.presets import fit_to_codec
+from stemjax.config.runs import StemGenRun
+from stemjax.models import stemgen
+from stemjax.tasks.code_sums import (
+    DROP_PATTERNS,
+    RATIO_BUCKETS,
+    bucket,
+    codes_in_use,
+    grouped,
+    pattern,
+    token_terms,
+    total,
+)
+from stemjax.tasks.task import LossOut, Sums, Task
+
+EVAL_SEED = 0  # the masks of evaluation: fixed for every run, row and level
+
+
+def make(
+    run: StemGenRun, codec_config: CodecConfig, *, batches_are_tokens: bool
+) -> Task:
+    """The task of one run.
+
+    Args:
+      codec_config: of the codec whose variables are passed as `frozen`.
+      batches_are_tokens: batches hold `context_codes`, `target_codes` [B, Q, T] uint16;
+        else `context`, `target` [B, N] int16, encoded on the device by `frozen`.
+
+    Raises:
+      ValueError: the model does not speak the codec's tokens.
+    """
+    cfg = run.model
+    if cfg != (fitted := fit_to_codec(cfg, codec_config)):
+        raise ValueError(
+            f"model of {cfg.num_codebooks} x {cfg.codebook_size} codes at"
+            f" {cfg.frame_rate:g} Hz, codec of {fitted.num_codebooks} x"
+            f" {fitted.codebook_size} at {fitted.frame_rate:g} Hz:"
+            " use presets.fit_to_codec"
+        )
+
+    def codes_of(frozen, batch: Mapping, *names: str) -> list[jax.Array]:
+        """Codes [B, Q, T] int32 of the streams named; one pass of the codec."""
+        if batches_are_tokens:
+            return [batch[f"{name}_codes"].astype(jnp.int32) for name in names]
+        audio = jnp.concatenate([batch[name] for name in names])
+        codes = codec.encode(frozen, codec_config, audio.astype(jnp.float32) / 32768)
+        return jnp.split(jax.lax.stop_gradient(codes), len(names))
+
+    def init(key):
+        return stemgen.init(key, cfg, boxed=True), {}
+
+    def loss(params, model_state, frozen, batch, key):
+        context, target = codes_of(frozen, batch, "context", "target")
+        return _loss(params, run, context, target, conditions_of(cfg, batch), key)
+
+    def eval_sums(params, model_state, frozen, batch, key):
+        names = ["context", "target"]
+        other = "other_context_codes" if batches_are_tokens else "other_context"
+        if other in batch:
+            names.append("other_context")
+        codes = dict(zip(names, codes_of(frozen, batch, *names), strict=True))
+        return _eval_sums(params, cfg, codes, conditions_of(cfg, batch), batch)
+
+    return Task(
+        name="stemgen",
+        init=init,
+        loss=loss,
+        eval_sums=eval_sums,
+        dummy_batch=functools.partial(
+            _dummy_batch, run, codec_config, batches_are_tokens
+        ),
+        higher_is_better=("accuracy", True),
+    )
+
+
+def conditions_of(cfg: StemGenConfig, batch: Mapping) -> dict[str, jax.Array]:
+    """The batch's entries that condition the model, by the table of conditions."""
+    return {c.name: jnp.asarray(batch[c.name]) for c in cfg.conditions}
+
+
+def hide(codes: jax.Array, is_masked: jax.Array, cfg: StemGenConfig) -> jax.Array:
+    """Codes with MASK where True, [B, Q, T]."""
+    return jnp.where(is_masked, cfg.codebook_size, codes)
+
+
+def at_level(values: jax.Array, level: int | jax.Array) -> jax.Array:
+    """[B, Q, T] at one level, or at each example's own [B]: [B, T]."""
+    if isinstance(level, int):
+        return values[:, level]
+    return jnp.take_along_axis(values, level[:, None, None], axis=1)[:, 0]
+
+
+def draw_masks(keys, level, ratio, cfg: StemGenConfig, num_frames: int, **options):
+    """`level_mask` of each example: keys [B], level [B], ratio [B] -> [B, Q, T]."""
+    one = functools.partial(
+        level_mask, num_levels=cfg.num_codebooks, num_frames=num_frames, **options
+    )
+    return jax.vmap(one)(keys, level, ratio)
+
+
+def row_keys(row: jax.Array, *path: jax.Array) -> jax.Array:
+    """Keys [B] that depend on the rows' numbers and `path` (each [B]) alone."""
+
+    def one(*parts):
+        key = jax.random.key(EVAL_SEED)
+        for part in parts:
+            key = jax.random.fold_in(key, part)
+        return key
+
+    return jax.vmap(one)(row, *path)
+
+
+def fixed_masks(row, level, cfg: StemGenConfig, num_frames: int, ratio=None):
+    """The masks of evaluation: (ratio [B], is_masked [B, Q, T]) of row and level.
+
+    row, level: [B] int32.  ratio: [] or [B]; None: drawn as in training.
+    """
+    keys = row_keys(row, level)
+    k_ratio, k_mask = jax.vmap(jax.random.split, out_axes=1)(keys)
+    if ratio is None:
+        ratio = jax.vmap(mask_ratio)(k_ratio)
+    ratio = jnp.broadcast_to(ratio, row.shape)
+    return ratio, draw_masks(k_mask, level, ratio, cfg, num_frames)
+
+
+def _loss(params, run: StemGenRun, context, target, conditions, key):
+    """Objective and its break-down on one batch of codes [B, Q, T]."""
+    cfg, objective = run.model, run.objective
+    B, Q, T = target.shape
+    k_level, k_ratio, k_mask, k_drop, k_context = jax.random.split(key, 5)
+    # Assumption A1: uniform, per example
+    level = jax.random.randint(k_level, (B,), 0, Q)
+    ratio = jax.vmap(mask_ratio)(jax.random.split(k_ratio, B))
+    draw = functools.partial(
+        draw_masks, cfg=cfg, num_frames=T, keep_prefix=objective.keep_prefix
+    )
+    is_masked = draw(jax.random.split(k_mask, B), level, ratio)
+    # Assumption A16: every source is dropped on its own
+    rates = [objective.context_dropout] + [objective.condition_dropout] * len(
+        cfg.conditions
+    )
+    is_dropped = jax.random.uniform(k_drop, (B, len(rates))) < jnp.array(rates)
+    # Assumption A4: the drawn level's hidden tokens alone
+    is_counted = at_level(is_masked, level)
+    shown = hide(target, is_masked, cfg)
+    condition = stemgen.embed_conditions(params, cfg, conditions, is_dropped[:, 1:])
+
+    def embed(codes):
+        return stemgen.embed_context(params, cfg, codes, is_dropped[:, 0])
+
+    if cfg.joint:
+        # Assumption A24: one level and ratio for both streams, independent masks; a
+        # dropped context has its coarser levels gone too and teaches nothing
+        is_hidden = draw(jax.random.split(k_context, B), level, ratio)
+        logits, context_logits = stemgen.apply_joint(
+            params,
+            cfg,
+            context=embed(hide(context, is_hidden, cfg)),
+            target_codes=shown,
+            condition=condition,
+            level=level,
+        )
+        context_terms = token_terms(
+            context_logits,
+            at_level(context, level),
+            at_level(is_hidden, level) & ~is_dropped[:, :1],
+        )
+    else:
+        logits = stemgen.apply_level(
+            params,
+            cfg,
+            context=embed(context),
+            target_codes=shown,
+            condition=condition,
+            level=level,
+        )
+    terms = token_terms(logits, at_level(target, level), is_counted)
+    sums = {"accuracy": total(terms, "right")}
+    sums |= grouped(terms, "level", level, range(1, Q + 1))
+    sums |= grouped(terms, "ratio", bucket(ratio), range(1, RATIO_BUCKETS + 1))
+    sums |= grouped(terms, "drop", pattern(is_dropped), DROP_PATTERNS)
+    nats, count = total(terms, "loss")
+    if cfg.joint:
+        sums["loss/target"] = (nats, count)
+        sums["loss/context"] = more, more_count = total(context_terms, "loss")
+        nats, count = nats + more, count + more_count
+    return nats / count, LossOut(sums=sums, stats=())
+
+
+def _eval_sums(params, cfg: StemGenConfig, codes, conditions, batch) -> Sums:
+    """Loss and accuracy under masks fixed by the row, Q + 4 forwards.
+
+    Own context at every level; then each row once more, at level (row mod Q), under
+    the three patterns of dropped sources and with another song's context. The forwards
+    run in one loop, so that one is compiled.
+    """
+    target, row, is_valid = codes["target"], batch["row"], batch["is_valid"]
+    B, Q, T = target.shape
+    sources = jnp.zeros((B, cfg.num_sources), bool)
+    patterns = [
+        sources.at[:, 0]
+        .set(name in ("context", "both"))
+        .at[:, 1:]
+        .set(name in ("condition", "both"))
+        for name in DROP_PATTERNS[1:]
+    ]
+    own_level = row % Q
+    levels = [jnp.full(B, q) for q in range(Q)] + [own_level] * len(patterns)
+    dropped = [sources] * Q + patterns
+    is_other = [False] * len(levels)
+    if has_other := "other_context" in codes:
+        levels, dropped = [*levels, own_level], [*dropped, sources]
+        is_other.append(True)
+
+    def forward(case):
+        level, is_dropped, is_other = case
+        context = codes["context"]
+        if has_other:
+            context = jnp.where(is_other, codes["other_context"], context)
+        ratio, is_masked = fixed_masks(row, level, cfg, T)
+        logits = stemgen.apply_level(
+            params,
+            cfg,
+            context=stemgen.embed_context(params, cfg, context, is_dropped[:, 0]),
+            target_codes=hide(target, is_masked, cfg),
+            condition=stemgen.embed_conditions(
+                params, cfg, conditions, is_dropped[:, 1:]
+            ),
+            level=level,
+        )
+        is_counted = at_level(is_masked, level) & is_valid[:, None]
+        return ratio, token_terms(logits, at_level(target, level), is_counted)
+
+    cases = (jnp.stack(levels), jnp.stack(dropped), jnp.array(is_other))
+    ratio, terms = jax.lax.map(forward, cases)  # [cases, B]
+
+    every = {kind: x[:Q].reshape(-1) for kind, x in terms.items()}
+    level = jnp.repeat(jnp.arange(Q), B)
+    sums = {"loss": total(every, "loss"), "accuracy": total(every, "right")}
+    sums |= grouped(every, "level", level, range(1, Q + 1))
+    names = range(1, RATIO_BUCKETS + 1)
+    sums |= grouped(every, "ratio", bucket(ratio[:Q].reshape(-1)), names)
+    own = {kind: x[own_level, jnp.arange(B)] for kind, x in terms.items()}
+    again = [own] + [{k: x[Q + i] for k, x in terms.items()} for i in range(3)]
+    for name, part in zip(DROP_PATTERNS, again, strict=True):
+        sums[f"loss/drop_{name}"] = total(part, "loss")
+        sums[f"accuracy/drop_{name}"] = total(part, "right")
+    if has_other:
+        gain = {"loss": terms["loss"][-1] - own["loss"], "count": own["count"]}
+        kinds = {"context_gain": "loss"}
+        sums["context_gain"] = total(gain, "loss")
+        sums |= grouped(gain, "level", own_level, range(1, Q + 1), kinds)
+    for q in range(Q):
+        used = codes_in_use(target[:, q], is_valid, cfg.codebook_size)
+        sums[f"codes_in_use/level_{q + 1}"] = used
+    return sums
+
+
+def _dummy_batch(
+    run: StemGenRun,
+    codec_config: CodecConfig,
+    batches_are_tokens: bool,
+    batch_size: int,
+) -> dict[str, Any]:
+    samples = round(run.pairs.crop_seconds * codec_config.sample_rate)
+    if batches_are_tokens:
+        shape = (batch_size, codec_config.num_codebooks, codec_config.frames(samples))
+        names, dtype = ("context_codes", "target_codes"), np.uint16
+    else:
+        shape, names, dtype = (batch_size, samples), ("context", "target"), np.int16
+    batch = {name: np.zeros(shape, dtype) for name in names}
+    for c in run.model.conditions:
+        if c.kind is ConditionKind.CATEGORICAL:
+            batch[c.name] = np.zeros(batch_size, np.int32)
+        else:
+            batch[c.name] = np.zeros((batch_size, c.size), np.float32)
+    return batch
