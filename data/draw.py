@@ -42,8 +42,8 @@ def generator(*key: int) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(np.random.SeedSequence(key)))
 
 
-class _Cached:
-    """A table as a cache key, by identity; the cache keeps the table alive."""
+class ByIdentity:
+    """A table as a key of a cache, which keeps the table alive."""
 
     def __init__(self, table: IndexTable):
         self.table = table
@@ -52,7 +52,7 @@ class _Cached:
         return id(self.table)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Cached) and other.table is self.table
+        return isinstance(other, ByIdentity) and other.table is self.table
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,11 +74,11 @@ def usable(table: IndexTable, pairs: PairConfig) -> Usable:
     short for `active_fraction` of a crop, or without a crop in which a labelled stem,
     or the sum of the others, passes the silence test.
     """
-    return _usable(_Cached(table), pairs)
+    return _usable(ByIdentity(table), pairs)
 
 
-@functools.lru_cache(maxsize=8)
-def _usable(cached: _Cached, pairs: PairConfig) -> Usable:
+@functools.lru_cache(maxsize=128)
+def _usable(cached: ByIdentity, pairs: PairConfig) -> Usable:
     table = cached.table
     power = 10 ** (table.stem_rms_db / 10)
     can_sound = passes_somewhere((table.stem_rms_db,), pairs)
@@ -112,7 +112,7 @@ def passes_somewhere(parts_db: tuple[np.ndarray, ...], pairs: PairConfig) -> np.
     return passing.any(axis=1)
 
 
-@functools.lru_cache(maxsize=16)
+@functools.lru_cache(maxsize=64)
 def epoch_order(count: int, seed: int, epoch: int) -> np.ndarray:
     """The order in which an epoch visits `count` segments, each once."""
     return generator(ORDER_STREAM, seed, epoch).permutation(count)

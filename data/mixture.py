@@ -119,7 +119,7 @@ class Pool:
         choice = int(rng.choice(choices))
         return int(sources[choice]), int(segments[choice]), rng
 
-    @property
+    @functools.cached_property
     def has_other_songs(self) -> bool:
         """Whether the pool holds two songs or more."""
         return len(np.unique(self._all_segments[2])) > 1
