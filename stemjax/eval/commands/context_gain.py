@@ -1,0 +1,54 @@
+"""`python evaluate.py context-gain`: does a model listen to its context?"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import jax
+import numpy as np
+
+from stemjax.config.model import StemGenConfig
+from stemjax.eval.context_gain import measure, shuffle_weights
+
+
+def run(
+    params: Any,
+    cfg: StemGenConfig,
+    batches: Iterable[Mapping[str, np.ndarray]],
+    *,
+    encode: Callable[[np.ndarray], np.ndarray] | None = None,
+    num_pairs: int = 100,
+    is_shuffled: bool = False,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """The report as JSON values; `table` makes it readable.
+
+    batches, encode: see `stemjax.eval.context_gain.measure`.
+    is_shuffled: measure the control whose weights are permuted by `seed`.
+    """
+    if is_shuffled:
+        params = shuffle_weights(params, jax.random.key(seed))
+    levels = measure(params, cfg, batches, encode=encode, num_pairs=num_pairs)
+    return {
+        "weights": "shuffled" if is_shuffled else "trained",
+        "unit": "nats per token",
+        "levels": {str(level): values for level, values in levels.items()},
+    }
+
+
+def table(report: Mapping[str, Any]) -> str:
+    """The report as lines of text, one per level, coarsest first."""
+    lines = [
+        f"Context gain, {report['unit']}, {report['weights']} weights: cross-entropy"
+        " with another song's context minus with its own",
+        "level    gain   95 % interval        own   other  pairs  songs",
+    ]
+    for level, row in report["levels"].items():
+        interval = "needs 2 songs"
+        if row["low"] is not None:
+            interval = f"{row['low']:+.4f} to {row['high']:+.4f}"
+        lines.append(
+            f"{level:>5} {row['gain_nats']:+.4f}  {interval:<18}"
+            f" {row['own_nats']:7.4f} {row['other_nats']:7.4f}"
+            f" {row['n_pairs']:6d} {row['n_songs']:6d}"
+        )
+    return "\n".join(lines)
