@@ -74,11 +74,14 @@ def to_mono(audio: np.ndarray, rate: int, to_rate: int) -> np.ndarray:
 
 
 def write_wav(path: str | os.PathLike, audio: np.ndarray, rate: int) -> None:
-    """Write [N] or [N, C] as 32-bit float WAV, whole or not at all."""
-    import soundfile
+    """Write [N] or [N, C] as 32-bit float WAV, whole or not at all.
+
+    The bytes depend on the samples and the rate alone (libsndfile would add the time).
+    """
+    import scipy.io.wavfile
 
     with replacing(path) as part:
-        soundfile.write(part, np.asarray(audio, np.float32), rate, subtype="FLOAT")
+        scipy.io.wavfile.write(part, rate, np.asarray(audio, np.float32))
 
 
 def rms_db(audio: np.ndarray) -> float:

@@ -1,6 +1,7 @@
 """Audio, weights and releases: round trips, and what bad files get."""
 
 import json
+import time
 
 import ml_dtypes
 import numpy as np
@@ -42,6 +43,16 @@ def test_wav_keeps_float_samples(tmp_path):
     back, rate = soundfile.read(tmp_path / "new" / "x.wav", dtype="float32")
     assert rate == 32_000
     np.testing.assert_array_equal(back, x)
+    info = soundfile.info(tmp_path / "new" / "x.wav")
+    assert (info.format, info.subtype) == ("WAV", "FLOAT")
+
+
+def test_equal_samples_are_equal_bytes(tmp_path):
+    x = np.linspace(-1, 1, 100, dtype=np.float32)
+    audio.write_wav(tmp_path / "a.wav", x, 32_000)
+    time.sleep(1.1)  # a header with a date would differ
+    audio.write_wav(tmp_path / "b.wav", x, 32_000)
+    assert (tmp_path / "a.wav").read_bytes() == (tmp_path / "b.wav").read_bytes()
 
 
 def test_bad_audio_is_named(tmp_path):
