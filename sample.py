@@ -69,8 +69,10 @@ def main(argv: Annotated[list[str] | None, tyro.conf.Suppress] = None) -> None:
         fail(f"sample.py {argv[0]}: comes in a later version; give --context FILE")
     arguments = tyro.cli(Arguments, args=argv)
 
+    from stemjax.io.allocator import keep_memory
     from stemjax.io.errors import exit_on_bad_input
 
+    keep_memory()
     with exit_on_bad_input():
         run(arguments)
 
