@@ -122,9 +122,8 @@ def run(arguments: Arguments) -> None:
 
 def write(out, results, model, context_path, *, show_decoding: bool) -> dict:
     """Write audio and pictures; returns what sample.json will hold."""
-    from stemjax.arrays.mel import mel_power
-
     from stemjax import __version__
+    from stemjax.arrays.mel import mel_power
     from stemjax.io.audio import write_wav
     from stemjax.io.picture import save_spectrograms
 
