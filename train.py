@@ -13,6 +13,7 @@ import tyro
 
 from stemjax.config.presets import PRESETS, fit_to_codec
 from stemjax.config.runs import CodecRun, Run, StemGenRun
+from stemjax.config.train import PairConfig
 from stemjax.io.errors import UserError, exit_on_bad_input
 
 PREPARE = "python -m data.prepare --layout slakh|musdb|folder --input DIR --out DIR"
@@ -34,6 +35,8 @@ class Tokens:
     """Bundled name or folder."""
     draws: int
     """Random submixes per segment."""
+    crop_seconds: float = 20.0
+    """Length of the crops to come; decides only which stems count as silent."""
     out: str
     """Token store to write; the same command goes on where it stopped."""
     seed: int = 0
@@ -87,7 +90,9 @@ def main(argv: list[str] | None = None) -> None:
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(143))
 
     from data.errors import DataError
+    from stemjax.io.allocator import keep_memory
 
+    keep_memory()
     with exit_on_bad_input(DataError):
         match value:
             case Tokens():
@@ -248,7 +253,7 @@ def codec_of(preset: str, run: StemGenRun, source: Source | None):
     from stemjax.train.export import OWN_CODEC
 
     if source is not None and source.is_tokens:
-        loaded = codec.load(run.codec or source.codec["name"])
+        loaded = codec.load(run.codec or named(source.codec["name"]))
         if loaded.sha256 != source.codec["sha256"]:
             raise UserError(
                 f"{run.data}: tokens of codec {source.codec['name']!r}"
@@ -271,6 +276,17 @@ def codec_of(preset: str, run: StemGenRun, source: Source | None):
     return codec.load(own)
 
 
+def named(name: str) -> str:
+    """The name of a token store's codec, where it is at hand."""
+    from stemjax.io.release import locate
+
+    try:
+        locate(name)
+    except UserError:
+        raise UserError(f"codec {name!r} of these tokens: give --codec DIR") from None
+    return name
+
+
 def name_of(given: str, codec) -> str:
     """How the codec is found again: by its folder, else by its bundled name."""
     is_folder = bool(given) and pathlib.Path(given).is_dir()
@@ -278,7 +294,42 @@ def name_of(given: str, codec) -> str:
 
 
 def fill_tokens(value: Tokens) -> None:
-    """`tokens`: encode K random submixes of every segment."""
+    """`tokens`: encode K random submixes of every segment; killed, it goes on."""
+    import numpy as np
+    from tqdm import tqdm
+
+    from data.records import open_prepared
+    from data.token_writer import StoreCodec, TokenWriter
+    from stemjax import codec
+    from stemjax.io.cache import use_compilation_cache
+
+    use_compilation_cache()
+    loaded = codec.load(value.codec)
+    writer = TokenWriter(
+        value.out,
+        open_prepared(value.data),
+        codec=StoreCodec(
+            name=loaded.name,
+            sha256=loaded.sha256,
+            hop=loaded.config.hop,
+            num_codebooks=loaded.config.num_codebooks,
+            codebook_size=loaded.config.codebook_size,
+        ),
+        draws_per_segment=value.draws,
+        seed=value.seed,
+    )
+    with tqdm(desc="encoding", unit="mix", file=sys.stderr) as bar:
+
+        def progress(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        store = writer.fill(
+            lambda audio: loaded.encode(audio.astype(np.float32) / 32_768),
+            batch_size=value.batch_size,
+            progress=progress,
+        )
+    print(f"{value.out}: {len(store.codes)} mixes of {store.frames} frames")
 
 
 def release(value: Export) -> None:
@@ -299,11 +350,10 @@ def release(value: Export) -> None:
 
 def import_codec(value: ImportCodec) -> None:
     """`import-codec`: the published layout in, a release folder out."""
-    from stemjax import codec
+    from stemjax.codec.import_published import convert
 
-    made = codec.load(value.source)
-    made.save(value.out)
-    print(f"{value.out}: {made.config.num_codebooks} codebooks, sha256 {made.sha256}")
+    config = convert(value.source, value.out)
+    print(f"{value.out}: {config['model']['num_codebooks']} codebooks")
 
 
 if __name__ == "__main__":
