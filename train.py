@@ -12,12 +12,12 @@ from typing import Annotated, NamedTuple, Union
 import tyro
 
 from stemjax.config.presets import PRESETS, fit_to_codec
-from stemjax.config.runs import CodecRun, Run, StemGenRun
+from stemjax.config.runs import CodecRun, Run
 from stemjax.config.train import PairConfig
 from stemjax.io.errors import UserError, exit_on_bad_input
 
 PREPARE = "python -m data.prepare --layout slakh|musdb|folder --input DIR --out DIR"
-SEED = 0  # of the synthetic set, the random codec and the validation examples
+SEED = 0  # of the synthetic set and of the validation examples
 
 
 class Dtype(enum.Enum):
@@ -145,8 +145,12 @@ def train(preset: str, run: Run) -> int:
         task = codec_task.make(run)
     else:
         from stemjax.tasks import stemgen as stemgen_task
+        from stemjax.train import codecs
 
-        codec = codec_of(preset, run, source)
+        if source is not None and source.is_tokens:
+            codec = codecs.codec_of_tokens(run, **source.codec)
+        else:
+            codec = codecs.codec_of_audio(run, is_tiny=preset.endswith("-tiny"))
         shape = codec.config if codec else CodecConfig()
         run = dataclasses.replace(run, model=fit_to_codec(run.model, shape))
         is_tokens = source is not None and source.is_tokens
@@ -156,7 +160,7 @@ def train(preset: str, run: Run) -> int:
         return Outcome.DONE
     if codec is not None:
         identity = {"codec": codec.sha256}
-        about = {"codec": {"name": name_of(run.codec, codec), "sha256": codec.sha256}}
+        about = {"codec": codecs.about_codec(run, codec)}
     hooks = ()
     if run.loop.clips_every:
         from stemjax.train.clips import clips_hook
@@ -246,53 +250,6 @@ def open_source(run: Run) -> Source:
     )
 
 
-def codec_of(preset: str, run: StemGenRun, source: Source | None):
-    """The codec whose tokens the model speaks; None where a dry run names none."""
-    from stemjax import codec
-    from stemjax.config.presets import CODEC_TINY
-    from stemjax.train.export import OWN_CODEC
-
-    if source is not None and source.is_tokens:
-        loaded = codec.load(run.codec or named(source.codec["name"]))
-        if loaded.sha256 != source.codec["sha256"]:
-            raise UserError(
-                f"{run.data}: tokens of codec {source.codec['name']!r}"
-                f" ({source.codec['sha256'][:12]}), not of {loaded.name!r}"
-                f" ({loaded.sha256[:12]}); give its own --codec"
-            )
-        return loaded
-    if run.codec:
-        return codec.load(run.codec)
-    if not preset.endswith("-tiny"):
-        if run.dry_run:
-            return None
-        raise UserError(f"train.py {preset}: give --codec NAME|DIR, e.g. codec-mini")
-    own = pathlib.Path(run.workdir) / OWN_CODEC
-    if run.dry_run or not own.is_dir():
-        made = codec.random(CODEC_TINY.model, SEED)
-        if run.dry_run:
-            return made
-        made.save(own)
-    return codec.load(own)
-
-
-def named(name: str) -> str:
-    """The name of a token store's codec, where it is at hand."""
-    from stemjax.io.release import locate
-
-    try:
-        locate(name)
-    except UserError:
-        raise UserError(f"codec {name!r} of these tokens: give --codec DIR") from None
-    return name
-
-
-def name_of(given: str, codec) -> str:
-    """How the codec is found again: by its folder, else by its bundled name."""
-    is_folder = bool(given) and pathlib.Path(given).is_dir()
-    return str(pathlib.Path(given).resolve()) if is_folder else given or codec.name
-
-
 def fill_tokens(value: Tokens) -> None:
     """`tokens`: encode K random submixes of every segment; killed, it goes on."""
     import numpy as np
@@ -317,6 +274,7 @@ def fill_tokens(value: Tokens) -> None:
         ),
         draws_per_segment=value.draws,
         seed=value.seed,
+        pairs=PairConfig(crop_seconds=value.crop_seconds),
     )
     with tqdm(desc="encoding", unit="mix", file=sys.stderr) as bar:
 

@@ -6,7 +6,6 @@ writes (`export`) come from the same function.
 
 import hashlib
 import pathlib
-import re
 import shutil
 from collections.abc import Mapping
 from typing import Any
@@ -16,12 +15,13 @@ import ml_dtypes
 import numpy as np
 
 import stemjax
+from stemjax.codec import names
 from stemjax.config.categories import CATEGORIES
 from stemjax.config.decode import DecodeConfig
 from stemjax.config.runs import to_json
 from stemjax.io.errors import UserError
 from stemjax.io.release import write_release
-from stemjax.io.weights import flatten, unflatten
+from stemjax.io.weights import flatten
 from stemjax.train.checkpoint import restore_params
 from stemjax.train.metrics import EVALUATION, read_lines
 from stemjax.train.resume import read_run
@@ -55,25 +55,13 @@ def restore_model(
 
 
 def public_names(kind: str, params: Mapping, model_state: Mapping) -> dict:
-    """Weights by their names in a release: paths joined by dots.
+    """Weights by their names in a release, sorted: paths joined by dots.
 
-    Codecs use the published EnCodec names: `encoder.layers.0.conv.weight`, codebooks
-    among them.
+    Codecs have the published EnCodec names, codebooks among them.
     """
-    tree = {**params, **model_state} if kind == "codec" else dict(params)
-    flat = {k: np.asarray(v) for k, v in flatten(jax.device_get(tree)).items()}
     if kind == "codec":
-        flat = {
-            re.sub(r"\blayers_(\d+)\b", r"layers.\1", k): v for k, v in flat.items()
-        }
-    return dict(sorted(flat.items()))
-
-
-def tree_of(flat: Mapping[str, np.ndarray]) -> tuple[dict, dict]:
-    """(params, codebooks) of a codec from its public names."""
-    inner = {re.sub(r"\blayers\.(\d+)", r"layers_\1", k): v for k, v in flat.items()}
-    tree = unflatten(inner)
-    return tree, {"quantizer": tree.pop("quantizer")}
+        return names.to_public({"params": params, "codebooks": model_state})
+    return {k: np.asarray(v) for k, v in flatten(jax.device_get(params)).items()}
 
 
 def _release_config(workdir: pathlib.Path, saved: dict, step: int) -> dict[str, Any]:

@@ -6,12 +6,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from stemjax.codec import names
 from stemjax.config.codec import CodecConfig
 from stemjax.config.model import StemGenConfig
 from stemjax.config.runs import CommonRun, StemGenRun, from_json
 from stemjax.io.release import locate, read_release
 from stemjax.io.weights import unflatten
-from stemjax.train.export import restore_model, tree_of
+from stemjax.train.export import restore_model
 from stemjax.train.resume import RUN
 
 
@@ -49,8 +50,12 @@ def initial_weights(run: CommonRun) -> Initial:
     shape = from_json(StemGenConfig if is_stemgen else CodecConfig, config["model"])
     run = dataclasses.replace(run, model=shape)
     if is_stemgen and not run.codec:
-        run = dataclasses.replace(run, codec=config["codec"]["name"])
+        name = config["codec"]["name"]
+        beside = folder / name  # a codec that travels with the model
+        name = str(beside) if beside.is_dir() else name
+        run = dataclasses.replace(run, codec=name)
     flat = {k: np.asarray(v) for k, v in flat.items()}
     if is_stemgen:
         return Initial(run, (unflatten(flat), {}), sha256)
-    return Initial(run, tree_of(flat), sha256)
+    variables = names.from_public(flat)
+    return Initial(run, (variables["params"], variables["codebooks"]), sha256)
