@@ -147,3 +147,62 @@ def test_stemgen_tiny_trains_resumes_and_speaks(tmp_path):
         model = stemjax.load(folder)
         result = model.generate(audio, 32_000, instrument="bass", steps=(2,))
         assert result.stem.shape == (32_000,) and np.isfinite(result.stem).all()
+
+
+@pytest.fixture
+def songs(tmp_path):
+    """A prepared folder: three songs of six seconds, three stems each."""
+    import soundfile
+
+    rng = np.random.default_rng(0)
+    time = np.arange(6 * 32_000) / 32_000
+    for number in range(3):
+        folder = tmp_path / "songs" / f"song{number}"
+        folder.mkdir(parents=True)
+        for k, name in enumerate(("bass", "guitar", "drums")):
+            hertz = 80 * 2 ** (k + rng.uniform())
+            wave = 0.2 * np.sin(2 * np.pi * hertz * time) * (1 + np.sin(8 * time)) / 2
+            soundfile.write(folder / f"{name}.wav", wave.astype(np.float32), 32_000)
+    splits = "id,split\nsong0,train\nsong1,train\nsong2,validation\n"
+    (tmp_path / "splits.csv").write_text(splits)
+    command = ["-m", "data.prepare", "--layout", "folder", "--workers", "1"]
+    command += ["--input", tmp_path / "songs", "--out", tmp_path / "prepared"]
+    command += ["--splits", tmp_path / "splits.csv"]
+    subprocess.run(
+        [sys.executable, *map(str, command)], cwd=ROOT, check=True, capture_output=True
+    )
+    return tmp_path / "prepared"
+
+
+def test_from_songs_to_tokens_to_a_model_to_clips_to_a_finetuned_one(songs, tmp_path):
+    from stemjax import codec
+    from stemjax.config.presets import CODEC_TINY
+
+    codec.random(CODEC_TINY.model, 1).save(tmp_path / "codec")
+    store = tmp_path / "tokens"
+    more = ("--codec", tmp_path / "codec", "--draws", 2, "--crop-seconds", 1)
+    run = train("tokens", "--data", songs, "--out", store, *more)
+    assert "mixes of 300 frames" in run.stdout
+    train("tokens", "--data", songs, "--out", store, *more)  # finished: nothing to do
+    manifest = json.loads((store / "manifest.json").read_text())
+    assert (manifest["kind"], manifest["num_codebooks"]) == ("tokens", 2)
+
+    first = tmp_path / "first"
+    command = ("stemgen-tiny", "--data", store, "--codec", tmp_path / "codec")
+    clips = ("--loop.clips-every", 3, "--loop.eval-every", 3)
+    train(*command, "--workdir", first, "--steps", 3, *clips)
+    assert list(losses(first)) == [1, 2, 3]
+    names = {p.name.split("-")[-1] for p in (first / "clips" / "3").iterdir()}
+    assert {"context.wav", "mix.wav", "1.png"} <= names
+    assert len(list((first / "clips" / "3").glob("*.png"))) == 4
+    run = train("stemgen-tiny", "--data", store, "--workdir", tmp_path / "w", code=2)
+    assert "--codec" in run.stderr
+
+    # a run that starts from the first: its weights, a fresh optimiser and schedule
+    second = tmp_path / "second"
+    start = ("--init-from", first, "--optim.warmup-steps", 0, "--optim.peak-lr", 1e-9)
+    train(*command, *start, "--workdir", second, "--steps", 1)
+    from stemjax.train.checkpoint import restore_params
+
+    a, b = restore_params(first)[0], restore_params(second)[0]
+    np.testing.assert_allclose(a["heads"]["kernel"], b["heads"]["kernel"], atol=1e-7)

@@ -1,0 +1,61 @@
+"""`--data`: one folder or several with weights, told apart by their manifests."""
+
+import json
+
+import pytest
+
+from data.errors import DataError
+from data.mixture import Mixture
+from data.spec import Opened, open_data
+from data.synthetic import SyntheticSet
+
+
+@pytest.fixture
+def opened_folders(monkeypatch, tmp_path):
+    """Two prepared folders and a store, their readers replaced by their names."""
+    for name, kind in (("a", "prepared"), ("b", "prepared"), ("t", "tokens")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "manifest.json").write_text(json.dumps({"kind": kind}))
+    monkeypatch.setattr("data.spec.open_prepared", lambda f: ("prepared", f))
+    monkeypatch.setattr("data.tokens.open_tokens", lambda f: ("tokens", f))
+    return tmp_path
+
+
+def test_one_folder_is_itself(opened_folders):
+    a = str(opened_folders / "a")
+    assert open_data(a) == Opened(False, ("prepared", a))
+    t = str(opened_folders / "t")
+    assert open_data(t) == Opened(True, ("tokens", t))
+
+
+def test_several_are_a_mixture_with_weights(opened_folders):
+    a, b = str(opened_folders / "a"), str(opened_folders / "b")
+    opened = open_data(f"{a}=2.5, {b}")
+    assert opened.data == Mixture((("prepared", a), ("prepared", b)), (2.5, 1.0))
+    assert opened.sources == (("prepared", a), ("prepared", b))
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        ("{}/a=much", "'much' is not a number"),
+        ("{}/a,{}/t", "cannot be mixed"),
+        ("{}/nowhere", "no manifest.json"),
+        ("{}", "no manifest.json"),
+    ],
+)
+def test_faults_are_named(opened_folders, spec, said):
+    with pytest.raises(DataError, match=said):
+        open_data(spec.replace("{}", str(opened_folders)))
+
+
+def test_a_manifest_that_is_none_is_named(tmp_path):
+    (tmp_path / "manifest.json").write_text("[1, 2")
+    with pytest.raises(DataError, match="not a manifest"):
+        open_data(str(tmp_path))
+
+
+def test_a_split_without_songs_is_seen():
+    small = SyntheticSet(0, songs=(1, 0, 1), seconds=1.0)
+    assert Opened(False, small).has("train")
+    assert not Opened(False, small).has("validation")
