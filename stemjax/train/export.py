@@ -104,7 +104,7 @@ def export(
     """Write a release folder from a workdir's best step; returns its config.
 
     Args:
-      is_half: store bfloat16 (codebooks stay float32: their codes must not move).
+      is_half: store bfloat16 (codes stay float32: a frame's nearest one must not move).
       name, version: of the release; empty: the workdir's name, the package's version.
       card: text of README.md; empty: a short one is written.
     """
@@ -122,7 +122,7 @@ def export(
     if is_half:
         flat = {
             k: v.astype(ml_dtypes.bfloat16)
-            if v.dtype == np.float32 and "codebook" not in k
+            if v.dtype == np.float32 and not k.endswith("codebook.embed")
             else v
             for k, v in flat.items()
         }
