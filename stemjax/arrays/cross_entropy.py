@@ -1,4 +1,4 @@
-"""Cross-entropy and accuracy of code logits as sums and counts (StemGen, sec. 2.1)."""
+"""Cross-entropy of code logits (StemGen, sec. 2.1)."""
 
 import jax
 import jax.numpy as jnp
@@ -11,11 +11,3 @@ def token_cross_entropy(logits: jax.Array, codes: jax.Array) -> jax.Array:
     # one-hot by comparison: its gradient is elementwise where a gather's is a scatter
     own = jnp.where(jnp.arange(V) == codes[..., None], logits, 0.0).sum(axis=-1)
     return jax.nn.logsumexp(logits, axis=-1) - own
-
-
-def masked_sums(
-    values: jax.Array, is_counted: jax.Array
-) -> tuple[jax.Array, jax.Array]:
-    """(sum, count) of one example's `values` [...] where `is_counted`, float32."""
-    weights = is_counted.astype(jnp.float32)
-    return jnp.sum(values * weights), jnp.sum(weights)
