@@ -1,0 +1,10 @@
+"""The audio codec (EnCodec): `load(name_or_dir)`, `random(cfg, seed)`, `Codec`."""
+
+
+def __getattr__(name: str):
+    """The public names on first use: `stemjax.codec` itself imports no jax."""
+    if name in ("Codec", "load", "random"):
+        from stemjax.codec import codec
+
+        return getattr(codec, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -58,14 +58,25 @@ def stack_codebooks(codebooks: Tree, name: str = "embed") -> jax.Array:
     )
 
 
-def encode_latents(params: Tree, cfg: CodecConfig, audio: jax.Array) -> jax.Array:
-    """Samples [B, N] to latent frames [B, ceil(N / hop), D]; differentiable."""
-    return Encoder(cfg).apply({"params": params["encoder"]}, audio)
+def encode_latents(
+    params: Tree, cfg: CodecConfig, audio: jax.Array, length: jax.Array | None = None
+) -> jax.Array:
+    """Samples [B, N] to latent frames [B, ceil(N / hop), D]; differentiable.
+
+    length: [] int32 where only the first `length` samples are the signal; frames past
+      it mean nothing.  N must then be whole frames.
+    """
+    return Encoder(cfg).apply({"params": params["encoder"]}, audio, length)
 
 
-def decode_latents(params: Tree, cfg: CodecConfig, latents: jax.Array) -> jax.Array:
-    """Latent frames [B, T, D] to samples [B, T * hop]; differentiable."""
-    return Decoder(cfg).apply({"params": params["decoder"]}, latents)
+def decode_latents(
+    params: Tree, cfg: CodecConfig, latents: jax.Array, length: jax.Array | None = None
+) -> jax.Array:
+    """Latent frames [B, T, D] to samples [B, T * hop]; differentiable.
+
+    length: [] int32 where only the first `length` frames are the signal.
+    """
+    return Decoder(cfg).apply({"params": params["decoder"]}, latents, length)
 
 
 def quantize(codebooks: Tree, latents: jax.Array) -> jax.Array:
@@ -82,13 +93,23 @@ def dequantize(codebooks: Tree, codes: jax.Array) -> jax.Array:
     return sum(tables[level][codes[:, level]] for level in range(codes.shape[1]))
 
 
-def encode(variables: Tree, cfg: CodecConfig, audio: jax.Array) -> jax.Array:
-    """Samples [B, N] in -1..1 to codes [B, Q, ceil(N / hop)] int32."""
-    latents = encode_latents(variables["params"], cfg, audio)
-    return quantize(variables["codebooks"], latents)
+def encode(
+    variables: Tree, cfg: CodecConfig, audio: jax.Array, length: jax.Array | None = None
+) -> jax.Array:
+    """Samples [B, N] in -1..1 to codes [B, Q, ceil(N / hop)] int32.
+
+    Products are full float32 on every backend: codes are data, and what a GPU calls
+    its default would move some of them.  `length` as in `encode_latents`.
+    """
+    with jax.default_matmul_precision("highest"):
+        latents = encode_latents(variables["params"], cfg, audio, length)
+        return quantize(variables["codebooks"], latents)
 
 
-def decode(variables: Tree, cfg: CodecConfig, codes: jax.Array) -> jax.Array:
-    """Codes [B, Q, T] to samples [B, T * hop]."""
-    latents = dequantize(variables["codebooks"], codes)
-    return decode_latents(variables["params"], cfg, latents)
+def decode(
+    variables: Tree, cfg: CodecConfig, codes: jax.Array, length: jax.Array | None = None
+) -> jax.Array:
+    """Codes [B, Q, T] to samples [B, T * hop]; `length` as in `decode_latents`."""
+    with jax.default_matmul_precision("highest"):
+        latents = dequantize(variables["codebooks"], codes)
+        return decode_latents(variables["params"], cfg, latents, length)

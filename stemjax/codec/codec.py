@@ -1,0 +1,211 @@
+"""A codec with its weights: load one, or make a seeded random one, and encode.
+
+The pure functions are in `functional`; this adds files, compiled programs and padding.
+"""
+
+import dataclasses
+import functools
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import safetensors.numpy
+
+from stemjax.arrays.vq import kmeans, nearest
+from stemjax.codec import functional, import_published, long_audio, names
+from stemjax.config.codec import CodecConfig
+from stemjax.config.runs import from_json, to_json
+from stemjax.io.errors import UserError
+from stemjax.io.release import (
+    CONFIG,
+    WEIGHTS,
+    locate,
+    read_config,
+    read_release,
+    write_release,
+)
+from stemjax.io.weights import sha256_of
+
+WHOLE_SECONDS = 60  # longer audio goes through in chunks
+CHUNK_SECONDS = 20
+NO_CARD = "# {name}\n\nA codec of stemjax; kept for the models that speak its tokens.\n"
+
+
+@functools.partial(jax.jit, static_argnames="cfg")
+def _encode(variables, cfg, audio, length):
+    return functional.encode(variables, cfg, audio, length)
+
+
+@functools.partial(jax.jit, static_argnames="cfg")
+def _decode(variables, cfg, codes, length):
+    return functional.decode(variables, cfg, codes, length)
+
+
+@dataclasses.dataclass(frozen=True)
+class Codec:
+    """Audio to codes and back.
+
+    variables: as in `functional`.  sha256: of the file the weights are in, or would be.
+    """
+
+    config: CodecConfig
+    variables: Mapping[str, Any]
+    name: str
+    sha256: str
+
+    def encode(self, audio: Any) -> np.ndarray:
+        """Audio [B, N] float32 in -1..1 at `config.sample_rate` to codes [B, Q, T].
+
+        T = ceil(N / hop), int32.  Compiles once per batch size and second of length:
+        padding up to it changes no code.
+
+        Raises:
+          ValueError: another shape, or no samples.
+        """
+        cfg, audio = self.config, np.asarray(audio, np.float32)
+        if audio.ndim != 2 or 0 in audio.shape:
+            raise ValueError(f"audio is {audio.shape}, not [B, N] with N >= 1")
+        samples = audio.shape[1]
+        frames = cfg.frames(samples)
+        if frames > WHOLE_SECONDS * cfg.frame_rate:
+            chunk = round(CHUNK_SECONDS * cfg.frame_rate)
+            return long_audio.encode(self.variables, cfg, audio, chunk_frames=chunk)
+        if frames <= long_audio.widest_padding(cfg):
+            return np.asarray(_encode(self.variables, cfg, audio, None))
+        padded = _pad_last(audio, self._bucket(frames) * cfg.hop)
+        codes = _encode(self.variables, cfg, padded, np.int32(samples))
+        return np.asarray(codes)[:, :, :frames]
+
+    def decode(self, codes: Any) -> np.ndarray:
+        """Codes [B, Q, T] int to audio [B, T * hop] float32; Q may be fewer levels.
+
+        Raises:
+          ValueError: another shape, or codes that the codebooks do not have.
+        """
+        cfg, codes = self.config, np.asarray(codes)
+        if codes.ndim != 3 or 0 in codes.shape or codes.shape[1] > cfg.num_codebooks:
+            raise ValueError(
+                f"codes are {codes.shape}, not [B, {cfg.num_codebooks}, T]"
+            )
+        if codes.min() < 0 or codes.max() >= cfg.codebook_size:
+            raise ValueError(
+                f"codes lie in {codes.min()}..{codes.max()}, not in"
+                f" 0..{cfg.codebook_size - 1}"
+            )
+        codes, frames = codes.astype(np.int32), codes.shape[2]
+        if frames > WHOLE_SECONDS * cfg.frame_rate:
+            chunk = round(CHUNK_SECONDS * cfg.frame_rate)
+            return long_audio.decode(self.variables, cfg, codes, chunk_frames=chunk)
+        if frames <= long_audio.widest_padding(cfg):
+            return np.asarray(_decode(self.variables, cfg, codes, None))
+        padded = _pad_last(codes, self._bucket(frames))
+        audio = _decode(self.variables, cfg, padded, np.int32(frames))
+        return np.asarray(audio)[:, : frames * cfg.hop]
+
+    def _bucket(self, frames: int) -> int:
+        second = max(1, round(self.config.frame_rate))
+        return -(-frames // second) * second
+
+    def save(
+        self,
+        folder: str | os.PathLike,
+        *,
+        version: str = "1",
+        steps: int = 0,
+        licence: str = "Apache-2.0",
+        metrics: Mapping[str, float] | None = None,
+        card: str = "",
+    ) -> str:
+        """Write a release folder; returns the digest of its weights' file."""
+        config = {
+            "kind": "codec",
+            "name": self.name,
+            "version": version,
+            "model": to_json(self.config),
+            "steps": steps,
+            "licence": licence,
+            "metrics": dict(metrics or {}),
+        }
+        card = card or NO_CARD.format(name=self.name)
+        write_release(folder, config, names.to_public(self.variables), card)
+        return sha256_of(os.path.join(folder, WEIGHTS))
+
+
+def _pad_last(array: np.ndarray, size: int) -> np.ndarray:
+    """Zeros up to `size` in the last dimension."""
+    width = [(0, 0)] * (array.ndim - 1) + [(0, size - array.shape[-1])]
+    return np.pad(array, width)
+
+
+def load(name_or_dir: str | os.PathLike) -> Codec:
+    """Load a bundled name, a release folder, or a published EnCodec folder as it is.
+
+    Raises:
+      UserError: neither, or files that do not fit each other.
+    """
+    folder = locate(name_or_dir)
+    raw = read_config(folder)
+    if raw.get("model_type") == import_published.MODEL_TYPE and "format" not in raw:
+        cfg, variables, sha256 = import_published.read_published(folder)
+        name = folder.resolve().name
+    else:
+        release = read_release(folder, kind="codec")
+        try:
+            cfg = from_json(CodecConfig, release.config["model"])
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise UserError(
+                f"{folder / CONFIG}: broken model field ({error}); copy it again"
+            ) from None
+        names.check_shapes(release.weights, cfg, folder / WEIGHTS)
+        variables, sha256 = names.from_public(release.weights), release.sha256
+        name = str(release.config.get("name", folder.resolve().name))
+    return Codec(cfg, jax.tree.map(jnp.asarray, variables), name, sha256)
+
+
+def random(cfg: CodecConfig, seed: int) -> Codec:
+    """A codec with random weights whose codebooks are fitted to its own latents.
+
+    Its codes are many and follow the audio, its audio is noise: for tests and tiny runs.
+    """
+    variables = _random_variables(cfg, seed)
+    arrays = names.to_public(variables)
+    # the digest that the file of `save` will have, so that saving changes no identity
+    sha256 = hashlib.sha256(safetensors.numpy.save(arrays, metadata={})).hexdigest()
+    digest = hashlib.sha256(json.dumps(to_json(cfg)).encode()).hexdigest()
+    return Codec(cfg, variables, f"random-{digest[:6]}-{seed}", sha256)
+
+
+@functools.partial(jax.jit, static_argnames="cfg")
+def _random_variables(cfg: CodecConfig, seed: int):
+    key_init, key_audio, key_codes = jax.random.split(jax.random.key(seed), 3)
+    params, _ = functional.init(key_init, cfg)
+    latents = functional.encode_latents(params, cfg, _random_audio(key_audio, cfg))
+    residual, tables = latents.reshape(-1, cfg.hidden_size), []
+    for key in jax.random.split(key_codes, cfg.num_codebooks):
+        table, _ = kmeans(key, residual, cfg.codebook_size, 2)
+        residual = residual - table[nearest(residual, table)]
+        tables.append(table)
+    codebooks = functional.codebook_tree(jnp.stack(tables), is_inited=True)
+    return {"params": params, "codebooks": codebooks}
+
+
+def _random_audio(key, cfg: CodecConfig):
+    """Eight clips of chords and noise that change every 0.1 s: [8, N]."""
+    frames = -(-cfg.codebook_size // 8)  # as many in all as there are codes
+    step = cfg.sample_rate // 10
+    steps = -(-frames * cfg.hop // step)
+    keys = jax.random.split(key, 4)
+    pitch = 50 * 2 ** jax.random.uniform(keys[0], (8, steps, 4), maxval=6.0)  # Hz
+    gain = jax.random.uniform(keys[1], (8, steps, 4), maxval=0.2)
+    noise_gain = 0.2 * jax.random.uniform(keys[2], (8, steps, 1)) ** 2
+    time = jnp.arange(step) / cfg.sample_rate
+    tones = jnp.einsum(
+        "bsf,bsfn->bsn", gain, jnp.sin(2 * jnp.pi * pitch[..., None] * time)
+    )
+    noise = noise_gain * jax.random.normal(keys[3], (8, steps, step))
+    return (tones + noise).reshape(8, -1)[:, : frames * cfg.hop]

@@ -1,0 +1,190 @@
+"""Published EnCodec weights: config.json + model.safetensors of the Hugging Face layout.
+
+Weight norm is folded into plain weights.  Only what this codec computes is taken: a
+config that asks for anything else is refused by the name of its field.
+"""
+
+import json
+import math
+import os
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from stemjax.codec import names
+from stemjax.config.codec import CodecConfig, PadMode
+from stemjax.config.runs import to_json
+from stemjax.io.errors import UserError
+from stemjax.io.release import CONFIG, WEIGHTS, read_config, write_release
+from stemjax.io.weights import load_safetensors, sha256_of
+
+MODEL_TYPE = "encodec"
+
+# Their config.json may leave out what equals the defaults of their config class.
+DEFAULTS: dict[str, Any] = {
+    "target_bandwidths": [1.5, 3.0, 6.0, 12.0, 24.0],
+    "sampling_rate": 24_000,
+    "audio_channels": 1,
+    "normalize": False,
+    "chunk_length_s": None,
+    "hidden_size": 128,
+    "num_filters": 32,
+    "num_residual_layers": 1,
+    "upsampling_ratios": [8, 5, 4, 2],
+    "norm_type": "weight_norm",
+    "kernel_size": 7,
+    "last_kernel_size": 7,
+    "residual_kernel_size": 3,
+    "dilation_growth_rate": 2,
+    "use_causal_conv": True,
+    "pad_mode": "reflect",
+    "compress": 2,
+    "num_lstm_layers": 2,
+    "trim_right_ratio": 1.0,
+    "codebook_size": 1024,
+    "codebook_dim": None,
+    "use_conv_shortcut": True,
+}
+SAME_NAME = (
+    "audio_channels",
+    "hidden_size",
+    "num_filters",
+    "num_residual_layers",
+    "kernel_size",
+    "last_kernel_size",
+    "residual_kernel_size",
+    "dilation_growth_rate",
+    "use_causal_conv",
+    "compress",
+    "num_lstm_layers",
+    "trim_right_ratio",
+    "codebook_size",
+    "use_conv_shortcut",
+)
+
+
+def parse_config(raw: Mapping[str, Any], source: Any = CONFIG) -> CodecConfig:
+    """Our config of their JSON object.
+
+    Raises:
+      UserError: a field whose value this codec does not compute, by its name.
+    """
+    if raw.get("model_type") != MODEL_TYPE:
+        raise UserError(
+            f"{source}: model_type {raw.get('model_type')!r} is not {MODEL_TYPE!r}"
+        )
+    given = {k: raw.get(k, default) for k, default in DEFAULTS.items()}
+    wanted = {
+        "norm_type": ("weight_norm",),
+        "normalize": (False,),
+        "chunk_length_s": (None,),
+        "audio_channels": (1,),
+        "codebook_dim": (None, given["hidden_size"]),
+        "pad_mode": tuple(mode.value for mode in PadMode),
+    }
+    if not given["use_causal_conv"]:
+        wanted["trim_right_ratio"] = (1.0,)
+    for field, values in wanted.items():
+        if given[field] not in values:
+            raise UserError(
+                f"{source}: {field} {given[field]!r} is not supported, only"
+                f" {' or '.join(map(repr, values))}; give another codec"
+            )
+    try:
+        return CodecConfig(
+            sample_rate=int(given["sampling_rate"]),
+            upsampling_ratios=tuple(int(r) for r in given["upsampling_ratios"]),
+            pad_mode=PadMode(given["pad_mode"]),
+            num_codebooks=_num_codebooks(given),
+            **{field: given[field] for field in SAME_NAME},
+        )
+    except (TypeError, ValueError, ArithmeticError) as error:
+        raise UserError(f"{source}: broken value ({error}); copy it again") from None
+
+
+def _num_codebooks(given: Mapping[str, Any]) -> int:
+    """As many as the widest of the target bandwidths (kbit/s) carries."""
+    frame_rate = math.ceil(
+        given["sampling_rate"] / math.prod(given["upsampling_ratios"])
+    )
+    bits = math.ceil(math.log2(given["codebook_size"]))
+    return int(1000 * given["target_bandwidths"][-1] // (frame_rate * bits))
+
+
+def fold_weight_norm(flat: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Plain weights from any of three spellings, which may be mixed.
+
+    `X.weight`; `X.weight_g`, `X.weight_v`; `X.parametrizations.weight.original0`,
+    `.original1`.  The norm runs over all but the first dimension, which is the input
+    channel in a transposed convolution.
+    """
+    spellings = (
+        (".weight_g", ".weight_v"),
+        (".parametrizations.weight.original0", ".parametrizations.weight.original1"),
+    )
+    folded = dict(flat)
+    for scale_end, direction_end in spellings:
+        for name in [k for k in folded if k.endswith(direction_end)]:
+            base = name.removesuffix(direction_end)
+            if base + scale_end not in folded:
+                continue  # reported as an unknown tensor
+            direction = folded.pop(name)
+            scale = folded.pop(base + scale_end)
+            others = tuple(range(1, direction.ndim))
+            norm = np.sqrt(np.sum(np.square(direction), axis=others, keepdims=True))
+            folded[base + ".weight"] = direction * (scale / norm)
+    return folded
+
+
+def read_published(
+    folder: str | os.PathLike,
+) -> tuple[CodecConfig, dict[str, Any], str]:
+    """Config, variables (NumPy) and the digest of the weights' file.
+
+    Raises:
+      UserError: no config, weights that do not fit it, or an unsupported value.
+    """
+    folder = pathlib.Path(folder)
+    cfg = parse_config(read_config(folder), folder / CONFIG)
+    path = folder / WEIGHTS
+    flat = fold_weight_norm(load_safetensors(path))
+    for level in range(cfg.num_codebooks):  # only needed to train on
+        base = f"quantizer.layers.{level}.codebook."
+        flat.setdefault(base + "inited", np.ones(1, np.float32))
+        if (embed := flat.get(base + "embed")) is not None:
+            flat.setdefault(base + "cluster_size", np.ones(len(embed), np.float32))
+            flat.setdefault(base + "embed_avg", embed)
+    names.check_shapes(flat, cfg, path)
+    flat = {k: np.asarray(v, np.float32) for k, v in flat.items()}
+    return cfg, names.from_public(flat), sha256_of(path)
+
+
+def convert(source: str | os.PathLike, out: str | os.PathLike) -> dict[str, Any]:
+    """Write a published folder as a release of ours; returns its config.
+
+    Raises:
+      UserError: what `read_published` raises; `out` is the source.
+    """
+    source, out = pathlib.Path(source), pathlib.Path(out)
+    if out.resolve() == source.resolve():
+        raise UserError(f"{out}: would overwrite what is imported; give another folder")
+    cfg, variables, digest = read_published(source)
+    config = {
+        "kind": "codec",
+        "name": out.resolve().name,
+        "version": "1",
+        "model": to_json(cfg),
+        "steps": 0,
+        "licence": "that of the imported weights",
+        "metrics": {},
+        "imported": {"sha256": digest},
+    }
+    card = (
+        f"# {config['name']}\n\nEnCodec weights imported by stemjax; weight norm is"
+        f" folded. sha256 of the source: `{digest}`. Their licence is that of the"
+        f" source.\n\n```json\n{json.dumps(config['model'], indent=2)}\n```\n"
+    )
+    write_release(out, config, names.to_public(variables), card)
+    return config
