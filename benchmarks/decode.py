@@ -1,7 +1,8 @@
 """Decoding speed, one JSON line: ms per step, times real time, seconds to compile.
 
 `python benchmarks/decode.py [--seconds 10 20] [--presets fast best] [--batch 1]`.
-stemgen-mini's size with random weights on random codes, so the codec is not in it.
+stemgen-mini's size with random weights on random codes, so the codec is not in it; the
+machine must be idle.
 `together_over_apart` is the time of guidance's branches as one batch over that of one
 after another, which chose the default of `branches_together` for this backend.
 """
