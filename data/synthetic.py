@@ -193,6 +193,7 @@ def beats(sheet: Sheet, rng: np.random.Generator) -> np.ndarray:
     return _render(sheet, hits)
 
 
+@functools.lru_cache(maxsize=32)  # a song's chords come round
 def tone(hertz: float, seconds: float, decay: float) -> np.ndarray:
     """Three partials that decay, faded out at the end."""
     time = np.arange(round(seconds * SAMPLE_RATE)) / SAMPLE_RATE
