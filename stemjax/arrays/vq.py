@@ -9,16 +9,24 @@ import jax
 import jax.numpy as jnp
 
 EPSILON = 1e-5  # EnCodec's Laplace smoothing of cluster sizes
+CHUNK = 16_384  # vectors; beyond, the distances [M, V] would fill the memory
 
 
 def nearest(vectors, codebook):
     """The nearest code of each vector: [M, D], [V, D] -> [M] int32.
 
-    Squared Euclidean distance by one matrix product; the lowest index wins a tie.
+    Squared Euclidean distance by one matrix product (per `CHUNK` vectors); the lowest
+    index wins a tie.
     """
-    # |x|^2 is the same for every code and is left out
-    distance = jnp.sum(codebook**2, axis=1) - 2 * (vectors @ codebook.T)
-    return jnp.argmin(distance, axis=1).astype(jnp.int32)
+    squares = jnp.sum(codebook**2, axis=1)
+
+    def index(x):
+        # |x|^2 is the same for every code and is left out
+        return jnp.argmin(squares - 2 * (x @ codebook.T), axis=-1).astype(jnp.int32)
+
+    if len(vectors) <= CHUNK:
+        return index(vectors)
+    return jax.lax.map(index, vectors, batch_size=CHUNK)
 
 
 def quantize_residual(vectors, codebooks):
@@ -35,11 +43,6 @@ def quantize_residual(vectors, codebooks):
         residuals.append(residual)
         residual = residual - codebook[chosen]
     return jnp.stack(codes), vectors - residual, jnp.stack(residuals)
-
-
-def lookup(codes, codebooks):
-    """Sum of the codes of all levels: [Q, ...] int, [Q, V, D] -> [..., D]."""
-    return sum(book[c] for book, c in zip(codebooks, codes, strict=True))
 
 
 def straight_through(continuous, quantized):

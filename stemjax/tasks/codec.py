@@ -8,7 +8,6 @@ optimiser step, from sums over all micro-batches and devices.
 """
 
 import functools
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -40,14 +39,6 @@ def make(run: CodecRun) -> Task:
         prepare=functools.partial(_prepare, run),
         update_state=functools.partial(_update_state, run),
         higher_is_better=("mel", False),
-    )
-
-
-def stack_codebooks(model_state: Any, field: str = "embed") -> jax.Array:
-    """One field of all levels, coarse first: [Q, V, D], or [Q, V] for cluster sizes."""
-    layers = model_state["quantizer"]
-    return jnp.stack(
-        [layers[f"layers_{q}"]["codebook"][field] for q in range(len(layers))]
     )
 
 
@@ -92,7 +83,7 @@ def _prepare(run: CodecRun, params, model_state, frozen, batch, key):
         mean = residual.shape[0] / cfg.codebook_size
         return nest_codebooks(embed, embed * mean, jnp.full(embed.shape[:2], mean))
 
-    is_started = stack_codebooks(model_state, "inited").min() > 0
+    is_started = functional.stack_codebooks(model_state, "inited").min() > 0
     return jax.lax.cond(is_started, lambda state: state, fill, model_state)
 
 
@@ -104,7 +95,7 @@ def _quantize(model_state, latents):
     """Codes [Q, B T], residuals [Q + 1, B T, D] (the last: what no level explains)."""
     flat = jax.lax.stop_gradient(latents.reshape(-1, latents.shape[-1]))
     codes, quantized, residuals = vq.quantize_residual(
-        flat, stack_codebooks(model_state)
+        flat, functional.stack_codebooks(model_state)
     )
     return codes, jnp.concatenate([residuals, (flat - quantized)[None]])
 
@@ -148,7 +139,9 @@ def _loss(run: CodecRun, params, model_state, frozen, batch, key):
     count = jnp.float32(len(audio))
     sums: Sums = {name: (jnp.sum(value), count) for name, value in parts.items()}
     sums["commitment"] = (commitment * count, count)
-    for q, used in enumerate(stack_codebooks(model_state, "cluster_size"), start=1):
+    for q, used in enumerate(
+        functional.stack_codebooks(model_state, "cluster_size"), start=1
+    ):
         # of the moving average, so over about 1 / (1 - ema_decay) steps
         sums[f"perplexity_{q}"] = (_perplexity(used) * count, count)
     return total, LossOut(sums, _stats(run, codes, residuals, k_candidates))
@@ -201,8 +194,8 @@ def _update_state(run: CodecRun, model_state, stats, key):
     """Moving averages of the codebooks, and a new start for codes nobody chooses."""
     objective = run.objective
     embed, embed_avg, cluster_size = vq.ema_update(
-        stack_codebooks(model_state, "embed_avg"),
-        stack_codebooks(model_state, "cluster_size"),
+        functional.stack_codebooks(model_state, "embed_avg"),
+        functional.stack_codebooks(model_state, "cluster_size"),
         stats["count"],
         stats["sum"],
         decay=objective.ema_decay,
