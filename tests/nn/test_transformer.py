@@ -1,0 +1,176 @@
+"""The transformer against a slow NumPy twin, and what padding may not change."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax.core import meta
+
+from stemjax.config.model import TransformerConfig
+from stemjax.nn import transformer
+from stemjax.nn.transformer import Transformer, attend, rope_tables, rotate
+
+CFG = TransformerConfig(width=16, layers=2, heads=2, mlp_hidden=24)
+F32 = jnp.dtype(jnp.float32)
+
+
+def build(cfg=CFG, batch=2, frames=7, seed=0):
+    model = Transformer(cfg, F32)
+    x = jax.random.normal(jax.random.key(seed), (batch, frames, cfg.width))
+    params = meta.unbox(model.init(jax.random.key(seed + 1), x))
+    return model, params, x
+
+
+def test_rope_tables_by_hand():
+    cos, sin = rope_tables(3, 4, 100.0)  # rates 1 and 100^(-1/2) = 0.1
+    angles = np.array([[0, 0], [1, 0.1], [2, 0.2]])
+    np.testing.assert_allclose(cos, np.cos(angles), atol=1e-6)
+    np.testing.assert_allclose(sin, np.sin(angles), atol=1e-6)
+
+
+def test_rope_products_depend_on_the_distance_alone():
+    tables = rope_tables(600, 8, 10_000.0)
+    a, b = jax.random.normal(jax.random.key(0), (2, 8))
+    q = rotate(jnp.tile(a, (1, 600, 1, 1)), *tables)[0, :, 0]
+    k = rotate(jnp.tile(b, (1, 600, 1, 1)), *tables)[0, :, 0]
+    dots = np.asarray(q @ k.T)
+    for distance in (0, 1, 37):
+        line = np.diagonal(dots, offset=distance)
+        # angles up to 600 rad in float32: 600 * 2^-24 = 4e-5 each
+        np.testing.assert_allclose(line, line[0], atol=1e-3)
+    assert np.std(dots[0]) > 0.1  # and it does depend on the distance
+
+
+def test_bfloat16_keeps_late_positions_apart():
+    tables = rope_tables(1000, 8, 10_000.0)
+    x = jnp.ones((1, 1000, 1, 8), jnp.bfloat16)
+    turned = np.asarray(rotate(x, *tables)[0, :, 0], np.float32)
+    assert turned.shape == (1000, 8)
+    # bfloat16 positions would round 997 and 999 to the same 1000
+    assert np.abs(turned[997] - turned[999]).max() > 0.5
+
+
+def softmax(x):
+    e = np.exp(x - x.max(-1, keepdims=True))
+    return e / e.sum(-1, keepdims=True)
+
+
+def norm_twin(x, scale):
+    return x / np.sqrt((x**2).mean(-1, keepdims=True) + 1e-6) * scale
+
+
+def transformer_twin(params, cfg, x, is_key):
+    """One example [T, D], in float64, loops over heads and frames."""
+    T, D = x.shape
+    K = D // cfg.heads
+    rates = cfg.rope_theta ** (-np.arange(0, K, 2) / K)
+
+    def turn(v, t):
+        out = np.empty(K)
+        for j, rate in enumerate(rates):
+            c, s = np.cos(t * rate), np.sin(t * rate)
+            a, b = v[j], v[j + K // 2]
+            out[j], out[j + K // 2] = a * c - b * s, b * c + a * s
+        return out
+
+    for i in range(cfg.layers):
+        p = params[f"layers_{i}"]
+        y = norm_twin(x, p["attention_norm"]["scale"])
+        added = np.zeros_like(x)
+        for h in range(cfg.heads):
+            q, k, v = (y @ p["attention"]["qkv"][:, j, h] for j in range(3))
+            q = np.stack([turn(q[t], t) for t in range(T)])
+            k = np.stack([turn(k[t], t) for t in range(T)])
+            for t in range(T):
+                scores = np.array([q[t] @ k[s] / np.sqrt(K) for s in range(T)])
+                scores[~is_key] = -np.inf
+                added[t] += (softmax(scores) @ v) @ p["attention"]["out"][h]
+        x = x + added
+        y = norm_twin(x, p["mlp_norm"]["scale"])
+        gate, up = y @ p["mlp"]["gate_up"][:, 0], y @ p["mlp"]["gate_up"][:, 1]
+        x = x + (gate / (1 + np.exp(-gate)) * up) @ p["mlp"]["down"]
+    return norm_twin(x, params["norm"]["scale"])
+
+
+def test_against_a_slow_twin():
+    model, params, x = build()
+    # scales of one would hide a forgotten multiplication
+    params = jax.tree.map(
+        lambda p: p + 0.1 * jnp.cos(jnp.arange(p.size)).reshape(p.shape), params
+    )
+    is_key = np.array([[True] * 7, [True] * 5 + [False] * 2])
+    out = np.asarray(model.apply(params, x, jnp.array(is_key)))
+    plain = jax.tree.map(lambda p: np.asarray(p, np.float64), params["params"])
+    for b in range(2):
+        twin = transformer_twin(plain, CFG, np.asarray(x[b], np.float64), is_key[b])
+        # float32 sums of up to 24 products in four matrix products a layer
+        np.testing.assert_allclose(out[b], twin, rtol=2e-5, atol=2e-5)
+
+
+def test_frames_past_the_end_change_nothing():
+    model, params, x = build(frames=9)
+    is_key = jnp.arange(9)[None] < jnp.array([[9], [6]])
+    full = model.apply(params, x, is_key)
+    noise = jnp.where(is_key[..., None], x, 100.0)
+    np.testing.assert_array_equal(
+        np.asarray(full)[1, :6], np.asarray(model.apply(params, noise, is_key))[1, :6]
+    )
+    short = model.apply(params, x[1:, :6])
+    # other shapes, other order of float32 sums
+    np.testing.assert_allclose(full[1:, :6], short, rtol=1e-5, atol=1e-5)
+    assert np.isfinite(full).all()
+
+
+def test_it_sees_both_directions():
+    model, params, x = build()
+    grad = jax.jacobian(lambda v: model.apply(params, v)[0, 3, 0])(x)
+    reach = np.abs(np.asarray(grad)[0]).sum(-1)
+    assert (reach > 1e-6).all()  # every frame, earlier and later
+    assert not np.asarray(grad)[1].any()  # and no other example
+
+
+def test_the_two_roads_of_attention_agree(monkeypatch):
+    """A CPU goes example by example, an accelerator all at once."""
+    q, k, v = jax.random.normal(jax.random.key(0), (3, 2, 11, 2, 8))
+    is_key = jnp.arange(11)[None] < jnp.array([[11], [4]])
+
+    def loss(q, k, v):
+        return (attend(q, k, v, is_key) ** 2).sum()
+
+    roads = {}
+    for backend in ("cpu", "gpu"):
+        monkeypatch.setattr(transformer.jax, "default_backend", lambda b=backend: b)
+        roads[backend] = jax.value_and_grad(loss, argnums=(0, 1, 2))(q, k, v)
+    for a, b in zip(*map(jax.tree.leaves, roads.values()), strict=True):
+        # float32, sums of 11 in another order
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+
+
+def test_rematerialisation_changes_no_value():
+    model, params, x = build()
+    other = Transformer(dataclasses.replace(CFG, rematerialise=True), F32)
+
+    def loss(p, m):
+        return (m.apply(p, x) ** 2).mean()
+
+    ours = jax.value_and_grad(loss)(params, model)
+    theirs = jax.value_and_grad(loss)(params, other)
+    for a, b in zip(jax.tree.leaves(ours), jax.tree.leaves(theirs), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)
+
+
+def test_bfloat16_stays_near_float32():
+    model, params, x = build()
+    low = Transformer(CFG, jnp.dtype(jnp.bfloat16)).apply(params, x)
+    assert low.dtype == jnp.bfloat16
+    # outputs are of size one; bfloat16 has 2^-8 a rounding, some ten in a row
+    np.testing.assert_allclose(
+        np.asarray(low, np.float32), model.apply(params, x), atol=0.08
+    )
+
+
+def test_width_must_fit_the_heads():
+    with pytest.raises(ValueError, match="multiple of 2 x heads"):
+        TransformerConfig(width=24, heads=5)
