@@ -15,7 +15,9 @@ FLOORS = [
     {"codec", "models"},
     {"decode", "tasks"},
     {"train", "eval"},
-    {"api", "doctor", "__main__", "__init__"},
+    {"api"},
+    {"doctor"},
+    {"__init__", "__main__"},
 ]
 LINEN_ROOMS = {"nn", "codec", "models"}
 TF_NAMES = {"tensorflow", "tensorflow_datasets", "array_record"}
