@@ -28,7 +28,7 @@ STEMGEN_SLAKH = StemGenRun(
 
 # The bundled model; command and figures in stemjax/pretrained/stemgen-mini/README.md.
 STEMGEN_MINI = StemGenRun(
-    steps=2_200,
+    steps=1_500,
     batch_size=8,
     model=StemGenConfig(
         transformer=TransformerConfig(width=192, layers=6, heads=3, mlp_hidden=512),
@@ -36,9 +36,9 @@ STEMGEN_MINI = StemGenRun(
     objective=StemGenObjective(context_dropout=0.2, condition_dropout=0.2),
     pairs=PairConfig(crop_seconds=10.0),
     optim=OptimConfig(
-        peak_lr=2e-3, warmup_steps=100, hold_steps=1_000, decay_steps=1_100, floor=0.03
+        peak_lr=2e-3, warmup_steps=100, hold_steps=600, decay_steps=800, floor=0.03
     ),
-    loop=LoopConfig(log_every=10, eval_every=200, eval_batches=8, checkpoint_every=100),
+    loop=LoopConfig(log_every=10, eval_every=150, eval_batches=8, checkpoint_every=100),
     ema_decay=0.998,
 )
 
