@@ -127,7 +127,7 @@ def train(preset: str, run: Run) -> int:
     from stemjax.io.cache import use_compilation_cache
     from stemjax.tasks import codec as codec_task
     from stemjax.train import dry_run
-    from stemjax.train.initial import initial_weights
+    from stemjax.train.initial import codebook_weights, initial_weights
     from stemjax.train.loop import Outcome, fit
 
     is_cpu = jax.default_backend() == "cpu"
@@ -161,6 +161,9 @@ def train(preset: str, run: Run) -> int:
     if codec is not None:
         identity = {"codec": codec.sha256}
         about = {"codec": codecs.about_codec(run, codec)}
+    weights = start.weights
+    if weights is None and codec is not None and run.objective.codebook_init:
+        weights = codebook_weights(task, run, codec.variables)
     hooks = ()
     if run.loop.clips_every:
         from stemjax.train.clips import clips_hook
@@ -177,7 +180,7 @@ def train(preset: str, run: Run) -> int:
         identity={"data": source.identity, "init_from": start.sha256} | identity,
         about=about,
         tokens_per_step=dry_run.tokens_per_step(run),
-        initial=start.weights,
+        initial=weights,
     )
 
 

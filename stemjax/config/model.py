@@ -81,3 +81,4 @@ class StemGenObjective:
     context_dropout: float = 0.1  # A16
     condition_dropout: float = 0.1  # each condition, independently
     keep_prefix: bool = False  # SoundStorm's unmasked prefix (A3)
+    codebook_init: bool = False  # embeddings start from the codec's codebooks (A25)

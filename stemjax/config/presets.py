@@ -33,7 +33,9 @@ STEMGEN_MINI = StemGenRun(
     model=StemGenConfig(
         transformer=TransformerConfig(width=192, layers=6, heads=3, mlp_hidden=512),
     ),
-    objective=StemGenObjective(context_dropout=0.2, condition_dropout=0.2),
+    objective=StemGenObjective(
+        context_dropout=0.2, condition_dropout=0.2, codebook_init=True
+    ),
     pairs=PairConfig(crop_seconds=10.0),
     optim=OptimConfig(
         peak_lr=2e-3, warmup_steps=100, hold_steps=600, decay_steps=800, floor=0.03

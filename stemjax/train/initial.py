@@ -1,19 +1,24 @@
-"""`--init-from`: a run that starts from released weights with a fresh optimiser."""
+"""Where a run starts: released weights (`--init-from`), or the codec's codebooks."""
 
 import dataclasses
 import pathlib
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 
 from stemjax.codec import names
+from stemjax.codec.functional import stack_codebooks
 from stemjax.config.codec import CodecConfig
 from stemjax.config.model import StemGenConfig
 from stemjax.config.runs import CommonRun, StemGenRun, from_json
 from stemjax.io.release import locate, read_release
 from stemjax.io.weights import unflatten
+from stemjax.models.code_init import start_from_codebooks
+from stemjax.tasks.task import Task
 from stemjax.train.export import restore_model
 from stemjax.train.resume import RUN
+from stemjax.train.sharding import unbox
 
 
 class Initial(NamedTuple):
@@ -26,6 +31,14 @@ class Initial(NamedTuple):
     run: CommonRun
     weights: tuple[Any, Any] | None
     sha256: str
+
+
+def codebook_weights(task: Task, run: StemGenRun, variables: Any) -> tuple[Any, Any]:
+    """(params, model_state) of a new run whose code embeddings the codec gives."""
+    k_params, k_projection = jax.random.split(jax.random.key(run.seed))
+    params, model_state = unbox(jax.jit(task.init)(k_params))
+    books = stack_codebooks(variables["codebooks"])
+    return start_from_codebooks(k_projection, params, books, run.model), model_state
 
 
 def initial_weights(run: CommonRun) -> Initial:
