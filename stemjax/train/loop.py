@@ -28,7 +28,13 @@ from stemjax.train.hooks import (
     profile_hook,
 )
 from stemjax.train.prefetch import Prefetch
-from stemjax.train.state import TrainState, abstract_state, new_state, state_shardings
+from stemjax.train.state import (
+    TrainState,
+    abstract_state,
+    new_state,
+    state_shardings,
+    unsaved,
+)
 from stemjax.train.step import (
     batch_sharding,
     check_batch,
@@ -181,12 +187,11 @@ def _is_false(flag: jax.Array | None) -> bool:
 def _start(task, run, series, shardings, initial) -> tuple[TrainState, Progress]:
     """The newest checkpoint, or step 0."""
     restored = checkpoint.restore_newest(series, abstract_state(task, run), shardings)
-    fresh = new_state(task, run, shardings)
     if restored is not None:
         state, host = restored
         print(f"resuming at step {int(state.step)}")
-        state = state._replace(root_key=fresh.root_key, is_finite=fresh.is_finite)
-        return state, Progress.from_json(host)
+        return state._replace(**unsaved(run, shardings)), Progress.from_json(host)
+    fresh = new_state(task, run, shardings)
     if initial is not None:
         params, model_state = initial
         params = jax.device_put(params, shardings.params)

@@ -45,8 +45,7 @@ def strongly_typed(tree: Any) -> Any:
 
 def build_state(task: Task, run: CommonRun, seed: int) -> TrainState:
     """A new state, unboxed; to be traced (`eval_shape`, `jit`)."""
-    root = jax.random.key(seed)
-    k_init, k_steps = jax.random.split(root)
+    k_init, k_steps = jax.random.split(jax.random.key(seed))
     params, model_state = strongly_typed(unbox(task.init(k_init)))
     return TrainState(
         step=jnp.zeros((), jnp.int32),
@@ -57,6 +56,15 @@ def build_state(task: Task, run: CommonRun, seed: int) -> TrainState:
         root_key=k_steps,
         is_finite=jnp.ones((), bool),
     )
+
+
+def unsaved(run: CommonRun, shardings: TrainState) -> dict[str, jax.Array]:
+    """The fields of a state that no checkpoint holds, as in `build_state`."""
+    _, k_steps = jax.random.split(jax.random.key(run.seed))
+    return {
+        "root_key": jax.device_put(k_steps, shardings.root_key),
+        "is_finite": jax.device_put(jnp.ones((), bool), shardings.is_finite),
+    }
 
 
 def state_shardings(task: Task, run: CommonRun, mesh: Mesh) -> TrainState:

@@ -28,7 +28,7 @@ def train(*args, code=0):
         env=ENV,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=1800,
     )
     assert run.returncode == code, run.stdout + run.stderr
     assert "Traceback" not in run.stderr
