@@ -183,6 +183,17 @@ def _fit(audio: np.ndarray, clip: np.ndarray) -> np.ndarray:
     return np.pad(audio, (0, max(0, len(clip) - len(audio))))[: len(clip)]
 
 
+@functools.cache
+def _distances(sample_rate: int) -> Callable:
+    """Compiled (heard [N], clip [N]) -> mel distance, SI-SDR; once for all rows."""
+
+    def both(heard, clip):
+        mel = multi_scale_mel_distance(heard, clip, CodecObjective(), sample_rate)
+        return mel, si_sdr(heard, clip)
+
+    return jax.jit(both)
+
+
 def score(
     name: str, coder: Coder, clips: Iterable[np.ndarray], sample_rate: int
 ) -> Row:
@@ -191,12 +202,7 @@ def score(
     Raises:
       ValueError: no clip, or a coder that changes a clip's length.
     """
-    distances = jax.jit(
-        lambda a, b: (
-            multi_scale_mel_distance(a, b, CodecObjective(), sample_rate),
-            si_sdr(a, b),
-        )
-    )
+    distances = _distances(sample_rate)
     seen, heard_something, bits, seconds = [], [], 0.0, 0.0
     for clip in clips:
         heard, cost = coder(clip)
