@@ -197,14 +197,15 @@ class Affine(nn.Module):
 
     @nn.compact
     def __call__(self) -> tuple[jax.Array, jax.Array]:
-        """Weight of `shape`, normal with variance 1 / fan_in; bias [features], zero.
+        """Weight of `shape` and bias [features].
 
-        Torch's default has a third of that variance: some 15 layers later the latents
-        would be too small for codebooks to follow.
+        A fresh weight holds its standard deviation, which `codec.functional.init`
+        multiplies by noise: fan_in^-0.5.  Torch's default has a third of that variance;
+        some 15 layers later the latents would be too small for codebooks to follow.
         """
-        normal = nn.initializers.normal(self.fan_in**-0.5)
+        deviation = nn.initializers.constant(self.fan_in**-0.5)
         return (
-            self.param("weight", normal, self.shape),
+            self.param("weight", deviation, self.shape),
             self.param("bias", nn.initializers.zeros, (self.features,)),
         )
 

@@ -40,7 +40,8 @@ class LSTM(nn.Module):
         return x, tuple(last)
 
     def _weights(self, layer: int) -> tuple[jax.Array, jax.Array, jax.Array]:
-        init = nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform", 1, 0)
+        # fresh weights hold torch's standard deviation: see `nn.conv.Affine`
+        init = nn.initializers.constant((3 * self.width) ** -0.5)
         shape, zeros = (4 * self.width, self.width), nn.initializers.zeros
         w_in = self.param(f"weight_ih_l{layer}", init, shape)
         w_hidden = self.param(f"weight_hh_l{layer}", init, shape)
