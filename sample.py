@@ -92,23 +92,28 @@ def run(arguments: Arguments) -> None:
     use_compilation_cache()
     model = stemjax.load(arguments.checkpoint, codec=arguments.codec)
     loaded = time.perf_counter()
-    with tqdm(desc="decoding", unit="step", file=sys.stderr) as bar:
+    bars = []  # drawn with the first step: bad input gets its one line alone
 
-        def progress(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
+    def progress(done: int, total: int) -> None:
+        if not bars:
+            bars.append(
+                tqdm(desc="decoding", unit="step", total=total, file=sys.stderr)
+            )
+        bars[0].update(done - bars[0].n)
 
-        results = model.generate(
-            context,
-            rate,
-            instrument=arguments.instrument,
-            seed=arguments.seed,
-            variations=arguments.variations,
-            preset=arguments.preset or None,
-            allow_silent_context=arguments.allow_silent_context,
-            progress=progress,
-            **arguments.settings(),
-        )
+    results = model.generate(
+        context,
+        rate,
+        instrument=arguments.instrument,
+        seed=arguments.seed,
+        variations=arguments.variations,
+        preset=arguments.preset or None,
+        allow_silent_context=arguments.allow_silent_context,
+        progress=progress,
+        **arguments.settings(),
+    )
+    for bar in bars:
+        bar.close()
     results = results if isinstance(results, list) else [results]
     out = pathlib.Path(arguments.out)
     report = write(out, results, model, path, show_decoding=arguments.show_decoding)
