@@ -19,8 +19,8 @@ F32 = jnp.dtype(jnp.float32)
 def build(cfg=CFG, batch=2, frames=7, seed=0):
     model = Transformer(cfg, F32)
     x = jax.random.normal(jax.random.key(seed), (batch, frames, cfg.width))
-    params = meta.unbox(model.init(jax.random.key(seed + 1), x))
-    return model, params, x
+    init = jax.jit(lambda key: meta.unbox(model.init(key, x)))
+    return jax.jit(model.apply), init(jax.random.key(seed + 1)), x
 
 
 def test_rope_tables_by_hand():
@@ -95,13 +95,13 @@ def transformer_twin(params, cfg, x, is_key):
 
 
 def test_against_a_slow_twin():
-    model, params, x = build()
+    apply, params, x = build()
     # scales of one would hide a forgotten multiplication
     params = jax.tree.map(
         lambda p: p + 0.1 * jnp.cos(jnp.arange(p.size)).reshape(p.shape), params
     )
     is_key = np.array([[True] * 7, [True] * 5 + [False] * 2])
-    out = np.asarray(model.apply(params, x, jnp.array(is_key)))
+    out = np.asarray(apply(params, x, jnp.array(is_key)))
     plain = jax.tree.map(lambda p: np.asarray(p, np.float64), params["params"])
     for b in range(2):
         twin = transformer_twin(plain, CFG, np.asarray(x[b], np.float64), is_key[b])
@@ -110,22 +110,22 @@ def test_against_a_slow_twin():
 
 
 def test_frames_past_the_end_change_nothing():
-    model, params, x = build(frames=9)
+    apply, params, x = build(frames=9)
     is_key = jnp.arange(9)[None] < jnp.array([[9], [6]])
-    full = model.apply(params, x, is_key)
+    full = apply(params, x, is_key)
     noise = jnp.where(is_key[..., None], x, 100.0)
     np.testing.assert_array_equal(
-        np.asarray(full)[1, :6], np.asarray(model.apply(params, noise, is_key))[1, :6]
+        np.asarray(full)[1, :6], np.asarray(apply(params, noise, is_key))[1, :6]
     )
-    short = model.apply(params, x[1:, :6])
+    short = apply(params, x[1:, :6])
     # other shapes, other order of float32 sums
     np.testing.assert_allclose(full[1:, :6], short, rtol=1e-5, atol=1e-5)
     assert np.isfinite(full).all()
 
 
 def test_it_sees_both_directions():
-    model, params, x = build()
-    grad = jax.jacobian(lambda v: model.apply(params, v)[0, 3, 0])(x)
+    apply, params, x = build()
+    grad = jax.jit(jax.grad(lambda v: apply(params, v)[0, 3, 0]))(x)
     reach = np.abs(np.asarray(grad)[0]).sum(-1)
     assert (reach > 1e-6).all()  # every frame, earlier and later
     assert not np.asarray(grad)[1].any()  # and no other example
@@ -142,33 +142,32 @@ def test_the_two_roads_of_attention_agree(monkeypatch):
     roads = {}
     for backend in ("cpu", "gpu"):
         monkeypatch.setattr(transformer.jax, "default_backend", lambda b=backend: b)
-        roads[backend] = jax.value_and_grad(loss, argnums=(0, 1, 2))(q, k, v)
+        road = jax.jit(jax.value_and_grad(lambda *a: loss(*a), argnums=(0, 1, 2)))
+        roads[backend] = road(q, k, v)
     for a, b in zip(*map(jax.tree.leaves, roads.values()), strict=True):
         # float32, sums of 11 in another order
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
 
 
 def test_rematerialisation_changes_no_value():
-    model, params, x = build()
+    apply, params, x = build()
     other = Transformer(dataclasses.replace(CFG, rematerialise=True), F32)
 
-    def loss(p, m):
-        return (m.apply(p, x) ** 2).mean()
+    def of(forward):
+        loss = jax.value_and_grad(lambda p: (forward(p, x) ** 2).mean())
+        return jax.jit(loss)(params)
 
-    ours = jax.value_and_grad(loss)(params, model)
-    theirs = jax.value_and_grad(loss)(params, other)
+    ours, theirs = of(apply), of(other.apply)
     for a, b in zip(jax.tree.leaves(ours), jax.tree.leaves(theirs), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)
 
 
 def test_bfloat16_stays_near_float32():
-    model, params, x = build()
-    low = Transformer(CFG, jnp.dtype(jnp.bfloat16)).apply(params, x)
+    apply, params, x = build()
+    low = jax.jit(Transformer(CFG, jnp.dtype(jnp.bfloat16)).apply)(params, x)
     assert low.dtype == jnp.bfloat16
     # outputs are of size one; bfloat16 has 2^-8 a rounding, some ten in a row
-    np.testing.assert_allclose(
-        np.asarray(low, np.float32), model.apply(params, x), atol=0.08
-    )
+    np.testing.assert_allclose(np.asarray(low, np.float32), apply(params, x), atol=0.08)
 
 
 def test_width_must_fit_the_heads():

@@ -1,0 +1,184 @@
+"""`Codec`: buckets, long audio, files, the random codec; gradients of the functions."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import stemjax.codec
+from stemjax.codec import functional, long_audio, names
+from stemjax.config.codec import CodecConfig, PadMode
+from stemjax.io.errors import UserError
+
+SMALL = CodecConfig(
+    num_filters=2,
+    upsampling_ratios=(4, 4, 2),
+    num_lstm_layers=2,
+    hidden_size=8,
+    num_codebooks=2,
+    codebook_size=64,
+    sample_rate=3_200,  # so that a second is 100 frames of 32 samples
+)
+
+
+@pytest.fixture(scope="module")
+def small():
+    return stemjax.codec.random(SMALL, 3)
+
+
+def remember(codec):
+    """The codec with forget gates near 0.98, so that the LSTM's memory spans seconds."""
+    params = jax.tree.map(np.array, dict(codec.variables["params"]))
+    for part, layer in (("encoder", "layers_10"), ("decoder", "layers_1")):
+        lstm = params[part][layer]["lstm"]
+        width = SMALL.num_filters * 8
+        for name in ("bias_ih_l0", "bias_ih_l1"):
+            lstm[name][width : 2 * width] += 4.0
+    return dataclasses.replace(codec, variables={**codec.variables, "params": params})
+
+
+def audio(samples: int, batch: int = 2) -> np.ndarray:
+    rng = np.random.default_rng(samples)
+    steps = rng.normal(size=(batch, -(-samples // 50))).repeat(50, axis=1)
+    return np.float32(0.3 * steps + 0.05 * rng.normal(size=steps.shape))[:, :samples]
+
+
+def test_the_random_codec_uses_many_codes_and_is_reproducible(small):
+    codes = small.encode(audio(9_600))
+    assert codes.shape == (2, 2, 300) and codes.dtype == np.int32
+    assert all(len(np.unique(codes[:, q])) >= 24 for q in range(2))
+    again = stemjax.codec.random(SMALL, 3)
+    assert again.sha256 == small.sha256
+    assert stemjax.codec.random(SMALL, 4).sha256 != small.sha256
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"use_causal_conv": True, "trim_right_ratio": 0.5, "use_conv_shortcut": True},
+        {"pad_mode": PadMode.REPLICATE, "num_residual_layers": 2},
+    ],
+    ids=["published", "causal", "replicate"],
+)
+def test_padding_to_a_bucket_changes_nothing(changes):
+    codec = stemjax.codec.random(dataclasses.replace(SMALL, **changes), 0)
+    for samples in (3_200, 3_217, 417):
+        x = audio(samples)
+        exact = functional.encode(codec.variables, codec.config, x)
+        codes = codec.encode(x)
+        assert codes.shape == (2, 2, -(-samples // 32))
+        np.testing.assert_array_equal(codes, exact)
+        decoded = functional.decode(codec.variables, codec.config, exact)
+        # the same sums in another blocking
+        np.testing.assert_allclose(codec.decode(codes), decoded, atol=1e-5)
+
+
+def test_chunks_give_the_codes_of_the_whole_signal(small):
+    codec = remember(small)
+    x = audio(20 * 3_200 + 13)
+    whole = codec.encode(x)
+    assert all(len(np.unique(whole[:, q])) >= 24 for q in range(2))
+    heard = codec.decode(whole)
+    for seconds in (1, 7):
+        chunk = {"chunk_frames": seconds * 100}
+        codes = long_audio.encode(codec.variables, SMALL, x, **chunk)
+        np.testing.assert_array_equal(codes, whole)
+        decoded = long_audio.decode(codec.variables, SMALL, whole, **chunk)
+        np.testing.assert_allclose(decoded, heard, atol=1e-5)
+    # the test has teeth: the LSTM does remember further back than a chunk
+    alone = codec.encode(x[:, 7 * 3_200 : 14 * 3_200])
+    assert (alone[:, :, 10:600] != whole[:, :, 710:1300]).any()
+
+
+def test_over_a_minute_goes_in_chunks(small, monkeypatch):
+    x = audio(61 * 3_200, batch=1)
+    asked = []
+    run = long_audio.encode
+    monkeypatch.setattr(
+        long_audio,
+        "encode",
+        lambda *args, **kw: asked.append(kw["chunk_frames"]) or run(*args, **kw),
+    )
+    codes = small.encode(x)
+    assert asked == [2_000]
+    np.testing.assert_array_equal(codes, functional.encode(small.variables, SMALL, x))
+    assert small.decode(codes).shape == x.shape
+
+
+def test_a_very_short_signal(small):
+    for samples in (1, 31, 33):
+        codes = small.encode(audio(samples))
+        assert codes.shape == (2, 2, -(-samples // 32))
+        assert small.decode(codes).shape == (2, codes.shape[2] * 32)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda c: c.encode(np.zeros(100)), r"audio is \(100,\), not \[B, N\]"),
+        (lambda c: c.encode(np.zeros((2, 0))), r"audio is \(2, 0\)"),
+        (lambda c: c.decode(np.zeros((1, 3, 4), int)), r"codes are \(1, 3, 4\)"),
+        (
+            lambda c: c.decode(np.full((1, 2, 4), 64)),
+            "codes lie in 64..64, not in 0..63",
+        ),
+        (lambda c: c.decode(np.full((1, 2, 4), -1)), "codes lie in -1..-1"),
+    ],
+)
+def test_wrong_arrays_are_refused_with_their_shape(small, call, message):
+    with pytest.raises(ValueError, match=message):
+        call(small)
+
+
+def test_a_saved_codec_is_the_same_codec(small, tmp_path):
+    digest = small.save(tmp_path / "mine", steps=7, metrics={"mel": 0.5})
+    loaded = stemjax.codec.load(tmp_path / "mine")
+    assert loaded.config == SMALL and loaded.name == small.name
+    assert loaded.sha256 == digest == small.sha256
+    jax.tree.map(
+        np.testing.assert_array_equal, dict(loaded.variables), dict(small.variables)
+    )
+
+
+def test_a_broken_release_is_refused_in_one_line(small, tmp_path):
+    small.save(tmp_path)
+    config = tmp_path / "config.json"
+    config.write_text(config.read_text().replace('"num_filters"', '"num_filtres"'))
+    with pytest.raises(UserError, match="num_filtres"):
+        stemjax.codec.load(tmp_path)
+    config.write_text(
+        config.read_text().replace('"num_filtres": 2', '"num_filters": 4')
+    )
+    with pytest.raises(UserError, match=r"coder\..* is \(.*\), not \("):
+        stemjax.codec.load(tmp_path)
+
+
+def test_public_names_there_and_back(small):
+    flat = names.to_public(small.variables)
+    assert flat["encoder.layers.1.block.3.conv.weight"].shape == (2, 1, 1)
+    jax.tree.map(
+        np.testing.assert_array_equal,
+        names.from_public(flat),
+        {k: dict(v) for k, v in small.variables.items()},
+    )
+
+
+def test_every_parameter_gets_a_gradient():
+    params, codebooks = functional.init(jax.random.key(0), SMALL)
+    assert float(functional.stack_codebooks(codebooks, "inited").max()) == 0
+    x = jnp.asarray(audio(640))
+
+    @jax.jit
+    def loss(params):
+        latents = functional.encode_latents(params, SMALL, x)
+        heard = functional.decode_latents(params, SMALL, latents)
+        return jnp.mean((heard - x) ** 2), (latents.std(), heard.std())
+
+    (_, deviations), gradients = jax.value_and_grad(loss, has_aux=True)(params)
+    # fresh signals keep their size within a factor of ten or so, neither way lost
+    assert all(0.02 < float(d) < 5 for d in deviations)
+    for path, gradient in jax.tree_util.tree_leaves_with_path(gradients):
+        assert np.isfinite(gradient).all() and np.abs(gradient).max() > 0, path

@@ -1,0 +1,40 @@
+"""Hand-made StemGen weights: a model that repeats what it hears, for exact answers."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from stemjax.models import stemgen
+
+LOUD = 50.0  # logits of the heard code: its probability is 1 in float32
+
+
+def listener(cfg, *, loudness: float = LOUD):
+    """Weights whose logits at level q name the context's code at level q.
+
+    The blocks add nothing; a head reads the context's half of the normalised sum of
+    embeddings with that level's own rows.
+    """
+    params = jax.jit(lambda key: stemgen.init(key, cfg))(jax.random.key(0))
+    for i in range(cfg.transformer.layers):
+        block = params["backbone"][f"layers_{i}"]
+        block["attention"]["out"] = jnp.zeros_like(block["attention"]["out"])
+        block["mlp"]["down"] = jnp.zeros_like(block["mlp"]["down"])
+    half = cfg.transformer.width // 2
+    # one orthogonal block of the context's half per level, one axis per code
+    assert half >= cfg.num_codebooks * cfg.codebook_size
+    rows = np.zeros(params["context_embed"]["embedding"].shape, np.float32)
+    kernel = np.zeros(params["heads"]["kernel"].shape, np.float32)
+    for q in range(cfg.num_codebooks):
+        for v in range(cfg.codebook_size):
+            axis = q * cfg.codebook_size + v
+            rows[q, v, axis] = 1.0
+            kernel[q, axis, v] = loudness
+    params["context_embed"]["embedding"] = jnp.asarray(rows)
+    params["heads"]["kernel"] = jnp.asarray(kernel)
+    # the target and the conditions stay silent, so that the norm is the same always
+    params["target_embed"] = jax.tree.map(jnp.zeros_like, params["target_embed"])
+    for c in cfg.conditions:
+        name = f"condition_embed_{c.name}"
+        params[name] = jax.tree.map(jnp.zeros_like, params[name])
+    return params
