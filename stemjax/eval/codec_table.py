@@ -78,7 +78,7 @@ def untrained_variables(cfg: CodecConfig, clips: np.ndarray, seed: int = 0) -> A
     """Random weights whose codebooks are k-means of their latents of clips [B, N]."""
     task = codec_task.make(CodecRun(steps=1, batch_size=1, model=cfg))
     k_init, k_books = jax.random.split(jax.random.key(seed))
-    params, books = task.init(k_init)
+    params, books = jax.jit(task.init)(k_init)  # eager, it compiles op by op
     clips = clips[:, : clips.shape[1] // cfg.hop * cfg.hop]
     audio = np.round(clips * 32_767).astype(np.int16)
     books = jax.jit(task.prepare)(params, books, None, {"audio": audio}, k_books)

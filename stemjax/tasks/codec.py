@@ -79,12 +79,22 @@ def _prepare(run: CodecRun, params, model_state, frozen, batch, key):
             residual = residual - book[vq.nearest(residual, book)]
             books.append(book)
         embed = jnp.stack(books)
-        # every code begins with the mean count, so none is dead at the first step
-        mean = residual.shape[0] / cfg.codebook_size
-        return nest_codebooks(embed, embed * mean, jnp.full(embed.shape[:2], mean))
+        size = _first_size(run, residual.shape[0] / cfg.codebook_size)
+        return nest_codebooks(embed, embed * size, jnp.full(embed.shape[:2], size))
 
     is_started = functional.stack_codebooks(model_state, "inited").min() > 0
     return jax.lax.cond(is_started, lambda state: state, fill, model_state)
+
+
+def _first_size(run: CodecRun, mean):
+    """Cluster size that a new code begins with, where `mean` is a code's mean count.
+
+    Twice the threshold of death: ln 2 / (1 - ema_decay) steps (69) to be chosen, and
+    light enough that the first vectors move it far.  Latents leave the first codebooks
+    behind within tens of steps; codes that began with the mean lay idle for 230.
+    """
+    threshold = run.objective.dead_threshold
+    return mean * (2 * threshold if threshold > 0 else 1.0)
 
 
 def _audio(batch) -> jax.Array:
@@ -202,7 +212,9 @@ def _update_state(run: CodecRun, model_state, stats, key):
     )
     mean = jnp.mean(stats["count"])
     restart = functools.partial(
-        vq.restart_dead, threshold=objective.dead_threshold * mean, size=mean
+        vq.restart_dead,
+        threshold=objective.dead_threshold * mean,
+        size=_first_size(run, mean),
     )
     candidates = stats["candidate"] / stats["weight"][..., None]
     # which candidate a dead code gets is drawn by the step's key
