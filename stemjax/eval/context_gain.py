@@ -51,9 +51,7 @@ def measure(
     Raises:
       UserError: no pair, or batches without another song's context.
     """
-    forward = jax.jit(
-        functools.partial(_pair_losses, cfg=cfg, ratios=tuple(map(float, ratios)))
-    )
+    ratios = tuple(map(float, ratios))
     losses, songs, seen = [], [], 0
     for batch in batches:
         codes = _codes(batch, encode)
@@ -61,8 +59,9 @@ def measure(
         if num_pairs is not None:
             is_valid &= np.cumsum(is_valid) + seen <= num_pairs
         row = jnp.asarray(batch["row"], jnp.int32)
-        pair = np.asarray(forward(params, codes, conditions_of(cfg, batch), row))
-        losses.append(pair[..., is_valid])
+        conditions = conditions_of(cfg, batch)
+        pair = _pair_losses(params, codes, conditions, row, cfg=cfg, ratios=ratios)
+        losses.append(np.asarray(pair)[..., is_valid])
         songs.append(np.asarray(batch["song"])[is_valid])
         seen += int(is_valid.sum())
         if num_pairs is not None and seen >= num_pairs:
@@ -126,6 +125,7 @@ def shuffle_weights(params: Any, key: jax.Array) -> Any:
     return jax.tree.unflatten(shape, mixed)
 
 
+@functools.partial(jax.jit, static_argnames=("cfg", "ratios"))
 def _pair_losses(params, codes, conditions, row, *, cfg: StemGenConfig, ratios):
     """Mean loss of each pair's hidden tokens, [own|other, Q, ratios, B] float32."""
     condition = stemgen.embed_conditions(params, cfg, conditions)

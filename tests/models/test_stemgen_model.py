@@ -23,6 +23,7 @@ from stemjax.config.model import (
 from stemjax.config.presets import PRESETS
 from stemjax.models import flops, stemgen
 from stemjax.nn.axes import RULES
+from tests.models.oracle import random_params
 
 CFG = StemGenConfig(
     num_codebooks=3,
@@ -38,13 +39,9 @@ def codes(seed):
     return np.random.default_rng(seed).integers(0, V, (B, Q, T)).astype(np.int32)
 
 
-def init(cfg):
-    return jax.jit(lambda key: stemgen.init(key, cfg))(jax.random.key(0))
-
-
 @pytest.fixture(scope="module")
 def params():
-    return init(CFG)
+    return random_params(CFG)
 
 
 @functools.partial(jax.jit, static_argnames=("cfg", "static_level"))
@@ -123,7 +120,6 @@ def test_names_are_the_checkpoint_format(params):
         "heads/kernel": (3, 16, 10),
         "target_embed/embedding": (3, 11, 8),
     }
-    assert all(leaf.dtype == jnp.float32 for leaf in jax.tree.leaves(params))
 
 
 def test_every_parameter_has_logical_axes_with_a_rule():
@@ -170,6 +166,7 @@ def test_fig_3_streams_are_concatenated_and_both_conditioned(params):
     block["attention"]["out"] = jnp.zeros_like(block["attention"]["out"])
     block["mlp"]["down"] = jnp.zeros_like(block["mlp"]["down"])
     tables = {k: np.asarray(params[k]["embedding"]) for k in params if "embed" in k}
+    scale = np.asarray(params["backbone"]["norm"]["scale"])
     target = codes(2)
     target[:, 2] = V  # masked: its own row of its own level
     got = logits_of(bare, target=target, level=2)
@@ -180,7 +177,7 @@ def test_fig_3_streams_are_concatenated_and_both_conditioned(params):
             rows = [tables[name][q, stream[b, q, t]] for q in range(Q)]
             streams.append(sum(rows) + condition)
         x = np.concatenate(streams)
-        x = x / np.sqrt((x**2).mean() + 1e-6)
+        x = x / np.sqrt((x**2).mean() + 1e-6) * scale
         expected = x @ np.asarray(params["heads"]["kernel"])[2]
         np.testing.assert_allclose(got[b, t], expected, rtol=1e-4, atol=1e-5)
 
@@ -189,7 +186,7 @@ def test_vector_condition_and_its_null():
     cfg = dataclasses.replace(
         CFG, conditions=(INSTRUMENT, Condition(name="clap", kind=VECTOR, size=5))
     )
-    params = init(cfg)
+    params = random_params(cfg)
     clap = np.random.default_rng(0).normal(size=(2, 5)).astype(np.float32)
     got = stemgen.embed_conditions(
         params,
@@ -249,7 +246,7 @@ def test_padding_is_never_heard(params):
 
 def test_joint_model_has_context_heads_counted_apart():
     cfg = dataclasses.replace(CFG, joint=True)
-    params = init(cfg)
+    params = random_params(cfg)
     counts = flops.parameter_counts(cfg)
     assert counts["context_head"] == counts["head"] == 3 * 16 * 10
     args = dict(
@@ -260,8 +257,12 @@ def test_joint_model_has_context_heads_counted_apart():
         ),
         level=0,
     )
-    target, context = jax.jit(lambda p: stemgen.apply_joint(p, cfg, **args))(params)
-    alone = jax.jit(lambda p: stemgen.apply_level(p, cfg, **args))(params)
+    (target, context), alone = jax.jit(
+        lambda p: (
+            stemgen.apply_joint(p, cfg, **args),
+            stemgen.apply_level(p, cfg, **args),
+        )
+    )(params)
     np.testing.assert_allclose(target, alone, rtol=1e-5, atol=1e-6)  # fused otherwise
     assert context.shape == target.shape
     assert np.abs(np.asarray(context - target)).max() > 1e-3
@@ -269,7 +270,7 @@ def test_joint_model_has_context_heads_counted_apart():
 
 def test_shared_tables():
     cfg = dataclasses.replace(CFG, shared_embeddings=True)
-    params = init(cfg)
+    params = random_params(cfg)
     assert "context_embed" not in params
     got = stemgen.embed_context(params, cfg, jnp.array(codes(1)))
     table = np.asarray(params["target_embed"]["embedding"])
@@ -277,10 +278,16 @@ def test_shared_tables():
     np.testing.assert_allclose(got, rows, rtol=1e-6, atol=1e-6)
 
 
-def test_first_loss_is_that_of_guessing(params):
-    logits = logits_of(params)
-    log_probs = jax.nn.log_softmax(logits)
+def test_first_loss_is_that_of_guessing():
+    params = stemgen.init(jax.random.key(0), CFG)
+    assert all(leaf.dtype == jnp.float32 for leaf in jax.tree.leaves(params))
+    log_probs = jax.nn.log_softmax(logits_of(params))
     assert abs(-float(log_probs.mean()) - math.log(V)) < 0.02
+    streams = [params[f"{s}_embed"]["embedding"] for s in ("context", "target")]
+    streams.append(params["condition_embed_instrument"]["embedding"])
+    variance = [float(x.var()) for x in streams]
+    # Q rows and a condition add up to one; 152 entries: standard error 12 %
+    np.testing.assert_allclose(variance, 1 / (Q + 1), rtol=0.5)
 
 
 def test_eight_devices_equal_one():

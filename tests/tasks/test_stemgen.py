@@ -14,10 +14,11 @@ from stemjax.codec import functional as codec
 from stemjax.config.codec import CodecConfig
 from stemjax.config.model import StemGenConfig, StemGenObjective, TransformerConfig
 from stemjax.config.presets import CODEC_TINY, STEMGEN_TINY, fit_to_codec
+from stemjax.config.train import PairConfig
 from stemjax.models import stemgen
 from stemjax.tasks import stemgen as tasks
 from stemjax.tasks.code_sums import DROP_PATTERNS, bucket, codes_in_use, pattern
-from tests.models.oracle import listener
+from tests.models.oracle import listener, random_params
 
 Q, V, T = 2, 8, 10
 CODEC = CodecConfig(num_codebooks=Q, codebook_size=V)
@@ -68,13 +69,8 @@ def jitted(name, **objective):
     return jax.jit(lambda params, batch, key: function(params, {}, {}, batch, key))
 
 
-@functools.cache
-def params_of(model=MODEL):
-    return jax.jit(lambda key: stemgen.init(key, model))(jax.random.key(0))
-
-
 def test_a_model_that_cannot_tell_codes_apart_has_the_loss_of_guessing():
-    params = params_of() | {"heads": {"kernel": jnp.zeros((Q, 32, V))}}
+    params = random_params(MODEL) | {"heads": {"kernel": jnp.zeros((Q, 32, V))}}
     loss, out = jitted("loss")(params, batch_of(0), jax.random.key(0))
     np.testing.assert_allclose(loss, math.log(V), rtol=1e-6)
     assert out.stats == ()
@@ -105,7 +101,7 @@ def test_a_dropped_context_is_not_heard():
 def test_groups_share_out_the_hidden_tokens():
     many = jax.vmap(
         lambda key: task(context_dropout=0.5, condition_dropout=0.25).loss(
-            params_of(), {}, {}, batch_of(0), key
+            random_params(MODEL), {}, {}, batch_of(0), key
         )[1]
     )
     sums = jax.jit(many)(jax.random.split(jax.random.key(0), 200)).sums
@@ -129,7 +125,7 @@ def test_groups_share_out_the_hidden_tokens():
 
 def test_loss_is_the_mean_over_hidden_tokens_of_the_drawn_level():
     """A slow twin, token by token, from the same keys."""
-    params, batch, key = params_of(), batch_of(3, 4), jax.random.key(5)
+    params, batch, key = random_params(MODEL), batch_of(3, 4), jax.random.key(5)
     loss, _ = jitted("loss", context_dropout=0.0, condition_dropout=0.0)(
         params, batch, key
     )
@@ -172,7 +168,7 @@ def test_loss_is_the_mean_over_hidden_tokens_of_the_drawn_level():
 
 def test_joint_loss_covers_both_streams_and_needs_no_context_it_dropped():
     model = dataclasses.replace(MODEL, joint=True)
-    params = params_of(model)
+    params = random_params(model)
 
     def of(**objective):
         joint = tasks.make(run_of(model, **objective), CODEC, batches_are_tokens=True)
@@ -190,12 +186,12 @@ def test_joint_loss_covers_both_streams_and_needs_no_context_it_dropped():
 
 def test_evaluation_ignores_padding_order_and_key():
     batch = evaluation(batch_of(1), batch_of(2)["context_codes"])
-    sums = jitted("eval_sums")(params_of(), batch, jax.random.key(0))
+    sums = jitted("eval_sums")(random_params(MODEL), batch, jax.random.key(0))
     turned = {k: v[::-1] for k, v in batch.items()}
     noise = evaluation(batch_of(9), batch_of(8)["context_codes"])
     noise["is_valid"] = np.zeros(6, bool)
     padded = {k: np.concatenate([turned[k], noise[k]]) for k in batch}
-    again = jitted("eval_sums")(params_of(), padded, jax.random.key(1))
+    again = jitted("eval_sums")(random_params(MODEL), padded, jax.random.key(1))
     assert set(sums) == set(again)
     for name, (value, count) in sums.items():
         np.testing.assert_array_equal(count, again[name][1], err_msg=name)
@@ -220,7 +216,10 @@ def test_evaluation_of_a_listener():
 
 def test_evaluation_without_another_song_has_no_gain():
     sums = jax.eval_shape(
-        jitted("eval_sums"), params_of(), evaluation(batch_of(1)), jax.random.key(0)
+        jitted("eval_sums"),
+        random_params(MODEL),
+        evaluation(batch_of(1)),
+        jax.random.key(0),
     )
     assert not any("context_gain" in name for name in sums)
     assert {"loss", "accuracy", "codes_in_use/level_2", "loss/ratio_4"} <= set(sums)
@@ -241,9 +240,16 @@ def test_buckets_and_patterns_by_hand():
 
 
 def test_audio_batches_are_the_tokens_of_the_frozen_codec():
-    config = CODEC_TINY.model
+    config = CodecConfig(
+        num_filters=2,
+        upsampling_ratios=(4, 2),
+        num_lstm_layers=1,
+        hidden_size=4,
+        num_codebooks=Q,
+        codebook_size=V,
+    )
     run = dataclasses.replace(
-        STEMGEN_TINY, model=fit_to_codec(STEMGEN_TINY.model, config)
+        run_of(fit_to_codec(MODEL, config)), pairs=PairConfig(crop_seconds=0.01)
     )
     params, codebooks = jax.jit(lambda k: codec.init(k, config))(jax.random.key(0))
     frozen = {"params": params, "codebooks": codebooks}
@@ -263,7 +269,7 @@ def test_audio_batches_are_the_tokens_of_the_frozen_codec():
     assert {k: v.shape for k, v in dummy.items()} == {
         k: v.shape for k, v in tokens.items()
     }
-    model, key = params_of(run.model), jax.random.key(2)
+    model, key = random_params(run.model), jax.random.key(2)
     a, _ = jax.jit(of_audio.loss)(model, {}, frozen, batch, key)
     b, _ = jax.jit(of_tokens.loss)(model, {}, {}, tokens, key)
     # nearest codes may flip on a tie when a batch of four is encoded as two of two
@@ -292,7 +298,7 @@ def test_tiny_overfits_one_batch():
     batch = tiny.dummy_batch(run.batch_size)
     for name in ("context_codes", "target_codes"):
         batch[name] = rng.integers(0, 512, batch[name].shape).astype(np.uint16)
-    params = params_of(run.model)
+    params = jax.jit(lambda key: stemgen.init(key, run.model))(jax.random.key(0))
     tx = optax.adam(run.optim.peak_lr)
 
     def step(state, i):
