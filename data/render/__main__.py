@@ -10,6 +10,7 @@ from typing import NoReturn
 from data.errors import DataError
 from data.render.jobs import Limits, Recipe, Report, Source, SynthChoice, render_all
 from data.render.soundfont import INSTALL, default_soundfont, has_tinysoundfont
+from data.render.vary import Variation
 
 _OMIT = "omit"
 _COLUMNS = ("title", "composer", "split")  # go into metadata.yaml
@@ -28,6 +29,12 @@ class RenderArgs:
     """Folder of MIDI files to render instead of composing."""
     splits: Path | None = None
     """With --midi: table `file,title,composer,split`, as data/splits/freedoom.csv."""
+    split: str | None = None
+    """With --splits: render the songs of this split alone."""
+    transpose: int = 0
+    """With --midi: semitones up (drums stay), for more keys from the same songs."""
+    tempo: float = 1.0
+    """With --midi: speed factor; 1.1 plays 10 % faster."""
     max_seconds: float = 0.0
     """With --midi: cut songs after this many seconds; 0: whole songs."""
     songs: int = 20
@@ -56,6 +63,11 @@ class RenderArgs:
             if getattr(self, name) < least:
                 flag = "--" + name.replace("_", "-")
                 raise DataError(f"{flag} must be {least} or more")
+        if abs(self.transpose) > 12 or not 0.5 <= self.tempo <= 2:
+            raise DataError(
+                "--transpose must be -12 to 12 and --tempo 0.5 to 2, got"
+                f" {self.transpose}, {self.tempo}"
+            )
         if self.max_seconds < 0 or self.seconds < 1 or self.seed < 0:
             raise DataError(
                 "--max-seconds and --seed must not be negative and --seconds must be 1"
@@ -75,10 +87,12 @@ def composed_sources(args: RenderArgs) -> list[Source]:
     ]
 
 
-def midi_sources(
-    folder: Path, splits: Path | None, first_track: int = 1
-) -> tuple[list[Source], list[str]]:
-    """Songs of a folder in order of name, and the names that `splits` omits."""
+def midi_sources(args: RenderArgs) -> tuple[list[Source], list[str]]:
+    """Songs of a folder in order of name, and the names that `splits` omits.
+
+    A song keeps its number whatever is left out.
+    """
+    folder = args.midi
     if not folder.is_dir():
         raise DataError(f"--midi {folder} is no folder: check the path")
     paths = sorted(
@@ -86,15 +100,22 @@ def midi_sources(
     )
     if not paths:
         raise DataError(f"no .mid file in {folder}: check --midi")
-    table = read_splits(splits) if splits else {}
+    table = read_splits(args.splits) if args.splits else {}
+    variation = Variation(args.transpose, args.tempo)
     sources, omitted = [], []
-    for number, path in enumerate(paths, start=first_track):
+    for number, path in enumerate(paths, start=args.first_track):
         row = table.get(path.name, {})
         if row.get("split") == _OMIT:
             omitted.append(path.name)
             continue
+        if args.split and row.get("split") != args.split:
+            continue
         about = {key: row[key] for key in _COLUMNS if row.get(key)}
-        sources.append(Source(f"Track{number:05d}", path, about))
+        sources.append(Source(f"Track{number:05d}", path, about, variation))
+    if not sources:
+        raise DataError(
+            f"no song of {folder} is in split {args.split!r}: check --split"
+        )
     return sources, omitted
 
 
@@ -131,7 +152,7 @@ def run(args: RenderArgs) -> list[Report]:
     if args.midi is None:
         sources = composed_sources(args)
     else:
-        sources, omitted = midi_sources(args.midi, args.splits, args.first_track)
+        sources, omitted = midi_sources(args)
     choice = choose_synth(args.sf2)
     limits = Limits(args.max_seconds, args.min_notes)
     workers = min(args.workers, len(sources))

@@ -19,6 +19,7 @@ from data.render.events import Event, last_note, stems_of
 from data.render.levels import level_stems
 from data.render.midi import midi_bytes, read_midi
 from data.render.slakh import metadata, name_of, write_song
+from data.render.vary import AS_WRITTEN, Variation, vary
 
 SAMPLE_RATE = 32_000
 _TAIL_SECONDS = 3.0  # after the last note, for its decay
@@ -76,6 +77,7 @@ class Source:
     track: str  # TrackXXXXX
     origin: Path | Recipe
     about: dict[str, str]  # metadata of a MIDI file: title, composer, split
+    variation: Variation = AS_WRITTEN  # of a MIDI file
 
 
 class Report(NamedTuple):
@@ -134,12 +136,15 @@ def _load(source: Source, limits: Limits) -> _Song:
             "chord_loop": song.loop_name,
         }
     else:
-        events = read_midi(source.origin)
+        events = vary(read_midi(source.origin), source.variation)
         seconds = last_note(events) + _TAIL_SECONDS
         if limits.max_seconds:
             seconds = min(seconds, limits.max_seconds)
         content = source.origin.read_bytes()
         about = {**source.about, "source_midi": source.origin.name}
+        if source.variation != AS_WRITTEN:
+            about |= dataclasses.asdict(source.variation)
+            content += repr(source.variation).encode()  # a song of its own
     # Slakh's UUID is the MD5 of the MIDI file; it names songs, it protects nothing.
     about["UUID"] = hashlib.md5(content, usedforsecurity=False).hexdigest()
     about["rendered_seconds"] = seconds

@@ -65,13 +65,15 @@ def test_the_random_codec_uses_many_codes_and_is_reproducible(small):
 )
 def test_padding_to_a_bucket_changes_nothing(changes):
     codec = stemjax.codec.random(dataclasses.replace(SMALL, **changes), 0)
-    for samples in (3_200, 3_217, 417):
+    exact_encode = jax.jit(functional.encode, static_argnums=1)
+    exact_decode = jax.jit(functional.decode, static_argnums=1)
+    for samples in (3_217, 417):
         x = audio(samples)
-        exact = functional.encode(codec.variables, codec.config, x)
+        exact = exact_encode(codec.variables, codec.config, x)
         codes = codec.encode(x)
         assert codes.shape == (2, 2, -(-samples // 32))
         np.testing.assert_array_equal(codes, exact)
-        decoded = functional.decode(codec.variables, codec.config, exact)
+        decoded = exact_decode(codec.variables, codec.config, exact)
         # the same sums in another blocking
         np.testing.assert_allclose(codec.decode(codes), decoded, atol=1e-5)
 

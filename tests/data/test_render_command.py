@@ -115,7 +115,8 @@ def test_two_processes_write_what_one_writes(tmp_path):
 
 def test_a_songs_number_is_its_place_in_the_folder(tmp_path):
     write_songs(tmp_path / "midi")
-    sources, omitted = midi_sources(tmp_path / "midi", None)
+    args = RenderArgs(out=tmp_path, midi=tmp_path / "midi")
+    sources, omitted = midi_sources(args)
     assert [(s.track, s.origin.name) for s in sources][3:] == [
         ("Track00004", "d.mid"),
         ("Track00005", "e_dummy.mid"),
