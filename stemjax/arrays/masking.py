@@ -8,6 +8,18 @@ import jax
 import jax.numpy as jnp
 
 
+def draw_levels(
+    key: jax.Array, batch_size: int, num_levels: int, decay: float = 1.0
+) -> jax.Array:
+    """The level each example trains, 0 the coarsest. [B] int32.
+
+    decay: odds of a level against the one before it; 1: all alike.
+    """
+    # Assumption A1
+    logits = jnp.log(decay) * jnp.arange(num_levels)
+    return jax.random.categorical(key, logits, shape=(batch_size,)).astype(jnp.int32)
+
+
 def mask_ratio(key: jax.Array) -> jax.Array:
     """Share of frames to hide: cos(pi u / 2), u uniform in [0, 1). [] float32."""
     # Assumption A2

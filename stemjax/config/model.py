@@ -80,5 +80,6 @@ class StemGenObjective:
 
     context_dropout: float = 0.1  # A16
     condition_dropout: float = 0.1  # each condition, independently
+    level_decay: float = 1.0  # odds of training a level against the one before (A1)
     keep_prefix: bool = False  # SoundStorm's unmasked prefix (A3)
     codebook_init: bool = False  # embeddings start from the codec's codebooks (A25)

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stemjax.arrays.masking import level_mask, mask_ratio
+from stemjax.arrays.masking import draw_levels, level_mask, mask_ratio
 from stemjax.codec import functional as codec
 from stemjax.config.codec import CodecConfig
 from stemjax.config.model import ConditionKind, StemGenConfig
@@ -147,8 +147,7 @@ def _loss(params, run: StemGenRun, context, target, conditions, key):
     cfg, objective = run.model, run.objective
     B, Q, T = target.shape
     k_level, k_ratio, k_mask, k_drop, k_context = jax.random.split(key, 5)
-    # Assumption A1: uniform, per example
-    level = jax.random.randint(k_level, (B,), 0, Q)
+    level = draw_levels(k_level, B, Q, objective.level_decay)
     ratio = jax.vmap(mask_ratio)(jax.random.split(k_ratio, B))
     draw = functools.partial(
         draw_masks, cfg=cfg, num_frames=T, keep_prefix=objective.keep_prefix

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from stemjax.arrays.masking import level_mask, mask_count, mask_ratio
+from stemjax.arrays.masking import draw_levels, level_mask, mask_count, mask_ratio
 
 
 def draw(seed, level, ratio, *, levels=4, frames=40, **options):
@@ -109,3 +109,15 @@ def test_ratio_is_the_cosine_of_a_uniform():
     distance = np.abs(expected - (np.arange(n) + 0.5) / n).max()
     assert distance < 1.95 / np.sqrt(n)  # Kolmogorov-Smirnov at 0.1 %
     np.testing.assert_allclose(ratios.mean(), 2 / np.pi, atol=0.01)
+
+
+@pytest.mark.parametrize(
+    "decay, shares",
+    [(1.0, (0.25, 0.25, 0.25, 0.25)), (0.5, (8 / 15, 4 / 15, 2 / 15, 1 / 15))],
+)
+def test_levels_are_drawn_at_their_odds(decay, shares):
+    n = 20_000
+    levels = np.asarray(draw_levels(jax.random.key(0), n, 4, decay))
+    found = np.bincount(levels, minlength=4) / n
+    # standard error of a share: at most 0.0035
+    np.testing.assert_allclose(found, shares, atol=0.015)

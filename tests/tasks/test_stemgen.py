@@ -10,6 +10,7 @@ import numpy as np
 import optax
 import pytest
 
+from stemjax.arrays.masking import draw_levels
 from stemjax.codec import functional as codec
 from stemjax.config.codec import CodecConfig
 from stemjax.config.model import StemGenConfig, StemGenObjective, TransformerConfig
@@ -130,7 +131,7 @@ def test_loss_is_the_mean_over_hidden_tokens_of_the_drawn_level():
         params, batch, key
     )
     k_level, k_ratio, k_mask, _, _ = jax.random.split(key, 5)
-    levels = jax.random.randint(k_level, (4,), 0, Q)
+    levels = draw_levels(k_level, 4, Q)
     nats, count = 0.0, 0
 
     @functools.partial(jax.jit, static_argnums=3)
