@@ -66,6 +66,36 @@ class IndexTable:
     stem_rms_db: np.ndarray
 
 
+def load_manifest(path: Path, kind: str, version: int, *, make: str) -> dict[str, Any]:
+    """The manifest at `path`, if it is of this kind and format.
+
+    make: the command that makes such a folder.
+
+    Raises:
+      DataError: no manifest, not JSON, of another kind or format.
+    """
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except OSError:
+        raise DataError(
+            f"{path.parent} holds no {path.name}: make the folder with `{make}`; begun,"
+            " the same command goes on where it stopped"
+        ) from None
+    except ValueError as error:
+        raise DataError(
+            f"{path} is not JSON ({error}): make the folder again with `{make}`"
+        ) from None
+    found = manifest.get("kind") if isinstance(manifest, dict) else None
+    if found != kind:
+        raise DataError(f"{path} is of kind {found!r}, not {kind!r}: give another DIR")
+    if manifest.get("format") != version:
+        raise DataError(
+            f"{path} has format {manifest.get('format')!r}, this version reads"
+            f" {version}: make the folder again with `{make}`"
+        )
+    return manifest
+
+
 def read_manifest(folder: Path) -> dict[str, Any]:
     """Read and check the manifest of a prepared folder.
 
@@ -73,23 +103,9 @@ def read_manifest(folder: Path) -> dict[str, Any]:
       DataError: no manifest, another kind or format, or a shard that is missing.
     """
     path = folder / MANIFEST
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-    except OSError:
-        raise DataError(
-            f"{folder} holds no {MANIFEST}: make the folder with"
-            " `python -m data.prepare --input SONGS --out DIR`"
-        ) from None
-    except ValueError as error:
-        raise DataError(f"{path} is not JSON ({error}): prepare again") from None
-    if not isinstance(manifest, dict) or manifest.get("kind") != KIND:
-        kind = manifest.get("kind") if isinstance(manifest, dict) else None
-        raise DataError(f"{path} is of kind {kind!r}, not {KIND!r}: give another DIR")
-    if manifest.get("format") != FORMAT:
-        raise DataError(
-            f"{path} has format {manifest.get('format')!r}, this version reads"
-            f" {FORMAT}: prepare the songs again"
-        )
+    manifest = load_manifest(
+        path, KIND, FORMAT, make="python -m data.prepare --input SONGS --out DIR"
+    )
     for name, value in _FIXED.items():
         if manifest.get(name) != value:
             raise DataError(f"{path}: {name} must be {value}, is {manifest.get(name)}")

@@ -28,7 +28,6 @@ every step (StemGen, sec. 3).  `data.token_writer` fills a store.  Format 1, a f
 
 import functools
 import hashlib
-import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,7 +40,7 @@ from data.draw import nothing_to_draw
 from data.errors import DataError
 from data.examples import PairKind, evaluation_batches, training_row
 from data.layouts.song import SPLITS
-from data.manifest import MANIFEST
+from data.manifest import MANIFEST, load_manifest
 from data.mixture import Mixture, Pool
 from data.token_draw import (
     TokenDraw,
@@ -138,24 +137,9 @@ def open_tokens(folder: str | os.PathLike) -> TokenStore:
 
 def read_manifest(folder: Path) -> dict[str, Any]:
     """Read and check the manifest of a store."""
-    path = folder / MANIFEST
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-    except OSError:
-        raise DataError(
-            f"{folder} holds no {MANIFEST}: fill the store with"
-            " `python train.py tokens`; the same command goes on where it stopped"
-        ) from None
-    except ValueError as error:
-        raise DataError(f"{path} is not JSON ({error}): fill it again") from None
-    if not isinstance(manifest, dict) or manifest.get("kind") != KIND:
-        kind = manifest.get("kind") if isinstance(manifest, dict) else None
-        raise DataError(f"{path} is of kind {kind!r}, not {KIND!r}: give another DIR")
-    if manifest.get("format") != FORMAT:
-        raise DataError(
-            f"{path} has format {manifest.get('format')!r}, this version reads"
-            f" {FORMAT}: fill the store again"
-        )
+    manifest = load_manifest(
+        folder / MANIFEST, KIND, FORMAT, make="python train.py tokens"
+    )
     for name, file in manifest["files"].items():
         path = folder / name
         if not path.is_file():

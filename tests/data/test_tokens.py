@@ -214,7 +214,7 @@ def test_filling_goes_on_where_it_stopped(songs, store, tmp_path):
     folder = tmp_path / "t"
     with pytest.raises(Killed):
         writer(folder, songs).fill(until(2), batch_size=BATCH)
-    with pytest.raises(DataError, match="holds no manifest.json: fill the store"):
+    with pytest.raises(DataError, match="holds no manifest.json: make the folder with"):
         open_tokens(folder)
     seen = []
     made = writer(folder, songs)
