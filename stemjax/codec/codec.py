@@ -31,8 +31,8 @@ from stemjax.io.release import (
 )
 from stemjax.io.weights import sha256_of
 
-WHOLE_SECONDS = 60  # longer audio goes through in chunks
-CHUNK_SECONDS = 20
+CACHE_BYTES = 8 << 20  # of a CPU's cache, for a chunk at the sample rate
+ACCELERATOR_SECONDS = 20  # of a chunk there
 NO_CARD = "# {name}\n\nA codec of stemjax; kept for the models that speak its tokens.\n"
 
 
@@ -44,6 +44,18 @@ def _encode(variables, cfg, audio, length):
 @functools.partial(jax.jit, static_argnames="cfg")
 def _decode(variables, cfg, codes, length):
     return functional.decode(variables, cfg, codes, length)
+
+
+def chunk_frames(cfg: CodecConfig, batch_size: int) -> int:
+    """Frames of a chunk; longer audio goes through in chunks.
+
+    A CPU is fastest with what fits its cache, an accelerator with few large programs.
+    """
+    second = round(cfg.frame_rate)
+    if jax.default_backend() != "cpu":
+        return ACCELERATOR_SECONDS * second
+    fitting = CACHE_BYTES // (4 * batch_size * cfg.hop * cfg.num_filters)
+    return max(second // 2, fitting // second * second)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,8 +73,8 @@ class Codec:
     def encode(self, audio: Any) -> np.ndarray:
         """Audio [B, N] float32 in -1..1 at `config.sample_rate` to codes [B, Q, T].
 
-        T = ceil(N / hop), int32.  Compiles once per batch size and second of length:
-        padding up to it changes no code.
+        T = ceil(N / hop), int32.  Compiles once per batch size, and per second of
+        length up to `chunk_frames`; neither padding nor chunks change a code.
 
         Raises:
           ValueError: another shape, or no samples.
@@ -72,9 +84,10 @@ class Codec:
             raise ValueError(f"audio is {audio.shape}, not [B, N] with N >= 1")
         samples = audio.shape[1]
         frames = cfg.frames(samples)
-        if frames > WHOLE_SECONDS * cfg.frame_rate:
-            chunk = round(CHUNK_SECONDS * cfg.frame_rate)
-            return long_audio.encode(self.variables, cfg, audio, chunk_frames=chunk)
+        chunk = chunk_frames(cfg, len(audio))
+        if frames > chunk:
+            laid, codebooks = self._laid["encoder"], self.variables["codebooks"]
+            return long_audio.encode(laid, codebooks, cfg, audio, chunk=chunk)
         if frames <= long_audio.widest_padding(cfg):
             return np.asarray(_encode(self.variables, cfg, audio, None))
         padded = _pad_last(audio, self._bucket(frames) * cfg.hop)
@@ -98,14 +111,19 @@ class Codec:
                 f" 0..{cfg.codebook_size - 1}"
             )
         codes, frames = codes.astype(np.int32), codes.shape[2]
-        if frames > WHOLE_SECONDS * cfg.frame_rate:
-            chunk = round(CHUNK_SECONDS * cfg.frame_rate)
-            return long_audio.decode(self.variables, cfg, codes, chunk_frames=chunk)
+        chunk = chunk_frames(cfg, len(codes))
+        if frames > chunk:
+            laid, codebooks = self._laid["decoder"], self.variables["codebooks"]
+            return long_audio.decode(laid, codebooks, cfg, codes, chunk=chunk)
         if frames <= long_audio.widest_padding(cfg):
             return np.asarray(_decode(self.variables, cfg, codes, None))
         padded = _pad_last(codes, self._bucket(frames))
         audio = _decode(self.variables, cfg, padded, np.int32(frames))
         return np.asarray(audio)[:, : frames * cfg.hop]
+
+    @functools.cached_property
+    def _laid(self) -> Mapping[str, Any]:
+        return long_audio.lay_out(self.variables["params"])
 
     def _bucket(self, frames: int) -> int:
         second = max(1, round(self.config.frame_rate))

@@ -1,20 +1,23 @@
 """Audio of any length in chunks, with the codes of the whole signal (EnCodec).
 
-Every program runs on windows of one fixed shape.  Convolutions get a halo of frames
-around the chunk that is as wide as they can see; only the LSTM remembers further back,
-and its state goes from chunk to chunk.  Between the parts, arrays at the frame rate lie
-in the host's memory: [T, W] float32, 0.2 MB per second at the published size.
+Every program runs on windows of one fixed shape, so any length compiles the same few.
+Convolutions get a halo of frames around the chunk that is as wide as they can see; only
+the LSTM remembers further back, and its state goes from piece to piece.  On a CPU this
+is also the fast way: a chunk of 1 s stays in the cache (docs/performance.md).  Between
+the parts, arrays at the frame rate lie in the host's memory: [T, W] float32, 0.2 MB per
+second at the published size.  What needs no halo goes through in longer pieces, because
+each piece reads all the weights anew.
 """
 
 import functools
 import math
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 import jax
 import numpy as np
 
 from stemjax.codec import functional
+from stemjax.codec.functional import Tree
 from stemjax.codec.seanet import Decoder, Encoder
 from stemjax.config.codec import CodecConfig
 
@@ -29,26 +32,48 @@ def widest_padding(cfg: CodecConfig) -> int:
     return max(cfg.kernel_size, cfg.last_kernel_size, residual, 2)
 
 
-def halo_frames(cfg: CodecConfig) -> int:
-    """Frames on either side that the convolutions of one part can see, at most."""
+def frame_halo(cfg: CodecConfig) -> int:
+    """Frames on either side that a convolution at the frame rate sees, at most."""
+    return max(cfg.kernel_size, cfg.last_kernel_size) - 1
+
+
+def sample_halo(cfg: CodecConfig) -> int:
+    """Frames on either side that `Encoder.front` and `Decoder.tail` see, at most.
+
+    The sum of what each convolution sees, kernel less stride, in samples of the signal;
+    of the transposed ones a step of their input.
+    """
     dilations = [cfg.dilation_growth_rate**j for j in range(cfg.num_residual_layers)]
     residual = (cfg.residual_kernel_size - 1) * sum(dilations)
-    rate, samples = 1, cfg.kernel_size + cfg.last_kernel_size  # at the sample rate
+    rate, samples = 1, frame_halo(cfg)  # the same kernels at the sample rate
     for ratio in reversed(cfg.upsampling_ratios):
-        samples += rate * (residual + 2 * ratio)
+        samples += rate * (residual + ratio)
         rate *= ratio
-    return math.ceil(samples / cfg.hop) + widest_padding(cfg) + 1
+    return math.ceil(samples / cfg.hop)
+
+
+def _reverse_kernels(params):
+    return jax.tree.map(lambda x: x.transpose() if x.ndim == 3 else x, params)
+
+
+lay_out = jax.jit(_reverse_kernels)
+"""Parameters as `encode` and `decode` take them: kernels [O, I, K] lie as [K, I, O].
+
+Products want them so; a short chunk would spend half of its time turning them.
+"""
 
 
 @functools.partial(jax.jit, static_argnames=("cfg", "kind", "part"))
-def _windowed(params, cfg, kind, part, window, length):
+def _windowed(laid, cfg, kind, part, window, length):
+    params = _reverse_kernels(laid)  # back again: XLA cancels the two
     with jax.default_matmul_precision("highest"):  # as in functional.encode
         return kind(cfg).apply({"params": params}, window, length, method=part)
 
 
 @functools.partial(jax.jit, static_argnames=("cfg", "kind"))
-def _recur(params, cfg, kind, x, carry):
+def _recur(laid, cfg, kind, x, carry):
     with jax.default_matmul_precision("highest"):
+        params = _reverse_kernels(laid)
         return kind(cfg).apply({"params": params}, x, carry, method="recur")
 
 
@@ -58,7 +83,9 @@ def _quantize(codebooks, latents):
         return functional.quantize(codebooks, latents)
 
 
-_dequantize = jax.jit(functional.dequantize)
+@jax.jit
+def _dequantize(codebooks, codes):  # [B, T, Q]
+    return functional.dequantize(codebooks, codes.swapaxes(1, 2))
 
 
 def _in_windows(
@@ -66,6 +93,7 @@ def _in_windows(
 ) -> Iterator[np.ndarray]:
     """Run on windows of [B, N, ...] and give each chunk's share of the output.
 
+    run: (window, its length or None where the signal goes on past it) -> array.
     step_in, step_out: samples of input and of output per frame.  The last chunk is
     filled up to `chunk` frames with what means nothing.
     """
@@ -74,56 +102,78 @@ def _in_windows(
     for first in range(0, -(-samples // step_in), chunk):
         start = max(0, first - halo)
         window = signal[:, start * step_in : start * step_in + width]
-        length = window.shape[1]
-        fill = [(0, 0)] * signal.ndim
-        fill[1] = (0, width - length)
-        y = run(np.pad(window, fill), np.int32(length))
+        if start * step_in + width < samples:
+            y = run(window, None)
+        else:  # padding inside the window costs a program of its own
+            length = window.shape[1]
+            fill = [(0, 0)] * signal.ndim
+            fill[1] = (0, width - length)
+            y = run(np.pad(window, fill), np.int32(length))
         begin = (first - start) * step_out
         yield y[:, begin : begin + chunk * step_out]
 
 
-def _through(part_params, cfg, kind, signal, chunk_frames, step_in):
-    """`front` and `recur` over a whole signal: [B, T, W], the last chunk filled up."""
-    front = functools.partial(_windowed, part_params, cfg, kind, "front")
-    carry, outputs = None, []
-    for x in _in_windows(front, signal, chunk_frames, halo_frames(cfg), step_in, 1):
-        y, carry = _recur(part_params, cfg, kind, x, carry)
-        outputs.append(np.asarray(y))
-    return np.concatenate(outputs, axis=1)
+def _through(laid, cfg, kind, signal, chunk, halo, step_in):
+    """`front` and `recur` over a whole signal: [B, T, W]."""
+    front = functools.partial(_windowed, laid, cfg, kind, "front")
+    parts = _in_windows(front, signal, chunk, halo, step_in, 1)
+    x = np.concatenate([np.asarray(part) for part in parts], axis=1)
+    x = x[:, : -(-signal.shape[1] // step_in)]
+    carry = None
+
+    def recur(piece):
+        nonlocal carry
+        y, carry = _recur(laid, cfg, kind, piece, carry)
+        return y
+
+    second = round(cfg.frame_rate)
+    return np.concatenate(_in_pieces(recur, x, second), axis=1)[:, : x.shape[1]]
+
+
+def _in_pieces(run, signal: np.ndarray, second: int) -> list[np.ndarray]:
+    """Run on [B, T, ...] in pieces of 20, 5 and 1 s, the last one filled up with zeros."""
+    outputs, start, frames = [], 0, signal.shape[1]
+    for size in (20 * second, 5 * second, second):
+        while frames - start >= size or (size == second and start < frames):
+            piece = signal[:, start : start + size]
+            fill = [(0, 0)] * signal.ndim
+            fill[1] = (0, size - piece.shape[1])
+            outputs.append(np.asarray(run(np.pad(piece, fill))))
+            start += size
+    return outputs
 
 
 def encode(
-    variables: Mapping[str, Any],
-    cfg: CodecConfig,
-    audio: np.ndarray,
-    *,
-    chunk_frames: int,
+    laid: Tree, codebooks: Tree, cfg: CodecConfig, audio: np.ndarray, *, chunk: int
 ) -> np.ndarray:
-    """Audio [B, N] to codes [B, Q, ceil(N / hop)] int32, `chunk_frames` at a time."""
-    params, frames = variables["params"]["encoder"], cfg.frames(audio.shape[1])
-    x = _through(params, cfg, Encoder, audio, chunk_frames, cfg.hop)[:, :frames]
-    tail = functools.partial(_windowed, params, cfg, Encoder, "tail")
-    codes = [
-        np.asarray(_quantize(variables["codebooks"], z))
-        for z in _in_windows(tail, x, chunk_frames, halo_frames(cfg), 1, 1)
-    ]
-    return np.concatenate(codes, axis=2)[:, :, :frames]
+    """Audio [B, N] to codes [B, Q, ceil(N / hop)] int32, `chunk` frames at a time.
+
+    laid: `lay_out` of the encoder's parameters.
+    """
+    x = _through(laid, cfg, Encoder, audio, chunk, sample_halo(cfg), cfg.hop)
+    tail = functools.partial(_windowed, laid, cfg, Encoder, "tail")
+    parts = _in_windows(tail, x, chunk, frame_halo(cfg), 1, 1)
+    latents = np.concatenate([np.asarray(part) for part in parts], axis=1)
+    latents = latents[:, : x.shape[1]]
+    quantize = functools.partial(_quantize, codebooks)
+    codes = _in_pieces(quantize, latents, round(cfg.frame_rate))
+    return np.concatenate(codes, axis=2)[:, :, : x.shape[1]]
 
 
 def decode(
-    variables: Mapping[str, Any],
-    cfg: CodecConfig,
-    codes: np.ndarray,
-    *,
-    chunk_frames: int,
+    laid: Tree, codebooks: Tree, cfg: CodecConfig, codes: np.ndarray, *, chunk: int
 ) -> np.ndarray:
-    """Codes [B, Q, T] to audio [B, T * hop], `chunk_frames` at a time."""
-    params, frames = variables["params"]["decoder"], codes.shape[2]
-    latents = np.asarray(_dequantize(variables["codebooks"], codes))
-    x = _through(params, cfg, Decoder, latents, chunk_frames, 1)[:, :frames]
-    tail = functools.partial(_windowed, params, cfg, Decoder, "tail")
-    audio = [
-        np.asarray(y)
-        for y in _in_windows(tail, x, chunk_frames, halo_frames(cfg), 1, cfg.hop)
-    ]
-    return np.concatenate(audio, axis=1)[:, : frames * cfg.hop]
+    """Codes [B, Q, T] to audio [B, T * hop], `chunk` frames at a time.
+
+    laid: `lay_out` of the decoder's parameters.
+    """
+    frames, second = codes.shape[2], round(cfg.frame_rate)
+    dequantize = functools.partial(_dequantize, codebooks)
+    latents = np.concatenate(
+        _in_pieces(dequantize, codes.swapaxes(1, 2), second), axis=1
+    )
+    x = _through(laid, cfg, Decoder, latents[:, :frames], chunk, frame_halo(cfg), 1)
+    tail = functools.partial(_windowed, laid, cfg, Decoder, "tail")
+    parts = _in_windows(tail, x, chunk, sample_halo(cfg), 1, cfg.hop)
+    audio = np.concatenate([np.asarray(part) for part in parts], axis=1)
+    return audio[:, : frames * cfg.hop]

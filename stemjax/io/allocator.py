@@ -4,7 +4,7 @@ import ctypes
 import sys
 
 # glibc's malloc.h
-M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4
+M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX, M_ARENA_MAX = -1, -2, -4, -8
 TOP_PAD = 256 * 2**20  # bytes by which the heap grows
 
 
@@ -24,5 +24,10 @@ def keep_memory() -> bool:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError):
         return False  # musl and others
-    settings = ((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, -1), (M_TOP_PAD, TOP_PAD))
+    settings = (
+        (M_MMAP_MAX, 0),
+        (M_TRIM_THRESHOLD, -1),
+        (M_TOP_PAD, TOP_PAD),
+        (M_ARENA_MAX, 1),  # the arenas of threads are unmapped whatever the threshold
+    )
     return all([mallopt(name, value) for name, value in settings])

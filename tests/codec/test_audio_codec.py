@@ -9,6 +9,8 @@ import pytest
 
 import stemjax.codec
 from stemjax.codec import functional, long_audio, names
+from stemjax.codec.codec import chunk_frames
+from stemjax.codec.seanet import elu
 from stemjax.config.codec import CodecConfig, PadMode
 from stemjax.io.errors import UserError
 
@@ -23,6 +25,10 @@ SMALL = CodecConfig(
 )
 
 
+exact_encode = jax.jit(functional.encode, static_argnums=1)
+exact_decode = jax.jit(functional.decode, static_argnums=1)
+
+
 @pytest.fixture(scope="module")
 def small():
     return stemjax.codec.random(SMALL, 3)
@@ -31,8 +37,8 @@ def small():
 def remember(codec):
     """The codec with forget gates near 0.98, so that the LSTM's memory spans seconds."""
     params = jax.tree.map(np.array, dict(codec.variables["params"]))
-    for part, layer in (("encoder", "layers_10"), ("decoder", "layers_1")):
-        lstm = params[part][layer]["lstm"]
+    for part in ("encoder", "decoder"):
+        (lstm,) = [layer["lstm"] for layer in params[part].values() if "lstm" in layer]
         width = SMALL.num_filters * 8
         for name in ("bias_ih_l0", "bias_ih_l1"):
             lstm[name][width : 2 * width] += 4.0
@@ -65,8 +71,6 @@ def test_the_random_codec_uses_many_codes_and_is_reproducible(small):
 )
 def test_padding_to_a_bucket_changes_nothing(changes):
     codec = stemjax.codec.random(dataclasses.replace(SMALL, **changes), 0)
-    exact_encode = jax.jit(functional.encode, static_argnums=1)
-    exact_decode = jax.jit(functional.decode, static_argnums=1)
     for samples in (3_217, 417):
         x = audio(samples)
         exact = exact_encode(codec.variables, codec.config, x)
@@ -78,35 +82,69 @@ def test_padding_to_a_bucket_changes_nothing(changes):
         np.testing.assert_allclose(codec.decode(codes), decoded, atol=1e-5)
 
 
-def test_chunks_give_the_codes_of_the_whole_signal(small):
-    codec = remember(small)
-    x = audio(20 * 3_200 + 13)
-    whole = codec.encode(x)
-    assert all(len(np.unique(whole[:, q])) >= 24 for q in range(2))
-    heard = codec.decode(whole)
-    for seconds in (1, 7):
-        chunk = {"chunk_frames": seconds * 100}
-        codes = long_audio.encode(codec.variables, SMALL, x, **chunk)
-        np.testing.assert_array_equal(codes, whole)
-        decoded = long_audio.decode(codec.variables, SMALL, whole, **chunk)
-        np.testing.assert_allclose(decoded, heard, atol=1e-5)
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"use_causal_conv": True, "trim_right_ratio": 0.5},
+        {"pad_mode": PadMode.REPLICATE, "num_residual_layers": 2},
+    ],
+    ids=["published", "causal", "replicate"],
+)
+def test_chunks_give_the_codes_of_the_whole_signal(changes):
+    codec = remember(stemjax.codec.random(dataclasses.replace(SMALL, **changes), 0))
+    params, codebooks = codec.variables["params"], codec.variables["codebooks"]
+    laid = long_audio.lay_out(params)
+    for samples in (20 * 3_200 + 13, 14 * 3_200):  # the latter ends with a chunk
+        x = audio(samples)
+        whole = np.asarray(exact_encode(codec.variables, codec.config, x))
+        assert all(len(np.unique(whole[:, q])) >= 24 for q in range(2))
+        heard = exact_decode(codec.variables, codec.config, whole)
+        for seconds in (1, 7):
+            chunk = {"chunk": seconds * 100}
+            codes = long_audio.encode(
+                laid["encoder"], codebooks, codec.config, x, **chunk
+            )
+            np.testing.assert_array_equal(codes, whole)
+            decoded = long_audio.decode(
+                laid["decoder"], codebooks, codec.config, whole, **chunk
+            )
+            np.testing.assert_allclose(decoded, heard, atol=1e-5)
     # the test has teeth: the LSTM does remember further back than a chunk
     alone = codec.encode(x[:, 7 * 3_200 : 14 * 3_200])
     assert (alone[:, :, 10:600] != whole[:, :, 710:1300]).any()
 
 
-def test_over_a_minute_goes_in_chunks(small, monkeypatch):
+@pytest.mark.parametrize("name", ["sample_halo", "frame_halo"])
+def test_a_narrower_halo_would_show(small, name, monkeypatch):
+    monkeypatch.setattr(long_audio, name, lambda cfg: 0)
+    laid = long_audio.lay_out(small.variables["params"])
+    codebooks, x = small.variables["codebooks"], audio(4 * 3_200)
+    whole = exact_encode(small.variables, SMALL, x)
+    codes = long_audio.encode(laid["encoder"], codebooks, SMALL, x, chunk=100)
+    assert (codes != whole).any()
+
+
+def test_chunks_fit_the_cache_of_a_cpu():
+    # 8 MB over 640 samples x 64 channels x 4 bytes: 51 frames, so one second
+    assert chunk_frames(CodecConfig(), 1) == 50
+    assert chunk_frames(CodecConfig(), 8) == 25
+    assert chunk_frames(CodecConfig(num_filters=16), 1) == 200
+
+
+def test_audio_longer_than_a_chunk_goes_in_chunks(small, monkeypatch):
     x = audio(61 * 3_200, batch=1)
     asked = []
     run = long_audio.encode
     monkeypatch.setattr(
         long_audio,
         "encode",
-        lambda *args, **kw: asked.append(kw["chunk_frames"]) or run(*args, **kw),
+        lambda *args, **kw: asked.append(kw["chunk"]) or run(*args, **kw),
     )
+    monkeypatch.setattr("stemjax.codec.codec.CACHE_BYTES", 4 * 32 * 2 * 1_000)
     codes = small.encode(x)
-    assert asked == [2_000]
-    np.testing.assert_array_equal(codes, functional.encode(small.variables, SMALL, x))
+    assert asked == [1_000]
+    np.testing.assert_array_equal(codes, exact_encode(small.variables, SMALL, x))
     assert small.decode(codes).shape == x.shape
 
 
@@ -184,3 +222,12 @@ def test_every_parameter_gets_a_gradient():
     assert all(0.02 < float(d) < 5 for d in deviations)
     for path, gradient in jax.tree_util.tree_leaves_with_path(gradients):
         assert np.isfinite(gradient).all() and np.abs(gradient).max() > 0, path
+
+
+def test_elu_to_the_last_digits():
+    x = np.concatenate([-np.logspace(-9, 1.5, 500), [-0.25, -0.0, 0.0, 1e-6, 3.0]])
+    x = x.astype(np.float32)
+    exact = np.where(x > 0, x, np.expm1(x.astype(np.float64)))
+    np.testing.assert_allclose(elu(x), exact, rtol=3e-7)
+    slope = jax.vmap(jax.grad(elu))(jnp.array([-100.0, -1.0, -0.1, 0.0, 2.0]))
+    np.testing.assert_allclose(slope, np.exp([-100.0, -1, -0.1, 0, 0]), 1e-5, 1e-30)

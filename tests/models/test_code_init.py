@@ -15,27 +15,29 @@ CFG = StemGenConfig(
 )
 
 
-def test_neighbours_in_the_codebook_are_neighbours_in_the_model():
+def test_the_sum_over_levels_is_the_latent_half_whitened():
     params = stemgen.init(jax.random.key(0), CFG)
-    books = (
-        jax.random.normal(jax.random.key(1), (2, 32, 8))
-        * jnp.array([1, 0.1])[:, None, None]
-    )
+    scale = jnp.array([3.0, 2, 1, 1, 1, 1, 0.5, 0.1])
+    books = jax.random.normal(jax.random.key(1), (2, 32, 8)) * scale
+    books = books * jnp.array([1, 0.5])[:, None, None]
     made = start_from_codebooks(jax.random.key(2), params, books, CFG)
     target, context = (made[n]["embedding"] for n in ("target_embed", "context_embed"))
     np.testing.assert_array_equal(target[:, :32], context[:, :32])
-
-    def distances(rows):
-        return jnp.linalg.norm(rows[:, :, None] - rows[:, None], axis=-1)
-
-    # an orthogonal projection of 8 into 8 dimensions keeps distances, up to the scale
-    # that gives every level the variance 1 / (Q + 1); float32
-    before = distances(books)
-    after = distances(target[:, :32])
-    scale = after.sum(axis=(1, 2)) / before.sum(axis=(1, 2))
-    np.testing.assert_allclose(after, before * scale[:, None, None], atol=1e-4)
+    codes = np.random.default_rng(0).integers(0, 32, (2, 500))
+    stream = sum(np.asarray(target[q, codes[q]], np.float64) for q in range(2))
+    latent = sum(np.asarray(books[q, codes[q]], np.float64) for q in range(2))
+    centre = np.asarray(books, np.float64).mean(axis=1).sum(axis=0)
+    # |W^(1/2) z| for z whitened by the codes' own covariance: axes and rotation drop out
+    free = np.asarray(books, np.float64) - np.asarray(books, np.float64).mean(
+        axis=1, keepdims=True
+    )
+    power, axes = np.linalg.eigh(np.einsum("qvd,qve->de", free, free) / 32)
+    expected = np.linalg.norm((latent - centre) @ axes * power**-0.25, axis=1)
+    got = np.linalg.norm(stream, axis=1)
+    np.testing.assert_allclose(got / got.mean(), expected / expected.mean(), rtol=1e-3)
     variance = jnp.mean(target[:, :32] ** 2, axis=(1, 2))
-    np.testing.assert_allclose(variance, 1 / 3, rtol=1e-4)
+    np.testing.assert_allclose(variance.sum(), 2 / 3, rtol=1e-4)
+    assert variance[0] > 1.5 * variance[1]  # the levels keep their order
 
 
 def test_nothing_else_moves():
