@@ -4,6 +4,10 @@ For a held-out pair, the cross-entropy of the target's hidden tokens given anoth
 song's context minus that given its own, in nats per token, at the same masks.  It is
 zero for a model that does not listen, whatever its accuracy; 95 % intervals are a
 jackknife over songs, because pairs of one song are not independent.
+
+A wrong context can hurt a model that is sure of itself although the right one does not
+help, so the loss without any context stands beside it: `over_null` is what hearing the
+right context is worth against hearing none.
 """
 
 import functools
@@ -45,8 +49,9 @@ def measure(
       ratios: hidden shares; the first is the headline.
 
     Returns: level (1 the coarsest) -> {"gain_nats", "low", "high", "n_pairs",
-      "n_songs", "own_nats", "other_nats", "by_ratio": {ratio: the same of it}}; all
-      in nats per hidden token. `low` and `high` are None with fewer than two songs.
+      "n_songs", "own_nats", "other_nats", "null_nats", "over_null": {"gain_nats",
+      "low", "high", ...}, "by_ratio": {ratio: the same of it}}; all in nats per hidden
+      token. `low` and `high` are None with fewer than two songs.
 
     Raises:
       UserError: no pair, or batches without another song's context.
@@ -68,7 +73,7 @@ def measure(
             break
     if not seen:
         raise UserError("context gain: no held-out pair; give data with a test split")
-    own, other = np.concatenate(losses, axis=-1)  # each [Q, ratios, pairs]
+    own, other, null = np.concatenate(losses, axis=-1)  # each [Q, ratios, pairs]
     song = np.concatenate(songs)
 
     def summary(q: int, r: int) -> dict[str, Any]:
@@ -76,6 +81,8 @@ def measure(
             **gain_interval(other[q, r] - own[q, r], song),
             "own_nats": float(own[q, r].mean()),
             "other_nats": float(other[q, r].mean()),
+            "null_nats": float(null[q, r].mean()),
+            "over_null": gain_interval(null[q, r] - own[q, r], song),
         }
 
     return {
@@ -127,25 +134,27 @@ def shuffle_weights(params: Any, key: jax.Array) -> Any:
 
 @functools.partial(jax.jit, static_argnames=("cfg", "ratios"))
 def _pair_losses(params, codes, conditions, row, *, cfg: StemGenConfig, ratios):
-    """Mean loss of each pair's hidden tokens, [own|other, Q, ratios, B] float32."""
+    """Mean loss of each pair's hidden tokens, [own|other|none, Q, ratios, B] float32."""
     condition = stemgen.embed_conditions(params, cfg, conditions)
-    contexts = jnp.stack(
-        [
-            stemgen.embed_context(params, cfg, codes[name])
-            for name in ("context", "other_context")
-        ]
-    )
     target = codes["target"]
     B, Q, T = target.shape
+    own, other = codes["context"], codes["other_context"]
+    contexts = jnp.stack(
+        [
+            stemgen.embed_context(params, cfg, own),
+            stemgen.embed_context(params, cfg, other),
+            stemgen.embed_context(params, cfg, own, jnp.ones(B, bool)),
+        ]
+    )
 
     def one(case):
-        level, ratio, is_other = case
+        level, ratio, which = case
         levels = jnp.full(B, level)
         _, is_masked = fixed_masks(row, levels, cfg, T, ratio)
         logits = stemgen.apply_level(
             params,
             cfg,
-            context=contexts[is_other],
+            context=contexts[which],
             target_codes=hide(target, is_masked, cfg),
             condition=condition,
             level=levels,
@@ -154,10 +163,10 @@ def _pair_losses(params, codes, conditions, row, *, cfg: StemGenConfig, ratios):
         return terms["loss"] / terms["count"]
 
     # a loop, not vmap: one forward is compiled, and its sharding constraints hold
-    cases = jnp.meshgrid(jnp.arange(2), jnp.arange(Q), jnp.array(ratios), indexing="ij")
-    is_other, level, ratio = (x.reshape(-1) for x in cases)
-    losses = jax.lax.map(one, (level, ratio, is_other))
-    return losses.reshape(2, Q, len(ratios), B)
+    cases = jnp.meshgrid(jnp.arange(3), jnp.arange(Q), jnp.array(ratios), indexing="ij")
+    which, level, ratio = (x.reshape(-1) for x in cases)
+    losses = jax.lax.map(one, (level, ratio, which))
+    return losses.reshape(3, Q, len(ratios), B)
 
 
 def _codes(batch: Mapping, encode) -> dict[str, jax.Array]:

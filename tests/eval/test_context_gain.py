@@ -75,6 +75,9 @@ def test_a_listener_gains_and_shuffled_weights_do_not():
     for level in got.values():
         assert level["low"] > 0.8 * expected and level["high"] < 1.2 * expected
         assert level["own_nats"] < 1e-3
+        # without a context it knows nothing, and says so
+        np.testing.assert_allclose(level["null_nats"], math.log(V), rtol=1e-6)
+        assert level["over_null"]["gain_nats"] == pytest.approx(math.log(V), abs=2e-3)
         assert level["n_pairs"] == 11 and level["n_songs"] == 6
         assert sorted(level["by_ratio"]) == ["0.25", "0.5", "0.75", "1.0"]
         assert level["by_ratio"]["1.0"]["gain_nats"] == level["gain_nats"]
@@ -103,6 +106,7 @@ def test_a_model_that_hears_no_context_gains_exactly_nothing():
     params["context_embed"]["embedding"] *= 0
     for level in measure(params, CFG, batches()).values():
         assert level["gain_nats"] == level["low"] == level["high"] == 0.0
+        assert level["over_null"]["gain_nats"] == level["over_null"]["high"] == 0.0
         np.testing.assert_allclose(level["own_nats"], math.log(V), rtol=1e-6)
 
 

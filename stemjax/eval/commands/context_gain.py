@@ -40,15 +40,21 @@ def table(report: Mapping[str, Any]) -> str:
     lines = [
         f"Context gain, {report['unit']}, {report['weights']} weights: cross-entropy"
         " with another song's context minus with its own",
-        "level    gain   95 % interval        own   other  pairs  songs",
+        "level    gain   95 % interval        own   other    none  over none"
+        "  95 % interval       pairs  songs",
     ]
     for level, row in report["levels"].items():
-        interval = "needs 2 songs"
-        if row["low"] is not None:
-            interval = f"{row['low']:+.4f} to {row['high']:+.4f}"
+        over = row["over_null"]
         lines.append(
-            f"{level:>5} {row['gain_nats']:+.4f}  {interval:<18}"
-            f" {row['own_nats']:7.4f} {row['other_nats']:7.4f}"
+            f"{level:>5} {row['gain_nats']:+.4f}  {_interval(row):<18}"
+            f" {row['own_nats']:7.4f} {row['other_nats']:7.4f} {row['null_nats']:7.4f}"
+            f"    {over['gain_nats']:+.4f}  {_interval(over):<18}"
             f" {row['n_pairs']:6d} {row['n_songs']:6d}"
         )
     return "\n".join(lines)
+
+
+def _interval(row: Mapping[str, Any]) -> str:
+    if row["low"] is None:
+        return "needs 2 songs"
+    return f"{row['low']:+.4f} to {row['high']:+.4f}"
