@@ -22,7 +22,7 @@ def pair(tmp_path_factory):
 
     model = torch_twin.make(
         7,
-        samples=90_000,
+        samples=400_000,  # 2,500 frames: each level's 256 codes zero a tenth of them
         num_filters=8,
         hidden_size=32,
         codebook_dim=32,
