@@ -34,22 +34,41 @@ def widest_padding(cfg: CodecConfig) -> int:
 
 def frame_halo(cfg: CodecConfig) -> int:
     """Frames on either side that a convolution at the frame rate sees, at most."""
-    return max(cfg.kernel_size, cfg.last_kernel_size) - 1
+    return _reach(cfg, max(cfg.kernel_size, cfg.last_kernel_size) - 1)
 
 
-def sample_halo(cfg: CodecConfig) -> int:
-    """Frames on either side that `Encoder.front` and `Decoder.tail` see, at most.
+def encoder_halo(cfg: CodecConfig) -> int:
+    """Frames on either side that `Encoder.front` sees, at most.
 
-    The sum of what each convolution sees, kernel less stride, in samples of the signal;
-    of the transposed ones a step of their input.
+    The sum of what each convolution sees, kernel less stride, in samples of the signal.
     """
-    dilations = [cfg.dilation_growth_rate**j for j in range(cfg.num_residual_layers)]
-    residual = (cfg.residual_kernel_size - 1) * sum(dilations)
+    return _halo(cfg, [_reach(cfg, ratio) for ratio in cfg.upsampling_ratios])
+
+
+def decoder_halo(cfg: CodecConfig) -> int:
+    """Frames on either side that `Decoder.tail` sees, at most.
+
+    As the encoder's; a transposed convolution sees a step of its input either way.
+    """
+    return _halo(cfg, list(cfg.upsampling_ratios))
+
+
+def _halo(cfg: CodecConfig, strided: list[int]) -> int:
+    """strided: what the strided convolutions see, in samples of their faster side."""
+    residual = sum(
+        _reach(cfg, (cfg.residual_kernel_size - 1) * cfg.dilation_growth_rate**j)
+        for j in range(cfg.num_residual_layers)
+    )
     rate, samples = 1, frame_halo(cfg)  # the same kernels at the sample rate
-    for ratio in reversed(cfg.upsampling_ratios):
-        samples += rate * (residual + ratio)
+    for ratio, seen in zip(reversed(cfg.upsampling_ratios), strided[::-1], strict=True):
+        samples += rate * (residual + seen)
         rate *= ratio
     return math.ceil(samples / cfg.hop)
+
+
+def _reach(cfg: CodecConfig, extra: int) -> int:
+    """The farther side of a kernel with `extra` samples beside those of its output."""
+    return extra if cfg.use_causal_conv else math.ceil(extra / 2)
 
 
 def _reverse_kernels(params):
@@ -150,7 +169,7 @@ def encode(
 
     laid: `lay_out` of the encoder's parameters.
     """
-    x = _through(laid, cfg, Encoder, audio, chunk, sample_halo(cfg), cfg.hop)
+    x = _through(laid, cfg, Encoder, audio, chunk, encoder_halo(cfg), cfg.hop)
     tail = functools.partial(_windowed, laid, cfg, Encoder, "tail")
     parts = _in_windows(tail, x, chunk, frame_halo(cfg), 1, 1)
     latents = np.concatenate([np.asarray(part) for part in parts], axis=1)
@@ -174,6 +193,6 @@ def decode(
     )
     x = _through(laid, cfg, Decoder, latents[:, :frames], chunk, frame_halo(cfg), 1)
     tail = functools.partial(_windowed, laid, cfg, Decoder, "tail")
-    parts = _in_windows(tail, x, chunk, sample_halo(cfg), 1, cfg.hop)
+    parts = _in_windows(tail, x, chunk, decoder_halo(cfg), 1, cfg.hop)
     audio = np.concatenate([np.asarray(part) for part in parts], axis=1)
     return audio[:, : frames * cfg.hop]

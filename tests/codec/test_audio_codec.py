@@ -10,7 +10,7 @@ import pytest
 import stemjax.codec
 from stemjax.codec import functional, long_audio, names
 from stemjax.codec.codec import chunk_frames
-from stemjax.codec.seanet import elu
+from stemjax.codec.seanet import Decoder, Encoder, elu
 from stemjax.config.codec import CodecConfig, PadMode
 from stemjax.io.errors import UserError
 
@@ -115,7 +115,7 @@ def test_chunks_give_the_codes_of_the_whole_signal(changes):
     assert (alone[:, :, 10:600] != whole[:, :, 710:1300]).any()
 
 
-@pytest.mark.parametrize("name", ["sample_halo", "frame_halo"])
+@pytest.mark.parametrize("name", ["encoder_halo", "frame_halo"])
 def test_a_narrower_halo_would_show(small, name, monkeypatch):
     monkeypatch.setattr(long_audio, name, lambda cfg: 0)
     laid = long_audio.lay_out(small.variables["params"])
@@ -123,6 +123,47 @@ def test_a_narrower_halo_would_show(small, name, monkeypatch):
     whole = exact_encode(small.variables, SMALL, x)
     codes = long_audio.encode(laid["encoder"], codebooks, SMALL, x, chunk=100)
     assert (codes != whole).any()
+
+
+CENTRED = {"num_filters": 2, "hidden_size": 4, "codebook_size": 8}
+CAUSAL = CENTRED | {"use_causal_conv": True}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        CENTRED,
+        CAUSAL,
+        CENTRED | {"upsampling_ratios": (4, 2), "num_residual_layers": 3},
+        CAUSAL | {"upsampling_ratios": (4, 2), "trim_right_ratio": 0.5},
+    ],
+    ids=["published", "causal", "deep", "trimmed"],
+)
+def test_the_halo_covers_what_a_chunk_sees(fields):
+    """The gradient of one chunk of two frames reaches no further than the halo."""
+    config = CodecConfig(**fields)
+    params = stemjax.codec.random(config, 0).variables["params"]
+    frames, first = 24, 11
+    width = config.num_filters * 2 ** len(config.upsampling_ratios)
+
+    def frames_seen(kind, part, x, out):
+        def chunk(x):
+            y = kind(config).apply(
+                {"params": params[kind.__name__.lower()]}, x, method=part
+            )
+            assert y.shape[1] == frames * out
+            return jnp.abs(y[:, first * out : (first + 2) * out]).sum()
+
+        slope = np.asarray(jax.jit(jax.grad(chunk))(x)).reshape(frames, -1)
+        (seen,) = np.nonzero(np.abs(slope).max(axis=1))
+        return first - seen[0], seen[-1] - (first + 1)
+
+    noise = jax.random.normal(jax.random.key(0), (1, frames * config.hop))
+    left, right = frames_seen(Encoder, "front", noise, 1)
+    assert 0 < max(left, right) <= long_audio.encoder_halo(config)
+    noise = jax.random.normal(jax.random.key(0), (1, frames, width))
+    left, right = frames_seen(Decoder, "tail", noise, config.hop)
+    assert 0 < max(left, right) <= long_audio.decoder_halo(config)
 
 
 def test_chunks_fit_the_cache_of_a_cpu():
