@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from stemjax.config.presets import CODEC_MINI, STEMGEN_MINI
+from stemjax.io.allocator import keep_memory
 from stemjax.models.flops import flops_per_step
 from stemjax.nn.axes import compute_dtype, make_mesh
 from stemjax.tasks import codec as codec_task
@@ -56,12 +57,13 @@ def matmul_ceiling(dtype) -> float:
 
 
 def main() -> None:
+    keep_memory()  # as train.py does
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=3)
     steps = parser.parse_args().steps
     run = STEMGEN_MINI
     dtype = compute_dtype(run.model.transformer.precision)
-    task = stemgen_task.make(run, None, batches_are_tokens=True)
+    task = stemgen_task.make(run, CODEC_MINI.model, batches_are_tokens=True)
     seconds = seconds_per_step(task, run, steps)
     tokens = tokens_per_step(run)
     flops = flops_per_step(run.model, run.batch_size, tokens // run.batch_size)
