@@ -109,6 +109,7 @@ def run(arguments: Arguments) -> None:
         variations=arguments.variations,
         preset=arguments.preset or None,
         allow_silent_context=arguments.allow_silent_context,
+        name=str(path),
         progress=progress,
         **arguments.settings(),
     )

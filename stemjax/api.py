@@ -98,6 +98,7 @@ class Model:
         variations: int = 1,
         preset: str | None = None,
         allow_silent_context: bool = False,
+        name: str = "context",
         progress: Callable[[int, int], None] | None = None,
         **settings: Any,
     ) -> "Result | list[Result]":
@@ -111,6 +112,7 @@ class Model:
           variations: more than one returns a list.
           preset: "best", "naive", "fast", "vampnet", "soundstorm"; None: the release's.
           allow_silent_context: accept a context below -60 dB.
+          name: what errors call the context: its file.
           progress: called with (steps done, steps in all).
           **settings: fields of `DecodeConfig` that replace the preset's.
 
@@ -124,7 +126,7 @@ class Model:
             raise UserError(str(error)) from None
         if variations < 1:
             raise UserError(f"variations must be >= 1, got {variations}")
-        mono = self._listen(context, sample_rate, allow_silent_context)
+        mono = self._listen(context, sample_rate, allow_silent_context, name)
 
         started = time.perf_counter()
         codes = np.asarray(self.codec.encode(self._padded(mono)[None]))
@@ -172,23 +174,26 @@ class Model:
         ]
         return results[0] if variations == 1 else results
 
-    def _listen(self, context, sample_rate: int, allow_silent: bool) -> np.ndarray:
+    def _listen(
+        self, context, sample_rate: int, allow_silent: bool, name: str
+    ) -> np.ndarray:
         """The context as the model hears it: checked, mono, 32 kHz, [N] float32."""
-        audio = check_audio(context, sample_rate, name="context")
+        audio = check_audio(context, sample_rate, name=name)
         seconds = len(audio) / sample_rate
         if seconds < MIN_SECONDS:
             raise UserError(
-                f"context: {seconds:.2f} s is shorter than {MIN_SECONDS:g} s"
+                f"{name}: {seconds:.2f} s is shorter than {MIN_SECONDS:g} s;"
+                " give a longer recording"
             )
         if seconds > MAX_SECONDS:
             raise UserError(
-                f"context: {seconds:.1f} s is longer than {MAX_SECONDS:g} s; cut it"
+                f"{name}: {seconds:.1f} s is longer than {MAX_SECONDS:g} s; cut it"
             )
         mono = to_mono(audio, sample_rate, self.sample_rate)
         if rms_db(mono) < SILENT_DB and not allow_silent:
             raise UserError(
-                f"context: silent ({rms_db(mono):.0f} dB, below {SILENT_DB:g} dB);"
-                " give a louder one or allow a silent context"
+                f"{name}: silent ({rms_db(mono):.0f} dB, below {SILENT_DB:g} dB);"
+                " give a louder recording, or allow it with --allow-silent-context"
             )
         return mono
 

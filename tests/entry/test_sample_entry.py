@@ -135,7 +135,7 @@ def test_bad_audio_is_refused_in_one_line(release, tmp_path, name):
     )
     assert run.returncode == 2
     assert run.stderr.startswith("error: ") and run.stderr.count("\n") == 1
-    assert word in run.stderr
+    assert word in run.stderr and path.name in run.stderr
     assert not out.exists()
 
 
