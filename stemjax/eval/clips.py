@@ -1,0 +1,149 @@
+"""Folders of audio as populations: real, generated and context clips, paired by name."""
+
+import hashlib
+import os
+import pathlib
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from stemjax.io.audio import MIN_SECONDS, read_audio, to_mono
+from stemjax.io.errors import UserError
+
+ROLES = ("real", "generated", "context")
+SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
+RATE = 16_000  # of every analysis
+MAX_DRIFT = 0.05  # seconds by which the lengths of a triple may differ
+SILENT_PEAK = 1e-3  # -60 dB re full scale
+
+
+class Triple(NamedTuple):
+    """The files of one example."""
+
+    id: str
+    real: pathlib.Path
+    generated: pathlib.Path
+    context: pathlib.Path | None
+
+
+class Example(NamedTuple):
+    """What is known of a triple once its files were read and checked."""
+
+    triple: Triple
+    keys: dict[str, str]
+    """A hash of each file's samples and rate, by role."""
+    seconds: float
+    """Length of the shortest file: the others are cut to it."""
+    is_silent: dict[str, bool]
+    """By role: no sample passes -60 dB re full scale."""
+
+
+def pair_folders(
+    real: str | os.PathLike,
+    generated: str | os.PathLike,
+    context: str | os.PathLike | None = None,
+) -> list[Triple]:
+    """The triples `<id>.wav|flac|ogg|mp3` of two or three folders, sorted by id.
+
+    Raises:
+      UserError: no such folder, no audio in it, an id twice, or an id that one folder
+        has and another lacks.
+    """
+    folders = {"real": real, "generated": generated}
+    if context is not None:
+        folders["context"] = context
+    files = {role: _files(folder) for role, folder in folders.items()}
+    for role in files:
+        for other in files:
+            for name in sorted(files[role].keys() - files[other].keys()):
+                raise UserError(
+                    f"{files[role][name]}: no {name}.wav (flac, ogg, mp3) in"
+                    f" {folders[other]}; every id needs a file in each folder"
+                )
+    context_of = files.get("context", {})
+    return [
+        Triple(
+            name, files["real"][name], files["generated"][name], context_of.get(name)
+        )
+        for name in sorted(files["real"])
+    ]
+
+
+def _files(folder: str | os.PathLike) -> dict[str, pathlib.Path]:
+    folder = pathlib.Path(folder)
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder")
+    found: dict[str, pathlib.Path] = {}
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() not in SUFFIXES or path.name.startswith("."):
+            continue
+        if path.stem in found:
+            raise UserError(
+                f"{path}: {found[path.stem].name} has the same id; keep one of them"
+            )
+        found[path.stem] = path
+    if not found:
+        raise UserError(f"{folder}: holds no wav, flac, ogg or mp3")
+    return found
+
+
+def probe(triple: Triple) -> Example:
+    """Read and check one example; the samples are not kept.
+
+    Raises:
+      UserError: a file that cannot be read, is shorter than 1 s, or is more than 50 ms
+        longer than another.
+    """
+    keys, seconds, silent = {}, {}, {}
+    for role in ROLES:
+        path = getattr(triple, role)
+        if path is None:
+            continue
+        samples, rate = read_audio(path)
+        seconds[role] = len(samples) / rate
+        if seconds[role] < MIN_SECONDS:
+            raise UserError(
+                f"{path}: {seconds[role]:.2f} s is shorter than {MIN_SECONDS:g} s;"
+                f" remove the example {triple.id!r}"
+            )
+        keys[role] = content_key(samples, rate)
+        silent[role] = bool(np.abs(samples).max() < SILENT_PEAK)
+    shortest = min(seconds.values())
+    for role, length in seconds.items():
+        if length - shortest > MAX_DRIFT:
+            raise UserError(
+                f"{getattr(triple, role)}: {length:.2f} s, but another file of"
+                f" {triple.id!r} has {shortest:.2f} s; cut them to one length"
+            )
+    return Example(triple, keys, shortest, silent)
+
+
+def load(example: Example, role: str, rate: int = RATE) -> np.ndarray:
+    """One file of an example: mono at `rate`, cut to the example's length, [N]."""
+    samples, own = read_audio(getattr(example.triple, role))
+    return to_mono(samples, own, rate)[: round(example.seconds * rate)]
+
+
+def content_key(samples: np.ndarray, rate: int) -> str:
+    """blake2b-128 of samples [N, C] float32 and their rate; file names play no part."""
+    digest = hashlib.blake2b(digest_size=16)
+    digest.update(f"{rate} {samples.shape}".encode())
+    digest.update(np.ascontiguousarray(samples, "<f4").tobytes())
+    return digest.hexdigest()
+
+
+def joined_key(keys: Sequence[str]) -> str:
+    """The key of what is made of several clips, in order."""
+    return hashlib.blake2b(" ".join(keys).encode(), digest_size=16).hexdigest()
+
+
+def mix(context: np.ndarray, stem: np.ndarray) -> np.ndarray:
+    """Context + stem [N]; one common gain, and only where the peak passes 1."""
+    total = context + stem
+    return total / max(1.0, float(np.abs(total).max()))
+
+
+def whole_seconds(audio: np.ndarray) -> np.ndarray:
+    """Zeros up to the next whole second, so that few lengths are compiled."""
+    return np.pad(audio, (0, -len(audio) % RATE))
