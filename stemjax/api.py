@@ -16,6 +16,7 @@ from stemjax.config.categories import CATEGORIES, category_of
 from stemjax.config.decode import DECODE_PRESETS, DecodeConfig
 from stemjax.config.model import StemGenConfig
 from stemjax.config.runs import from_json, to_json
+from stemjax.decode.iterate import DecodeResult
 from stemjax.decode.windows import decode_long
 from stemjax.io.audio import MIN_SECONDS, check_audio, rms_db, to_mono
 from stemjax.io.errors import UserError
@@ -129,31 +130,23 @@ class Model:
         mono = self._listen(context, sample_rate, allow_silent_context, name)
 
         started = time.perf_counter()
-        codes = np.asarray(self.codec.encode(self._padded(mono)[None]))
+        codes = self.encode_contexts(mono[None])
         encoded = time.perf_counter()
-        keys = jax.vmap(lambda k: jax.random.fold_in(jax.random.key(seed), k))(
-            np.arange(variations)
-        )
-        decoded = decode_long(
-            self.params,
-            self.config,
-            config,
+        keys = variation_keys(np.full(variations, seed), np.arange(variations))
+        stems, decoded = self.decode_codes(
             np.repeat(codes, variations, axis=0),
-            {"instrument": np.full(variations, category, np.int32)},
+            np.full(variations, category, np.int32),
             keys,
-            num_frames=self.codec.config.frames(len(mono)),
-            window_frames=self.trained_frames,
-            bucket_frames=int(BUCKET_SECONDS * self.codec.config.frame_rate),
+            config,
+            num_samples=len(mono),
             progress=progress,
         )
-        generated = time.perf_counter()
-        stems = np.asarray(self.codec.decode(decoded.codes))[:, : len(mono)]
+        done = time.perf_counter()
         seconds = {
             "audio": len(mono) / self.sample_rate,
             "codec_encode": encoded - started,
-            "decode": generated - encoded,
+            "decode": done - encoded,
             "compile": decoded.compile_seconds,
-            "codec_decode": time.perf_counter() - generated,
         }
         results = [
             self._result(
@@ -173,6 +166,56 @@ class Model:
             for k in range(variations)
         ]
         return results[0] if variations == 1 else results
+
+    def decode_codes(
+        self,
+        codes: np.ndarray,
+        categories: np.ndarray,
+        keys: jax.Array,
+        config: DecodeConfig,
+        *,
+        num_samples: int,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> tuple[np.ndarray, DecodeResult]:
+        """Answer encoded contexts of one length; a row depends on nothing but itself.
+
+        codes: [B, Q, T] int32 of contexts.  categories: [B] int32.  keys: [B].
+        Returns stems [B, num_samples] float32 and what was decoded.
+        """
+        decoded = decode_long(
+            self.params,
+            self.config,
+            config,
+            codes,
+            {"instrument": categories},
+            keys,
+            num_frames=self.codec.config.frames(num_samples),
+            window_frames=self.trained_frames,
+            bucket_frames=int(BUCKET_SECONDS * self.codec.config.frame_rate),
+            progress=progress,
+        )
+        stems = np.asarray(self.codec.decode(decoded.codes))[:, :num_samples]
+        return stems, decoded
+
+    def answer(
+        self,
+        contexts: np.ndarray,
+        categories: np.ndarray,
+        seeds: np.ndarray,
+        config: DecodeConfig,
+    ) -> np.ndarray:
+        """Stems [B, N] of contexts [B, N] float32 at the model's rate.
+
+        A row has the tokens that `generate` decodes for that context, category and seed.
+        """
+        stems, _ = self.decode_codes(
+            self.encode_contexts(contexts),
+            categories,
+            variation_keys(seeds, np.zeros(len(seeds), np.int32)),
+            config,
+            num_samples=contexts.shape[1],
+        )
+        return stems
 
     def _listen(
         self, context, sample_rate: int, allow_silent: bool, name: str
@@ -197,10 +240,14 @@ class Model:
             )
         return mono
 
-    def _padded(self, mono: np.ndarray) -> np.ndarray:
-        """Zeros up to a whole frame, so that encoding does not reflect the end."""
+    def encode_contexts(self, contexts: np.ndarray) -> np.ndarray:
+        """Codes [B, Q, T] int32 of [B, N] float32 at the model's rate.
+
+        Zeros fill up to a whole frame, so that encoding does not reflect the end.
+        """
         hop = self.codec.config.hop
-        return np.pad(mono, (0, -len(mono) % hop))
+        padded = np.pad(contexts, ((0, 0), (0, -contexts.shape[1] % hop)))
+        return np.asarray(self.codec.encode(padded))
 
     def _result(self, mono, stem, tokens, order, settings, seconds) -> Result:
         stem = np.asarray(stem, np.float32)
@@ -224,6 +271,15 @@ class Model:
             seconds=seconds,
             warnings=warnings,
         )
+
+
+def variation_keys(seeds: np.ndarray, variations: np.ndarray) -> jax.Array:
+    """Keys [B] of decoding: variation k of a seed is always the same."""
+
+    def key(seed, k):
+        return jax.random.fold_in(jax.random.key(seed), k)
+
+    return jax.vmap(key)(seeds, variations)
 
 
 def load(name_or_dir: str | os.PathLike = "stemgen-mini", *, codec: str = "") -> Model:
