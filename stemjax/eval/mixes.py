@@ -1,0 +1,85 @@
+"""The music of whole mixes, context and stem together, each mix analysed once."""
+
+import pathlib
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from stemjax.eval import clips
+from stemjax.eval.clips import Example
+from stemjax.eval.descriptors.analysis import Analysis
+from stemjax.eval.store import Row, cached, stage_folder
+
+BATCH = 8  # mixes per compiled call
+
+
+class Analyser(NamedTuple):
+    """One way from mixes to their music."""
+
+    label: str
+    """What a value must share with another to be compared, for people."""
+    params: dict[str, Any]
+    """JSON values on which it depends."""
+    analyse: Callable[[np.ndarray], list[Analysis]]
+    """Mixes [B, N] at 16 kHz, N whole seconds -> B analyses."""
+
+
+def analyse_mixes(
+    examples: Sequence[Example],
+    role: str,
+    analyser: Analyser,
+    cache: pathlib.Path,
+    *,
+    progress: Callable[[int], None] = lambda count: None,
+) -> list[Analysis]:
+    """Of context + the role's stem, in the order of `examples`."""
+
+    def analyse(missing: Sequence[Example]) -> list[Row]:
+        mixes = [
+            clips.whole_seconds(
+                clips.mix(clips.load(e, "context"), clips.load(e, role))
+            )
+            for e in missing
+        ]
+        return [to_row(a) for a in _in_batches(mixes, analyser.analyse)]
+
+    keys = [
+        clips.joined_key([e.keys["context"], e.keys[role], f"{e.seconds}"])
+        for e in examples
+    ]
+    folder = stage_folder(cache, "music", analyser.params)
+    items = dict(zip(keys, examples, strict=True))
+    rows = cached(folder, items, analyse, progress=progress)
+    return [from_row(rows[key]) for key in keys]
+
+
+def _in_batches(
+    mixes: Sequence[np.ndarray], analyse: Callable[[np.ndarray], list[Analysis]]
+) -> list[Analysis]:
+    """Full batches of one length; the last is filled with its first mix."""
+    done: dict[int, Analysis] = {}
+    for length in sorted({len(mix) for mix in mixes}):
+        alike = [i for i, mix in enumerate(mixes) if len(mix) == length]
+        for start in range(0, len(alike), BATCH):
+            part = alike[start : start + BATCH]
+            filled = part + part[:1] * (BATCH - len(part))
+            batch = np.stack([mixes[i] for i in filled]).astype(np.float32)
+            done |= dict(zip(part, analyse(batch), strict=False))
+    return [done[i] for i in range(len(mixes))]
+
+
+def to_row(analysis: Analysis) -> Row:
+    """An analysis as arrays for the cache."""
+    return {name: np.asarray(value) for name, value in analysis._asdict().items()}
+
+
+def from_row(row: Row) -> Analysis:
+    """What `to_row` was given."""
+    scalars = {
+        "is_tonal": bool(row["is_tonal"]),
+        "key": int(row["key"]),
+        "beats_per_bar": int(row["beats_per_bar"]),
+        "percussive_density": int(row["percussive_density"]),
+    }
+    return Analysis(**row | scalars)
