@@ -30,7 +30,7 @@ OPTIONAL = {  # module -> what is missed without it
     "torch": "live parity tests and peer benchmarks: pip install -e '.[parity]'",
 }
 ENCODEC = "encodec-32k"
-VGGISH = "vggish.npz"
+VGGISH = "vggish"
 
 
 def examine() -> dict[str, Any]:
@@ -48,7 +48,7 @@ def examine() -> dict[str, Any]:
         "devices": [f"{d.platform}:{d.id} {d.device_kind}" for d in jax.devices()],
         "disk_free_gb": round(shutil.disk_usage(pathlib.Path.cwd()).free / 1e9, 1),
         "bundled": {name: _check(name) for name in bundled_names()},
-        "own_weights": {ENCODEC: _check_published(), VGGISH: _check_vggish()},
+        "own": {ENCODEC: _check_published(), VGGISH: _check_vggish()},
     }
 
 
@@ -83,10 +83,15 @@ def _check_published() -> str:
 
 
 def _check_vggish() -> str:
-    path = own_weights() / VGGISH
-    if not path.is_file():
-        return "not found (needed for FAD only)"
-    return f"found ({path.stat().st_size / 1e6:.0f} MB, not checked)"
+    from stemjax.eval.vggish_weights import Unavailable, find
+
+    try:
+        found = find()
+    except UserError as error:
+        return f"broken: {error}"
+    if isinstance(found, Unavailable):
+        return "not found (needed for FAD only; docs/evaluation.md says how)"
+    return f"ok (smoke test passed, sha256 {found.sha256[:12]})"
 
 
 def render(findings: dict[str, Any]) -> str:
@@ -99,8 +104,8 @@ def render(findings: dict[str, Any]) -> str:
         lines.append(f"  {name:22} {'yes' if is_there else 'no: ' + OPTIONAL[name]}")
     lines.append(f"backend {findings['backend']}: {', '.join(findings['devices'])}")
     lines.append(f"disk free here: {findings['disk_free_gb']} GB")
-    for title in ("bundled", "own_weights"):
-        lines.append(f"{title.replace('_', ' ')} weights:")
+    for title in ("bundled", "own"):
+        lines.append(f"{title} weights:")
         for name, state in findings[title].items():
             lines.append(f"  {name:22} {state}")
     return "\n".join(lines)

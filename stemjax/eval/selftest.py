@@ -17,11 +17,16 @@ from stemjax.eval.descriptors.histograms import (
     histograms,
     unique_pitch_classes,
 )
+from stemjax.eval.frechet import frechet
+from stemjax.eval.log_mel_statistics import mean_and_std
 from stemjax.eval.mirdd import mirdd
 from stemjax.eval.mixes import BATCH, Analyser
 from stemjax.eval.synthetic import SyntheticClip
+from stemjax.eval.vggish_input import GUDGUD, patches
 
+BARS_HOLD_AT = 120  # clips; fewer are good for trying the command
 DOSES = (0.25, 0.5, 0.75, 1.0)
+NOISE_DB = (40, 30, 20, 10)  # ever louder
 CHORD_RATE = 20  # frames per second on which chords are compared
 REAL, OTHER = 1, 2  # seeds of the populations
 
@@ -208,6 +213,41 @@ def mirdd_checks(
             at_least(f"MIRDD {name}, least step of dose", np.diff(values).min(), 0.0),
         ]
     return checks
+
+
+def log_mel_checks(clips: Sequence[SyntheticClip]) -> list[Check]:
+    """FD-logmel of the stems against spoiled ones: every fault far beyond a split."""
+    stems = [clip.melody for clip in clips]
+    half = len(stems) // 2
+    real = _log_mel_vectors(stems)
+    split = frechet(
+        _log_mel_vectors(stems[:half]), _log_mel_vectors(stems[half:])
+    ).value
+    faults = {
+        "low-pass 3.5 kHz": [synthetic.low_pass(x) for x in stems],
+        "8 bit": [synthetic.eight_bit(x) for x in stems],
+        **{
+            f"noise at {snr} dB": [
+                synthetic.add_noise(x, snr, k) for k, x in enumerate(stems)
+            ]
+            for snr in NOISE_DB
+        },
+    }
+    values = {
+        name: frechet(real, _log_mel_vectors(spoiled)).value
+        for name, spoiled in faults.items()
+    }
+    checks = [
+        at_least(f"FD-logmel {name} over 5 x a split's", value / (5 * split), 1.0)
+        for name, value in values.items()
+    ]
+    by_noise = [values[f"noise at {snr} dB"] for snr in NOISE_DB]
+    rise = np.diff(by_noise).min()
+    return [*checks, at_least("FD-logmel, least step of noise", rise, 0.0)]
+
+
+def _log_mel_vectors(stems: Sequence[np.ndarray]) -> np.ndarray:
+    return np.concatenate([np.asarray(mean_and_std(patches(x, GUDGUD))) for x in stems])
 
 
 def table(checks: Sequence[Check]) -> str:

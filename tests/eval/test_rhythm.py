@@ -66,15 +66,12 @@ def test_clicks_give_their_beats(bpm):
     assert f_measure(truth, times + 30 / bpm) < 0.1  # what off-beats would score
 
 
-def test_far_from_the_prior_an_octave_may_be_lost():
-    """Of 230 clicks a minute every other one is a beat; of 45 a minute all are."""
-    for bpm, heard in (FAST, SLOW):
-        assert 6000 / _analyse(_clicks(_beats_at(bpm))).period == pytest.approx(
-            heard, rel=0.01
-        )
-
-
-FAST, SLOW = (230, 115), (45, 45)
+@pytest.mark.parametrize(
+    ("bpm", "heard"), [(45, 90), (60, 60), (180, 90), (200, 100), (230, 115)]
+)
+def test_far_from_the_prior_the_tempo_is_halved_or_doubled(bpm, heard):
+    period = _analyse(_clicks(_beats_at(bpm))).period
+    assert 6000 / period == pytest.approx(heard, rel=0.01)
 
 
 def test_beats_between_eighths_of_the_same_level_follow_the_prior():

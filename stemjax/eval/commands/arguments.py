@@ -144,3 +144,13 @@ class ConvertVggish:
     """vggish-10086976.pth; read with and without torch."""
     out: tyro.conf.Positional[str]
     """A .safetensors file."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Selftest:
+    """Measure the evaluation itself on synthetic clips, against its bars."""
+
+    n: int = 120
+    """Clips of each population; the bars are meant for 120."""
+    out: str = ""
+    """JSON file to write the figures to."""

@@ -130,7 +130,7 @@ def moving_median(values: jax.Array, size: int, *, axis: int) -> jax.Array:
     half = size // 2
     first = [shift(a, 0, length) for a in sorted_runs(half + 1)]
     second = [shift(a, half + 1, length) for a in sorted_runs(half)]
-    pairs = [jnp.maximum(a, b) for a, b in zip(first[:-1], reversed(second))]
+    pairs = [jnp.maximum(a, b) for a, b in zip(first[:-1], second[::-1], strict=True)]
     return functools.reduce(jnp.minimum, [*pairs, first[-1]])
 
 
@@ -143,10 +143,10 @@ def _merge(first, second):
         return [jnp.minimum(*pair), jnp.maximum(*pair)]
     odd = _merge(first[::2], second[::2])
     even = _merge(first[1::2], second[1::2])
-    merged = [odd[0]]
-    for a, b in zip(odd[1:], even):
-        merged += [jnp.minimum(a, b), jnp.maximum(a, b)]
     paired = min(len(odd) - 1, len(even))
+    merged = [odd[0]]
+    for a, b in zip(odd[1 : 1 + paired], even[:paired], strict=True):
+        merged += [jnp.minimum(a, b), jnp.maximum(a, b)]
     return [*merged, *odd[1 + paired :], *even[paired:]]
 
 

@@ -97,7 +97,7 @@ def beat_period(strength: jax.Array) -> jax.Array:
     The lag of the largest autocorrelation, to which those at twice and three times the
     lag add a half and a quarter, times a log-normal prior (115 bpm, 0.7 octaves).
     Twice or half the tempo wins where the prior favours it more than the onsets
-    between the beats oppose it: clicks alone at 40 to 240 bpm keep within an octave.
+    between the beats oppose it: clicks at 180 or 45 a minute give 90 bpm.
     """
     (num_frames,) = strength.shape
     size = 1 << (2 * num_frames - 1).bit_length()
@@ -110,7 +110,10 @@ def beat_period(strength: jax.Array) -> jax.Array:
     correlation = jnp.pad(correlation, (0, max(0, needed - num_frames)))
     smooth = jax.nn.relu(correlation)
     lags = jnp.arange(_SHORTEST_BEAT - 1, _LONGEST_BEAT + 2)
-    near = lambda k: jnp.stack([smooth[k * lags + d] for d in range(1 - k, k)]).max(0)
+
+    def near(k):
+        return jnp.stack([smooth[k * lags + d] for d in range(1 - k, k)]).max(0)
+
     support = near(1) + _DOUBLE_SUPPORT * near(2) + _TRIPLE_SUPPORT * near(3)
     octaves = jnp.log2(60 * FRAME_RATE / lags / _PRIOR_BPM)
     score = support * jnp.exp(-0.5 * (octaves / _PRIOR_OCTAVES) ** 2)
