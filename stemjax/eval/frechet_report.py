@@ -20,12 +20,15 @@ def measure(
     group: np.ndarray,
     ids: Sequence[str],
     *,
+    extrapolates: bool = True,
     seed: int = 0,
 ) -> tuple[Estimate, dict[str, Any]]:
     """The distance with its jackknife, and further numbers as JSON values.
 
     real, generated: vectors [P, D] of each clip, in the order of `ids`.
     group: [C] int of `jackknife.assign_groups`.
+
+    extrapolates: whether `infinity`, which takes hundreds of distances, is wanted.
 
     `relative` is the distance over the trace of the real covariance; `infinity` the
     value for infinitely many clips, left out below 20; `kad` the kernel distance of at
@@ -40,7 +43,7 @@ def measure(
         "relative": estimate.value / trace if trace else None,
         "kad": kad(_some(real, seed), _some(generated, seed), seed=seed).value,
     }
-    if len(ids) >= MIN_CLIPS:
+    if extrapolates and len(ids) >= MIN_CLIPS:
         line = fad_inf(real, generated, group, ids, seed=seed)
         more["infinity"] = {
             "value": line.value,

@@ -21,8 +21,13 @@ NOTES = (
 def number(entry: Mapping[str, Any]) -> str:
     """A metric's value with its error, or why there is none."""
     if entry.get("value") is None:
-        return f"n/a ({entry['reason'].split(';')[0]})"
+        return f"n/a ({_short(entry['reason'])})"
     return f"{entry['value']:.4g} +- {entry['se']:.2g}"
+
+
+def _short(reason: str) -> str:
+    """What is missing, without where it was looked for and the mend."""
+    return reason.split(" (")[0].split(";")[0]
 
 
 def markdown(report: Mapping[str, Any], title: str) -> str:

@@ -73,7 +73,11 @@ def score(
             for role in ("real", "generated")
         )
         estimate, more = frechet_report.measure(
-            *vectors, group, ids, seed=settings.seed
+            *vectors,
+            group,
+            ids,
+            extrapolates=embedding.metric is not Metric.FD_CODEC,  # 256 dimensions
+            seed=settings.seed,
         )
         metrics[embedding.metric.value] = _entry(embedding.label, estimate) | more
     if settings.analyser is not None:

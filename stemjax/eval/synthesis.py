@@ -46,6 +46,20 @@ def synthesise_notes(
     return audio
 
 
+def synthesise_picks(notes: np.ndarray, *, level: float) -> np.ndarray:
+    """A burst of noise of 15 ms where each note [M, 3] begins, its peak `level`: [N].
+
+    The attack of a plucked string, in the snare's band.
+    """
+    t = np.arange(SAMPLE_RATE * 15 // 1000) / SAMPLE_RATE
+    rng = np.random.Generator(np.random.Philox(key=[0, 0]))
+    pick = level * _band_noise(rng, len(t), 1200, 5000) * np.exp(-200 * t)
+    audio = np.zeros(NUM_SAMPLES + len(t), np.float32)
+    for first in np.round(notes[:, 0] * SAMPLE_RATE).astype(int):
+        audio[first : first + len(t)] += pick
+    return audio[:NUM_SAMPLES]
+
+
 def _band_noise(rng, size: int, low: float, high: float) -> np.ndarray:
     """[size] noise from `low` to `high` Hz, its peak 1."""
     spectrum = np.fft.rfft(rng.standard_normal(size))

@@ -20,8 +20,11 @@ from stemjax.eval.synthesis import (
     SNARE,
     synthesise_hits,
     synthesise_notes,
+    synthesise_picks,
 )
 
+PICK_LEVEL = 0.12
+MERGED = 0.04  # seconds within which two attacks of a band are heard as one
 DENSITY_WINDOW = 0.6  # seconds; row 4 of the descriptors
 
 MAJOR, MINOR = range(2)
@@ -103,7 +106,7 @@ def make_clip(seed: int, index: int) -> SyntheticClip:
         notes=_merged(context_notes, melody_notes),
         beats=beats,
         beats_per_bar=meter,
-        percussive_density=most_in_window(hits[:, 0]),
+        percussive_density=_density(hits, melody_notes),
     )
     return SyntheticClip(
         drums=synthesise_hits(hits, _rng(seed, index, _SOUNDS)),
@@ -125,6 +128,14 @@ def most_in_window(times: np.ndarray) -> int:
         return 0
     ends = np.searchsorted(times, times + DENSITY_WINDOW, side="left")
     return int(np.max(ends - np.arange(len(times))))
+
+
+def _density(hits: np.ndarray, melody_notes: np.ndarray) -> int:
+    """Of the hits, and of the melody's attacks where no snare covers them."""
+    snares = hits[hits[:, 1] == SNARE, 0]
+    onsets = melody_notes[:, 0]
+    gaps = np.abs(onsets[:, None] - snares).min(axis=1, initial=np.inf)
+    return most_in_window(np.sort(np.append(hits[:, 0], onsets[gaps > MERGED])))
 
 
 # Corruptions of the stem: the context, and with it key, chords and beats, stay.
@@ -306,9 +317,14 @@ def _merged(*notes: np.ndarray) -> np.ndarray:
 
 
 def _with_melody(clip, melody: np.ndarray, notes: np.ndarray) -> SyntheticClip:
-    truth = clip.truth._replace(notes=_merged(clip.context_notes, notes))
+    truth = clip.truth._replace(
+        notes=_merged(clip.context_notes, notes),
+        percussive_density=_density(clip.hits, notes),
+    )
     return clip._replace(melody=melody, melody_notes=notes, truth=truth)
 
 
 def _synthesise_melody(notes: np.ndarray, timbre: int) -> np.ndarray:
-    return synthesise_notes(notes, level=0.16, timbre=timbre, decay=1.0)
+    """Plucked: an attack that is heard as percussive where no drum covers it."""
+    tones = synthesise_notes(notes, level=0.16, timbre=timbre, decay=1.0)
+    return tones + synthesise_picks(notes, level=PICK_LEVEL)

@@ -95,14 +95,8 @@ def test_pitch_classes_do_not_see_transposition_and_relative_ones_do(clips, corr
 
 
 def test_what_the_context_fixes_does_not_move(clips, corrupted):
-    """Key, meter, chords, sections and drums are the context's in the truth."""
+    """Key, meter, chords and sections are the context's in the truth."""
     for population in corrupted.values():
         rows = mirdd(rows_of(clips), rows_of(population)).by_descriptor
-        for name in (
-            "key",
-            "beats_per_bar",
-            "triads",
-            "structure",
-            "percussive_density",
-        ):
+        for name in ("key", "beats_per_bar", "triads", "structure"):
             assert rows[name].kl == 0

@@ -214,13 +214,22 @@ def test_density_by_hand():
     assert synthetic.most_in_window(np.array([0.0, 0.25, 0.5, 0.59, 2.0])) == 4
 
 
-def test_density_of_the_truth_counts_all_hits(clips):
+def test_density_of_the_truth_counts_hits_and_attacks_no_snare_covers(clips):
     densities = []
     for clip in clips:
-        times = clip.hits[:, 0]
+        snares = clip.hits[clip.hits[:, 1] == synthetic.SNARE, 0]
+        attacks = [
+            t
+            for t in clip.melody_notes[:, 0]
+            if not any(abs(t - snare) <= 0.04 for snare in snares)
+        ]
+        times = np.sort([*clip.hits[:, 0], *attacks])
         counts = [np.sum((times >= t) & (times < t + 0.6)) for t in times]
         assert clip.truth.percussive_density == max(counts)
         densities.append(max(counts))
+        drums_alone = synthetic.silenced(clip).truth.percussive_density
+        assert drums_alone == synthetic.most_in_window(clip.hits[:, 0])
+        assert drums_alone <= max(counts)
     assert len(set(densities)) >= 5, "a population of one value tests nothing"
 
 

@@ -17,6 +17,7 @@ from stemjax.eval.vggish_weights import Unavailable, find
 from stemjax.io.atomic import write_text
 from stemjax.io.errors import UserError
 
+DELAY = 2.0  # seconds before a bar is drawn: bad input gets its one line alone
 METRICS_FILE, REPORT_FILE = "metrics.json", "report.md"
 
 
@@ -29,8 +30,10 @@ def run_score(command: Score) -> dict[str, Any]:
         _check_required(name, settings)
     progress = Progress()
     cache = pathlib.Path(command.cache).expanduser()
-    result = score(triples, cache, settings, progress=progress)
-    progress.close()
+    try:
+        result = score(triples, cache, settings, progress=progress)
+    finally:
+        progress.close()
     out = pathlib.Path(command.out)
     page = report.markdown(result, f"Score of {pathlib.Path(generated).name}")
     write_text(out / REPORT_FILE, page)
@@ -132,7 +135,9 @@ class Progress:
 
         if self._bar is None or self._bar.desc != f"{what}: ":
             self.close()
-            self._bar = tqdm(desc=what, total=total, unit="clip", file=sys.stderr)
+            self._bar = tqdm(
+                desc=what, total=total, unit="clip", file=sys.stderr, delay=DELAY
+            )
         self._bar.update(done - self._bar.n)
 
     def close(self) -> None:
