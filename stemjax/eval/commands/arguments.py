@@ -2,6 +2,7 @@
 
 import dataclasses
 import enum
+from typing import Annotated
 
 import tyro
 
@@ -94,6 +95,13 @@ class Windows(enum.Enum):
     GUDGUD = "gudgud"
 
 
+class Notes(enum.Enum):
+    """Transcribers of MIRDD: `--notes`."""
+
+    SALIENCE = "salience"
+    BASIC_PITCH = "basic-pitch"
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Score:
     """Distances of generated from real stems: FAD, FD-logmel, FD-codec, MIRDD.
@@ -116,7 +124,9 @@ class Score:
     """Codec of FD-codec: bundled name or folder."""
     vggish: str = ""
     """Weights of VGGish for FAD; else they are looked for, never downloaded."""
-    fad_preset: Windows = Windows.GOOGLE
+    fad_preset: Annotated[Windows, tyro.conf.EnumChoicesFromValues] = Windows.GOOGLE
+    notes: Annotated[Notes, tyro.conf.EnumChoicesFromValues] = Notes.SALIENCE
+    """This project's transcription, or Basic Pitch where it is installed."""
     require: tuple[str, ...] = ()
     """Metrics without which the command fails, such as fad."""
     drop_silent: bool = False

@@ -8,8 +8,8 @@ from typing import Any
 from stemjax import codec
 from stemjax.eval import compare, embeddings, report
 from stemjax.eval.clips import pair_folders
-from stemjax.eval.commands.arguments import Compare, Score
-from stemjax.eval.descriptors.extract import salience_analyser
+from stemjax.eval.commands.arguments import Compare, Notes, Score
+from stemjax.eval.descriptors.extract import basic_pitch_analyser, salience_analyser
 from stemjax.eval.metrics import Metric
 from stemjax.eval.score import Settings, score
 from stemjax.eval.vggish_input import PRESETS
@@ -18,6 +18,7 @@ from stemjax.io.atomic import write_text
 from stemjax.io.errors import UserError
 
 DELAY = 2.0  # seconds before a bar is drawn: bad input gets its one line alone
+ANALYSERS = {Notes.SALIENCE: salience_analyser, Notes.BASIC_PITCH: basic_pitch_analyser}
 METRICS_FILE, REPORT_FILE = "metrics.json", "report.md"
 
 
@@ -81,7 +82,7 @@ def settings_of(command: Score, *, has_context: bool) -> Settings:
             unavailable[metric] = "no contexts; give --context"
     return Settings(
         embeddings=tuple(measured),
-        analyser=salience_analyser() if has_context else None,
+        analyser=ANALYSERS[command.notes]() if has_context else None,
         unavailable=unavailable,
         drops_silent=command.drop_silent,
         seed=command.seed,

@@ -3,6 +3,7 @@
 import jax
 import numpy as np
 
+from stemjax.eval.descriptors import basic_pitch, tonal
 from stemjax.eval.descriptors.analysis import Analysis
 from stemjax.eval.descriptors.harmony import chord_segments, estimate_harmony_batch
 from stemjax.eval.descriptors.notes import analyse_notes_batch, salience_notes
@@ -27,36 +28,63 @@ def salience_analyser() -> Analyser:
     )
 
 
+def basic_pitch_analyser() -> Analyser:
+    """The same with the notes of Basic Pitch, whose package and onnxruntime it needs.
+
+    Basic Pitch (Bittner et al. 2022, arXiv 2203.09893) was trained partly on Slakh.
+
+    Raises:
+      UserError: a package that is missing.
+    """
+    session = basic_pitch.open_model()
+
+    def analyse(audio: np.ndarray) -> list[Analysis]:
+        return [
+            found._replace(
+                notes=basic_pitch.transcribe(clip, tonal.SAMPLE_RATE, session)
+            )
+            if found.is_tonal
+            else found
+            for clip, found in zip(audio, analyse_music(audio), strict=True)
+        ]
+
+    return Analyser(
+        label="notes=basic-pitch",
+        params={"notes": "basic-pitch", "version": VERSION},
+        analyse=analyse,
+    )
+
+
 def analyse_music(audio: np.ndarray) -> list[Analysis]:
     """Mixes [B, N] at 16 kHz, N whole seconds, to B analyses.
 
     A clip without tonal content has no notes; its key is `NO_KEY` and its one chord
     `NO_CHORD`.
     """
-    tonal = analyse_tonal_batch(audio)
-    harmony = estimate_harmony_batch(tonal)
-    notes = analyse_notes_batch(audio, tonal)
-    rhythm = analyse_rhythm_batch(audio)
-    tonal, harmony, notes, rhythm = jax.device_get((tonal, harmony, notes, rhythm))
-    return [
-        _analysis(*(_row(part, b) for part in (tonal, harmony, notes, rhythm)))
-        for b in range(len(audio))
-    ]
+    pitched = analyse_tonal_batch(audio)
+    parts = (
+        pitched,
+        estimate_harmony_batch(pitched),
+        analyse_notes_batch(audio, pitched),
+        analyse_rhythm_batch(audio),
+    )
+    parts = jax.device_get(parts)
+    return [_analysis(*(_row(part, b) for part in parts)) for b in range(len(audio))]
 
 
 def _row(batch, b: int):
     return jax.tree.map(lambda values: values[b], batch)
 
 
-def _analysis(tonal, harmony, notes, rhythm) -> Analysis:
-    is_tonal = bool(tonal.is_tonal)
+def _analysis(pitched, harmony, notes, rhythm) -> Analysis:
+    is_tonal = bool(pitched.is_tonal)
     return Analysis(
         is_tonal=is_tonal,
         key=int(harmony.key),
         chords=chord_segments(harmony.chords),
-        sections=find_sections(tonal.chroma, tonal.semitones),
+        sections=find_sections(pitched.chroma, pitched.semitones),
         notes=salience_notes(notes) if is_tonal else np.zeros((0, 3)),
         beats=beat_times(rhythm),
-        beats_per_bar=beats_per_bar(rhythm, tonal.chroma),
+        beats_per_bar=beats_per_bar(rhythm, pitched.chroma),
         percussive_density=int(rhythm.percussive_density),
     )
