@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from stemjax.config.metrics import Metric
 from stemjax.eval.jackknife import Estimate, difference
-from stemjax.eval.metrics import Metric
 from stemjax.io.errors import UserError
 
 CLEAR = 2.0  # standard errors

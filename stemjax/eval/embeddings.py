@@ -11,10 +11,10 @@ import numpy as np
 
 from stemjax.codec import functional
 from stemjax.codec.codec import Codec
+from stemjax.config.metrics import TITLES, Metric
 from stemjax.eval import clips, vggish
 from stemjax.eval.clips import Example
 from stemjax.eval.log_mel_statistics import mean_and_std
-from stemjax.eval.metrics import TITLES, Metric
 from stemjax.eval.store import Row, cached, stage_folder
 from stemjax.eval.vggish_input import SAMPLE_RATE, FadPreset, patches
 from stemjax.eval.vggish_weights import VerifiedWeights

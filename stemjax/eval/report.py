@@ -5,7 +5,7 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from stemjax.eval.metrics import TITLES, Metric
+from stemjax.config.metrics import TITLES, Metric
 
 NOTES = (
     "Distances are of the generated from the real population; lower is nearer. +- is a"

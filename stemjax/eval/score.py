@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from stemjax.config.metrics import TITLES, Metric
 from stemjax.eval import clips, frechet_report
 from stemjax.eval.clips import Example, Triple
 from stemjax.eval.descriptors.histograms import histograms, relative_histograms
 from stemjax.eval.embeddings import Embedding, clip_vectors
 from stemjax.eval.jackknife import Estimate, assign_groups
-from stemjax.eval.metrics import TITLES, Metric
 from stemjax.eval.mirdd import Distance, mirdd, mirdd_rel
 from stemjax.eval.mixes import Analyser, analyse_mixes
 from stemjax.io.errors import UserError

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import soundfile
 
+from stemjax.config.metrics import Metric
 from stemjax.eval import clips, compare, embeddings, mixes, report
 from stemjax.eval.descriptors.analysis import NO_CHORD, Analysis
-from stemjax.eval.metrics import Metric
 from stemjax.eval.mixes import Analyser
 from stemjax.eval.score import Settings, score
 from stemjax.eval.vggish_input import GUDGUD

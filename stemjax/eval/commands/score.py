@@ -6,11 +6,11 @@ import sys
 from typing import Any
 
 from stemjax import codec
+from stemjax.config.metrics import Metric
 from stemjax.eval import compare, embeddings, report
 from stemjax.eval.clips import pair_folders
 from stemjax.eval.commands.arguments import Compare, Notes, Score
 from stemjax.eval.descriptors.extract import basic_pitch_analyser, salience_analyser
-from stemjax.eval.metrics import Metric
 from stemjax.eval.score import Settings, score
 from stemjax.eval.vggish_input import PRESETS
 from stemjax.eval.vggish_weights import Unavailable, find
