@@ -17,12 +17,15 @@ from stemjax.eval.commands.arguments import (
     Score,
     Selftest,
 )
+from stemjax.eval.commands.decoding_arguments import Decoding, Sweep, Tables
 
 Command = (
     Annotated[Score, tyro.conf.subcommand("score")]
     | Annotated[Compare, tyro.conf.subcommand("compare")]
     | Annotated[MakeManifest, tyro.conf.subcommand("make-manifest")]
     | Annotated[Generate, tyro.conf.subcommand("generate")]
+    | Annotated[Sweep, tyro.conf.subcommand("sweep")]
+    | Annotated[Tables, tyro.conf.subcommand("tables")]
     | Annotated[ContextGain, tyro.conf.subcommand("context-gain")]
     | Annotated[CodecTable, tyro.conf.subcommand("codec-table")]
     | Annotated[Selftest, tyro.conf.subcommand("selftest")]
@@ -82,6 +85,10 @@ def run(command: Any) -> dict[str, Any] | None:
             make_manifest(command)
         case Generate():
             generate(command)
+        case Sweep():
+            sweep(command)
+        case Tables():
+            tables(command)
         case ContextGain():
             return context_gain(command)
         case CodecTable():
@@ -125,66 +132,133 @@ def prepared(spec: str) -> Any:
     return opened.sources[0]
 
 
-def generate(command: Generate) -> None:
-    """Answer the rows of a manifest that are not answered yet."""
+def example_set(source: Any, pairs: Any) -> Any:
+    """Rows of a manifest with the audio of their prepared folder."""
     import functools
 
-    from tqdm import tqdm
+    from data.evaluation_pairs import read_pair, to_lines
+    from stemjax.eval.generate import ExampleSet
+
+    return ExampleSet(pairs, to_lines(pairs), functools.partial(read_pair, source))
+
+
+def generate(command: Generate) -> None:
+    """Answer the rows of a manifest that are not answered yet."""
+    import pathlib
 
     import stemjax
-    from data.evaluation_pairs import manifest_hash, read_manifest, read_pair, to_lines
+    from data.evaluation_pairs import manifest_hash, read_manifest
     from stemjax.config.runs import to_json
-    from stemjax.eval import generate as body
+    from stemjax.eval.commands.decoding import bar, shard_of
+    from stemjax.eval.generate import (
+        Job,
+        decode_stems,
+        describe,
+        open_run,
+        write_references,
+    )
 
     index, shards = shard_of(command.shard)
-    pairs = read_manifest(command.manifest)
-    pairs = pairs[: command.n or None]
-    source = prepared(command.data)
+    pairs = read_manifest(command.manifest)[: command.n or None]
+    examples = example_set(prepared(command.data), pairs)
     model = stemjax.load(command.checkpoint, codec=command.codec)
     config = model.decode_config(command.preset or None)
-    description = {
+    about = {
         "format": 1,
-        "checkpoint": {"name": model.name, "version": model.version},
-        "sha256": model.sha256,
-        "codec": {"name": model.codec.name, "sha256": model.codec.sha256},
         "decode": to_json(config),
         "manifest_hash": manifest_hash(pairs),
-        "sample_rate": model.sample_rate,
     }
-    run = body.open_run(command.out, description, to_lines(pairs))
-    mine = [p for k, p in enumerate(pairs) if k % shards == index]
-    missing = [p for p in mine if not body.is_done(run, p.id)]
-
-    def requests():
-        for pair in missing:
-            context, real = read_pair(source, pair)
-            yield body.Request(pair.id, pair.category, pair.seed, context, real)
-
-    with tqdm(desc="generating", total=len(mine), unit="stem", file=sys.stderr) as bar:
-        bar.update(len(mine) - len(missing))
-        body.generate(
-            functools.partial(model.answer, config=config),
-            requests(),
-            run,
-            sample_rate=model.sample_rate,
+    run = open_run(command.out, describe(model) | about, examples.manifest)
+    mine = [pair for k, pair in enumerate(pairs) if k % shards == index]
+    stems = run / "generated"
+    jobs = [Job(pair, config, 0, stems / f"{pair.id}.flac") for pair in mine]
+    write_references(run, examples, mine, model.sample_rate)
+    with bar("generating", len(mine), "stem") as progress:
+        progress(sum(job.stem.is_file() for job in jobs))
+        decode_stems(
+            model,
+            jobs,
+            examples.read,
             batch_size=command.batch_size,
-            progress=bar.update,
+            progress=progress,
         )
-    print(f"{run}: {len(mine)} stems; score them with: evaluate.py score --run {run}")
+    print(
+        f"{pathlib.Path(run)}: {len(mine)} stems; score them with:"
+        f" evaluate.py score --run {run}"
+    )
 
 
-def shard_of(text: str) -> tuple[int, int]:
-    """ "i/N" as numbers.
+def drawn(command: Decoding, data: str, count: int, *, seed: int) -> Any:
+    """Examples of a prepared folder; of synthetic songs where none is named."""
+    from data.evaluation_pairs import make_pairs
+    from data.synthetic import SyntheticSet
+    from stemjax.config.sweeps import FAST_SECONDS
 
-    Raises:
-      UserError: not two whole numbers with 0 <= i < N.
-    """
-    from stemjax.io.errors import UserError
+    seconds = FAST_SECONDS if command.fast else command.seconds
+    if data:
+        source = prepared(data)
+    else:
+        source = SyntheticSet(songs=(2, 2, 8), seconds=1.5 * seconds)
+    pairs = make_pairs(
+        source, split=command.split, count=count, seed=seed, crop_seconds=seconds
+    )
+    return example_set(source, pairs)
 
-    index, _, count = text.partition("/")
-    if index.isdigit() and count.isdigit() and int(index) < int(count):
-        return int(index), int(count)
-    raise UserError(f"--shard {text}: write i/N with 0 <= i < N, such as 0/4")
+
+def about_data(command: Decoding, examples: Any) -> list[str]:
+    """What the examples are, for a report."""
+    import hashlib
+
+    songs = len({pair.song for pair in examples.pairs})
+    digest = hashlib.sha256(examples.manifest.encode()).hexdigest()
+    lines = [
+        f"{len(examples.pairs)} examples of {songs} songs, split {command.split}, seed"
+        f" {command.seed}, manifest {digest[:12]}"
+    ]
+    if not command.data:
+        lines.append("synthetic songs, no --data: a trial of the command, no result")
+    return lines
+
+
+def bench_of(command: Decoding, count: int) -> tuple[Any, Any, list[str]]:
+    """The model on its examples, others for its anchors, and lines about both."""
+    import pathlib
+
+    import stemjax
+    from stemjax.eval.populations import Bench
+
+    examples = drawn(command, command.data, count, seed=command.seed)
+    others = drawn(command, command.data, count, seed=command.seed + 1)
+    model = stemjax.load(command.checkpoint, codec=command.codec)
+    bench = Bench(model, examples, pathlib.Path(command.out))
+    return bench, others, about_data(command, examples)
+
+
+def sweep(command: Sweep) -> None:
+    """Decode and score a grid."""
+    from stemjax.eval.commands import sweep as body
+
+    bench, others, about = bench_of(command, body.examples_needed(command))
+    body.run_sweep(command, bench, others, about)
+
+
+def tables(command: Tables) -> None:
+    """Decode and score the paper's tables, on one model or two."""
+    import stemjax
+    from stemjax.eval.commands import tables as body
+    from stemjax.eval.populations import Bench
+
+    count = body.examples_needed(command)
+    bench, others, about = bench_of(command, count)
+    second = None
+    if command.second:
+        data = command.second_data or command.data
+        second = Bench(
+            stemjax.load(command.second, codec=command.second_codec),
+            drawn(command, data, count, seed=command.seed),
+            bench.folder / "second",
+        )
+    body.run_tables(command, body.Benches(bench, second, others), about)
 
 
 def context_gain(command: ContextGain) -> dict[str, Any]:

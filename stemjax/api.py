@@ -4,7 +4,7 @@ import dataclasses
 import os
 import pathlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -172,7 +172,7 @@ class Model:
         codes: np.ndarray,
         categories: np.ndarray,
         keys: jax.Array,
-        config: DecodeConfig,
+        config: DecodeConfig | Sequence[DecodeConfig],
         *,
         num_samples: int,
         progress: Callable[[int, int], None] | None = None,
@@ -180,6 +180,7 @@ class Model:
         """Answer encoded contexts of one length; a row depends on nothing but itself.
 
         codes: [B, Q, T] int32 of contexts.  categories: [B] int32.  keys: [B].
+        config: for all, or one a row with equal steps and guidance.
         Returns stems [B, num_samples] float32 and what was decoded.
         """
         decoded = decode_long(
@@ -202,17 +203,19 @@ class Model:
         contexts: np.ndarray,
         categories: np.ndarray,
         seeds: np.ndarray,
-        config: DecodeConfig,
+        variations: np.ndarray,
+        configs: Sequence[DecodeConfig],
     ) -> np.ndarray:
         """Stems [B, N] of contexts [B, N] float32 at the model's rate.
 
-        A row has the tokens that `generate` decodes for that context, category and seed.
+        categories, seeds, variations: [B] int.  configs: B with equal steps and guidance.
+        A row has the tokens that `generate` decodes for that row's values.
         """
         stems, _ = self.decode_codes(
             self.encode_contexts(contexts),
             categories,
-            variation_keys(seeds, np.zeros(len(seeds), np.int32)),
-            config,
+            variation_keys(seeds, variations),
+            configs,
             num_samples=contexts.shape[1],
         )
         return stems

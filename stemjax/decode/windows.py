@@ -5,7 +5,7 @@ windows before have generated inside a window is given to it.  Each window keeps
 seconds of the one before; the last is aligned to the end and may keep more.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -32,7 +32,7 @@ def window_starts(num_frames: int, window: int, overlap: int) -> list[int]:
 def decode_long(
     params: Any,
     cfg: StemGenConfig,
-    config: DecodeConfig,
+    config: DecodeConfig | Sequence[DecodeConfig],
     context_codes: np.ndarray,
     conditions: Mapping[str, np.ndarray],
     keys: jax.Array,
@@ -61,7 +61,7 @@ def decode_long(
 def decode_long_with(
     network: Network,
     params: Any,
-    config: DecodeConfig,
+    config: DecodeConfig | Sequence[DecodeConfig],
     context_codes: np.ndarray,
     conditions: Mapping[str, np.ndarray],
     keys: jax.Array,
@@ -75,6 +75,7 @@ def decode_long_with(
     """Decode contexts of one length, in windows where they exceed the trained length.
 
     Args:
+      config: for all, or one per context with equal `steps` and `guidance`.
       context_codes: [B, Q, >= num_frames].
       num_frames: the contexts' true length.
       window_frames: the model's trained length.
@@ -96,7 +97,8 @@ def decode_long_with(
     context = np.pad(context, ((0, 0), (0, 0), (0, max(bucket - num_frames, 0))))
     codes = np.zeros((batch, num_codebooks, num_frames), np.int32)
     order = np.zeros_like(codes)
-    steps = sum(config.steps_for(num_codebooks))
+    first = config if isinstance(config, DecodeConfig) else config[0]
+    steps = sum(first.steps_for(num_codebooks))
     end, seconds = 0, 0.0  # frames decoded so far
     for i, start in enumerate(starts):
         stop = min(start + bucket, num_frames)

@@ -3,7 +3,7 @@
 import hashlib
 import os
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +25,24 @@ class Triple(NamedTuple):
     real: pathlib.Path
     generated: pathlib.Path
     context: pathlib.Path | None
+    """Of both stems; None: stems are judged alone."""
+    generated_context: pathlib.Path | None = None
+    """Of the generated stem, where that has another context."""
+
+    def files(self) -> dict[str, pathlib.Path]:
+        """The files there are, by role."""
+        paths = {role: getattr(self, role) for role in self._fields[1:]}
+        return {role: path for role, path in paths.items() if path is not None}
+
+
+class Facts(NamedTuple):
+    """What is known of a file once it was read."""
+
+    key: str
+    """A hash of its samples and rate."""
+    seconds: float
+    is_silent: bool
+    """No sample passes -60 dB re full scale."""
 
 
 class Example(NamedTuple):
@@ -32,11 +50,11 @@ class Example(NamedTuple):
 
     triple: Triple
     keys: dict[str, str]
-    """A hash of each file's samples and rate, by role."""
+    """`Facts.key`, by role."""
     seconds: float
     """Length of the shortest file: the others are cut to it."""
     is_silent: dict[str, bool]
-    """By role: no sample passes -60 dB re full scale."""
+    """By role."""
 
 
 def pair_folders(
@@ -88,35 +106,54 @@ def _files(folder: str | os.PathLike) -> dict[str, pathlib.Path]:
     return found
 
 
-def probe(triple: Triple) -> Example:
-    """Read and check one example; the samples are not kept.
+def read_facts(path: pathlib.Path) -> Facts:
+    """Read a file; the samples are not kept.
+
+    Raises:
+      UserError: a file that cannot be read.
+    """
+    samples, rate = read_audio(path)
+    is_silent = bool(np.abs(samples).max(initial=0.0) < SILENT_PEAK)
+    return Facts(content_key(samples, rate), len(samples) / rate, is_silent)
+
+
+def probe(
+    triple: Triple, facts: Callable[[pathlib.Path], Facts] = read_facts
+) -> Example:
+    """Read and check one example.
+
+    facts: what reads a file; a cached one reads what populations share once.
 
     Raises:
       UserError: a file that cannot be read, is shorter than 1 s, or is more than 50 ms
         longer than another.
     """
-    keys, seconds, silent = {}, {}, {}
-    for role in ROLES:
-        path = getattr(triple, role)
-        if path is None:
-            continue
-        samples, rate = read_audio(path)
-        seconds[role] = len(samples) / rate
-        if seconds[role] < MIN_SECONDS:
+    found = {role: facts(path) for role, path in triple.files().items()}
+    for role, fact in found.items():
+        if fact.seconds < MIN_SECONDS:
             raise UserError(
-                f"{path}: {seconds[role]:.2f} s is shorter than {MIN_SECONDS:g} s;"
-                f" remove the example {triple.id!r}"
+                f"{getattr(triple, role)}: {fact.seconds:.2f} s is shorter than"
+                f" {MIN_SECONDS:g} s; remove the example {triple.id!r}"
             )
-        keys[role] = content_key(samples, rate)
-        silent[role] = bool(np.abs(samples).max() < SILENT_PEAK)
-    shortest = min(seconds.values())
-    for role, length in seconds.items():
-        if length - shortest > MAX_DRIFT:
+    shortest = min(fact.seconds for fact in found.values())
+    for role, fact in found.items():
+        if fact.seconds - shortest > MAX_DRIFT:
             raise UserError(
-                f"{getattr(triple, role)}: {length:.2f} s, but another file of"
+                f"{getattr(triple, role)}: {fact.seconds:.2f} s, but another file of"
                 f" {triple.id!r} has {shortest:.2f} s; cut them to one length"
             )
-    return Example(triple, keys, shortest, silent)
+    return Example(
+        triple,
+        {role: fact.key for role, fact in found.items()},
+        shortest,
+        {role: fact.is_silent for role, fact in found.items()},
+    )
+
+
+def context_role(example: Example, role: str) -> str:
+    """The role of the context that a role's stem belongs to."""
+    is_own = role == "generated" and "generated_context" in example.keys
+    return "generated_context" if is_own else "context"
 
 
 def load(example: Example, role: str, rate: int = RATE) -> np.ndarray:

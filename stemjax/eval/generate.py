@@ -8,11 +8,14 @@ import json
 import os
 import pathlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from stemjax.codec.codec import Codec
 from stemjax.config.categories import category_of
+from stemjax.config.decode import DecodeConfig
+from stemjax.config.model import StemGenConfig
 from stemjax.eval.clips import ROLES
 from stemjax.io.atomic import replacing, write_text
 from stemjax.io.errors import UserError
@@ -21,14 +24,84 @@ CONFIG, MANIFEST = "config.json", "manifest.jsonl"
 FLAC_PEAK = 1 - 2**-23  # full scale of 24 bits
 
 
-class Request(NamedTuple):
-    """One example to answer; audio [N] float32 at the model's rate."""
+class Pair(Protocol):
+    """One example: which context, and what stem is asked for."""
 
-    id: str
-    category: str
-    seed: int
-    context: np.ndarray
-    real: np.ndarray
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def song(self) -> str: ...
+
+    @property
+    def category(self) -> str: ...
+
+    @property
+    def seed(self) -> int: ...
+
+
+class ExampleSet(NamedTuple):
+    """Examples with their audio."""
+
+    pairs: Sequence[Pair]
+    manifest: str
+    """The text of their `manifest.jsonl`: a line for each."""
+    read: Callable[[Pair], tuple[np.ndarray, np.ndarray]]
+    """Context mix and real stem, [N] float32 each at the systems' rate."""
+
+
+class System(Protocol):
+    """A model that answers contexts: `stemjax.api.Model`."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def version(self) -> str: ...
+
+    @property
+    def sha256(self) -> str: ...
+
+    @property
+    def config(self) -> StemGenConfig: ...
+
+    @property
+    def codec(self) -> Codec: ...
+
+    @property
+    def sample_rate(self) -> int: ...
+
+    def answer(
+        self,
+        contexts: np.ndarray,
+        categories: np.ndarray,
+        seeds: np.ndarray,
+        variations: np.ndarray,
+        configs: Sequence[DecodeConfig],
+    ) -> np.ndarray:
+        """Stems [B, N] of contexts [B, N], row by row, settings included."""
+        ...
+
+
+class Job(NamedTuple):
+    """One stem to decode."""
+
+    pair: Pair
+    config: DecodeConfig
+    variation: int
+    """Another one is another random answer to the same context."""
+    stem: pathlib.Path
+    """The file it goes to."""
+
+
+def describe(system: System) -> dict[str, Any]:
+    """What names a system, JSON values."""
+    return {
+        "checkpoint": {"name": system.name, "version": system.version},
+        "sha256": system.sha256,
+        "codec": {"name": system.codec.name, "sha256": system.codec.sha256},
+        "sample_rate": system.sample_rate,
+    }
 
 
 def open_run(
@@ -59,46 +132,73 @@ def open_run(
     return folder
 
 
-def is_done(run: pathlib.Path, name: str) -> bool:
-    """Whether an example's clips are there; the generated one is written last."""
-    return (run / "generated" / f"{name}.flac").is_file()
-
-
-def generate(
-    answer: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray],
-    requests: Iterable[Request],
-    run: pathlib.Path,
-    *,
+def write_references(
+    folder: pathlib.Path,
+    examples: ExampleSet,
+    pairs: Iterable[Pair],
     sample_rate: int,
+    *,
+    progress: Callable[[int], None] = lambda count: None,
+) -> None:
+    """Write `folder/{real,context}/<id>.flac` of the pairs that lack them."""
+    for pair in pairs:
+        paths = [folder / role / f"{pair.id}.flac" for role in ("context", "real")]
+        if not all(path.is_file() for path in paths):
+            for path, audio in zip(paths, examples.read(pair), strict=True):
+                write_flac(path, audio, sample_rate)
+        progress(1)
+
+
+def decode_stems(
+    system: System,
+    jobs: Iterable[Job],
+    read: Callable[[Pair], tuple[np.ndarray, np.ndarray]],
+    *,
     batch_size: int,
     progress: Callable[[int], None] = lambda count: None,
 ) -> None:
-    """Answer requests and write their clips.
+    """Decode and write the stems whose files are not there.
 
-    answer: contexts [B, N], categories [B] and seeds [B] to stems [B, N], row by row.
-      Batches hold requests of one length and always `batch_size` rows.
+    A batch holds jobs of one compiled program, length and number of steps, and always
+    `batch_size` rows, so that scales, weights and temperatures never recompile.  What a
+    row gets does not depend on its batch.
     """
-    for batch in _batches(requests, batch_size):
-        contexts = np.stack([r.context for r in batch])
-        missing = batch_size - len(batch)  # a last batch of another size would compile
-        contexts = np.pad(contexts, ((0, missing), (0, 0)), mode="edge")
-        rows = list(batch) + [batch[-1]] * missing
-        categories = np.array([category_of(r.category) for r in rows], np.int32)
-        stems = answer(contexts, categories, np.array([r.seed for r in rows]))
-        for request, stem in zip(batch, stems, strict=False):
-            clips = {"real": request.real, "context": request.context}
-            for role, audio in (clips | {"generated": stem}).items():
-                _write_flac(run / role / f"{request.id}.flac", audio, sample_rate)
+    missing = [job for job in jobs if not job.stem.is_file()]
+    for batch in _batches(sorted(missing, key=_program), read, batch_size):
+        rows = batch + [batch[-1]] * (batch_size - len(batch))
+        pairs = [job.pair for job, _ in rows]
+        stems = system.answer(
+            np.stack([context for _, context in rows]),
+            np.array([category_of(pair.category) for pair in pairs], np.int32),
+            np.array([pair.seed for pair in pairs]),
+            np.array([job.variation for job, _ in rows], np.int32),
+            [job.config for job, _ in rows],
+        )
+        for (job, _), stem in zip(batch, stems, strict=False):
+            write_flac(job.stem, stem, system.sample_rate)
         progress(len(batch))
 
 
-def _batches(requests: Iterable[Request], size: int) -> Iterator[Sequence[Request]]:
-    batch: list[Request] = []
-    for request in requests:
-        if batch and len(request.context) != len(batch[0].context):
+def _program(job: Job) -> tuple:
+    """Jobs that differ in this cannot share a batch."""
+    config = job.config
+    return config.guidance.value, config.top_p < 1, config.steps
+
+
+def _batches(
+    jobs: Sequence[Job], read, size: int
+) -> Iterator[list[tuple[Job, np.ndarray]]]:
+    """Jobs with their contexts, up to `size` of one program and length."""
+    batch: list[tuple[Job, np.ndarray]] = []
+    for job in jobs:
+        context, _ = read(job.pair)
+        if batch and (_program(job), len(context)) != (
+            _program(batch[0][0]),
+            len(batch[0][1]),
+        ):
             yield batch
             batch = []
-        batch.append(request)
+        batch.append((job, context))
         if len(batch) == size:
             yield batch
             batch = []
@@ -106,10 +206,11 @@ def _batches(requests: Iterable[Request], size: int) -> Iterator[Sequence[Reques
         yield batch
 
 
-def _write_flac(path: pathlib.Path, audio: np.ndarray, rate: int) -> None:
-    """24-bit FLAC; what passes full scale is clipped, as FLAC must."""
+def write_flac(path: pathlib.Path, audio: np.ndarray, rate: int) -> None:
+    """24-bit FLAC of [N]; what passes full scale is clipped, as FLAC must."""
     import soundfile
 
+    path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as part:
         clipped = np.clip(audio, -1.0, FLAC_PEAK)
         soundfile.write(part, clipped, rate, format="FLAC", subtype="PCM_24")

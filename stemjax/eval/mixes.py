@@ -2,7 +2,7 @@
 
 import pathlib
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -11,7 +11,8 @@ from stemjax.eval.clips import Example
 from stemjax.eval.descriptors.analysis import Analysis
 from stemjax.eval.store import Row, cached, stage_folder
 
-BATCH = 8  # mixes per compiled call
+Found = TypeVar("Found")
+BATCH = 8  # clips per compiled call
 
 
 class Analyser(NamedTuple):
@@ -23,6 +24,17 @@ class Analyser(NamedTuple):
     """JSON values on which it depends."""
     analyse: Callable[[np.ndarray], list[Analysis]]
     """Mixes [B, N] at 16 kHz, N whole seconds -> B analyses."""
+
+    def music(
+        self,
+        examples: Sequence[Example],
+        role: str,
+        cache: pathlib.Path,
+        *,
+        progress: Callable[[int], None] = lambda count: None,
+    ) -> list[Analysis]:
+        """`analyse_mixes` with this analyser."""
+        return analyse_mixes(examples, role, self, cache, progress=progress)
 
 
 def analyse_mixes(
@@ -38,14 +50,18 @@ def analyse_mixes(
     def analyse(missing: Sequence[Example]) -> list[Row]:
         mixes = [
             clips.whole_seconds(
-                clips.mix(clips.load(e, "context"), clips.load(e, role))
+                clips.mix(
+                    clips.load(e, clips.context_role(e, role)), clips.load(e, role)
+                )
             )
             for e in missing
         ]
-        return [to_row(a) for a in _in_batches(mixes, analyser.analyse)]
+        return [to_row(a) for a in in_batches(mixes, analyser.analyse)]
 
     keys = [
-        clips.joined_key([e.keys["context"], e.keys[role], f"{e.seconds}"])
+        clips.joined_key(
+            [e.keys[clips.context_role(e, role)], e.keys[role], f"{e.seconds}"]
+        )
         for e in examples
     ]
     folder = stage_folder(cache, "music", analyser.params)
@@ -54,19 +70,22 @@ def analyse_mixes(
     return [from_row(rows[key]) for key in keys]
 
 
-def _in_batches(
-    mixes: Sequence[np.ndarray], analyse: Callable[[np.ndarray], list[Analysis]]
-) -> list[Analysis]:
-    """Full batches of one length; the last is filled with its first mix."""
-    done: dict[int, Analysis] = {}
-    for length in sorted({len(mix) for mix in mixes}):
-        alike = [i for i, mix in enumerate(mixes) if len(mix) == length]
+def in_batches(
+    audio: Sequence[np.ndarray], analyse: Callable[[np.ndarray], Sequence[Found]]
+) -> list[Found]:
+    """`analyse` of clips [N], in order: full batches [B, N] of one length.
+
+    The last batch of a length is filled with its first clip.
+    """
+    done: dict[int, Found] = {}
+    for length in sorted({len(clip) for clip in audio}):
+        alike = [i for i, clip in enumerate(audio) if len(clip) == length]
         for start in range(0, len(alike), BATCH):
             part = alike[start : start + BATCH]
             filled = part + part[:1] * (BATCH - len(part))
-            batch = np.stack([mixes[i] for i in filled]).astype(np.float32)
+            batch = np.stack([audio[i] for i in filled]).astype(np.float32)
             done |= dict(zip(part, analyse(batch), strict=False))
-    return [done[i] for i in range(len(mixes))]
+    return [done[i] for i in range(len(audio))]
 
 
 def to_row(analysis: Analysis) -> Row:

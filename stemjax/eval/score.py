@@ -1,21 +1,22 @@
 """Distances of a generated population from the real one, as `metrics.json`."""
 
+import functools
 import hashlib
 import pathlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from stemjax.config.metrics import TITLES, Metric
 from stemjax.eval import clips, frechet_report
-from stemjax.eval.clips import Example, Triple
+from stemjax.eval.clips import Example, Facts, Triple
+from stemjax.eval.descriptors.analysis import Analysis
 from stemjax.eval.descriptors.histograms import histograms, relative_histograms
 from stemjax.eval.embeddings import Embedding, clip_vectors
 from stemjax.eval.jackknife import Estimate, assign_groups
 from stemjax.eval.mirdd import Distance, mirdd, mirdd_rel
-from stemjax.eval.mixes import Analyser, analyse_mixes
 from stemjax.io.errors import UserError
 
 FORMAT = 1
@@ -23,11 +24,31 @@ MIN_EXAMPLES = 4  # below it no error can be given
 HEADLINE = 200  # examples below which a value is no headline
 
 
+class MusicSource(Protocol):
+    """Where the music of mixes comes from."""
+
+    @property
+    def label(self) -> str:
+        """What a value must share with another to be compared, for people."""
+        ...
+
+    def music(
+        self,
+        examples: Sequence[Example],
+        role: str,
+        cache: pathlib.Path,
+        *,
+        progress: Callable[[int], None],
+    ) -> list[Analysis]:
+        """Of context + the role's stem, in the order of `examples`."""
+        ...
+
+
 class Settings(NamedTuple):
     """What is measured."""
 
     embeddings: tuple[Embedding, ...]
-    analyser: Analyser | None
+    analyser: MusicSource | None
     """None: no music analysis."""
     unavailable: dict[Metric, str]
     """Metrics that cannot be computed here, and why."""
@@ -41,16 +62,18 @@ def score(
     cache: pathlib.Path,
     settings: Settings,
     *,
+    facts: Callable[[pathlib.Path], Facts] = clips.read_facts,
     progress: Callable[[str, int, int], None] = lambda what, done, total: None,
 ) -> dict[str, Any]:
     """The report of two paired populations, JSON values; nothing in it but the result.
 
+    facts: see `clips.probe`.
     progress: called with (what, clips done, of how many).
 
     Raises:
       UserError: a bad file, named; fewer than four examples.
     """
-    examples = probe_all(triples, progress)
+    examples = probe_all(triples, facts, progress)
     silent = [e for e in examples if e.is_silent["generated"]]
     if settings.drops_silent:
         examples = [e for e in examples if not e.is_silent["generated"]]
@@ -109,12 +132,14 @@ def score(
 
 def probe_all(
     triples: Sequence[Triple],
+    facts: Callable[[pathlib.Path], Facts],
     progress: Callable[[str, int, int], None] = lambda what, done, total: None,
 ) -> list[Example]:
     """`clips.probe` of every triple, in threads; the first fault by id is raised."""
     examples = []
+    probe = functools.partial(clips.probe, facts=facts)
     with ThreadPoolExecutor() as pool:
-        for example in pool.map(clips.probe, triples):
+        for example in pool.map(probe, triples):
             examples.append(example)
             progress("reading", len(examples), len(triples))
     return examples
@@ -125,10 +150,9 @@ def _music(examples, group, settings: Settings, cache, progress) -> dict[str, An
     label = analyser.label
     rows, relative = {}, {}
     for role in ("real", "generated"):
-        analyses = analyse_mixes(
+        analyses = analyser.music(
             examples,
             role,
-            analyser,
             cache,
             progress=_named(progress, f"music of {role} mixes", len(examples)),
         )

@@ -11,6 +11,7 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from stemjax.eval import synthetic
+from stemjax.eval.alignment import f_measure
 from stemjax.eval.clips import mix
 from stemjax.eval.descriptors.analysis import NO_CHORD, Analysis
 from stemjax.eval.descriptors.histograms import (
@@ -127,23 +128,6 @@ def triad_accuracy(found: Analysis, truth: Analysis) -> float:
 def _labels_at(segments: np.ndarray, times: np.ndarray) -> np.ndarray:
     rows = np.searchsorted(segments[:, 0], times, side="right") - 1
     return segments[np.clip(rows, 0, len(segments) - 1), 2].astype(int)
-
-
-def f_measure(found: np.ndarray, truth: np.ndarray, tolerance: float) -> float:
-    """F of two sorted sets of times, each matched at most once within `tolerance`.
-
-    Taking the earliest partner of each in turn matches as many as possible.
-    """
-    i = j = matched = 0
-    while i < len(found) and j < len(truth):
-        gap = found[i] - truth[j]
-        if abs(gap) <= tolerance:
-            matched, i, j = matched + 1, i + 1, j + 1
-        elif gap < 0:
-            i += 1
-        else:
-            j += 1
-    return 2 * matched / max(1, len(found) + len(truth))
 
 
 def onset_f(found: Analysis, truth: Analysis) -> float:

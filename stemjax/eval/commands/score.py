@@ -9,7 +9,7 @@ from stemjax import codec
 from stemjax.config.metrics import Metric
 from stemjax.eval import compare, embeddings, report
 from stemjax.eval.clips import pair_folders
-from stemjax.eval.commands.arguments import Compare, Notes, Score
+from stemjax.eval.commands.arguments import Compare, Notes, Score, Windows
 from stemjax.eval.descriptors.extract import basic_pitch_analyser, salience_analyser
 from stemjax.eval.score import Settings, score
 from stemjax.eval.vggish_input import PRESETS
@@ -26,7 +26,15 @@ def run_score(command: Score) -> dict[str, Any]:
     """Measure, write metrics.json and report.md, print the report."""
     real, generated, context = folders(command)
     triples = pair_folders(real, generated, context)
-    settings = settings_of(command, has_context=context is not None)
+    settings = settings_for(
+        codec.load(command.codec),
+        vggish=command.vggish,
+        preset=command.fad_preset,
+        notes=command.notes,
+        seed=command.seed,
+        has_context=context is not None,
+        drops_silent=command.drop_silent,
+    )
     for name in command.require:
         _check_required(name, settings)
     progress = Progress()
@@ -64,28 +72,37 @@ def folders(command: Score) -> tuple[str, str, str | None]:
     )
 
 
-def settings_of(command: Score, *, has_context: bool) -> Settings:
-    """What a score measures, from what there is."""
-    preset = PRESETS[command.fad_preset.value]
-    measured = [
-        embeddings.log_mel(preset),
-        embeddings.codec_embedding(codec.load(command.codec)),
-    ]
+def settings_for(
+    own_codec: codec.Codec,
+    *,
+    vggish: str,
+    preset: Windows,
+    notes: Notes,
+    seed: int,
+    has_context: bool = True,
+    drops_silent: bool = False,
+) -> Settings:
+    """What a score measures, from what there is.
+
+    own_codec: of FD-codec.  vggish: file of weights, "" to look for it.
+    """
+    windows = PRESETS[preset.value]
+    measured = [embeddings.log_mel(windows), embeddings.codec_embedding(own_codec)]
     unavailable: dict[Metric, str] = {}
-    weights = find(command.vggish or None)
+    weights = find(vggish or None)
     if isinstance(weights, Unavailable):
         unavailable[Metric.FAD] = weights.reason
     else:
-        measured.insert(0, embeddings.vggish_embedding(weights, preset))
+        measured.insert(0, embeddings.vggish_embedding(weights, windows))
     if not has_context:
         for metric in (Metric.MIRDD, Metric.MIRDD_9, Metric.MIRDD_REL):
             unavailable[metric] = "no contexts; give --context"
     return Settings(
         embeddings=tuple(measured),
-        analyser=ANALYSERS[command.notes]() if has_context else None,
+        analyser=ANALYSERS[notes]() if has_context else None,
         unavailable=unavailable,
-        drops_silent=command.drop_silent,
-        seed=command.seed,
+        drops_silent=drops_silent,
+        seed=seed,
     )
 
 

@@ -1,0 +1,118 @@
+"""What `tables`, `sweep` and `tune` share: decode what is missing, score, know the cost."""
+
+import functools
+import pathlib
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from stemjax.eval.anchors import anchors, write_anchors
+from stemjax.eval.clips import Triple, read_facts
+from stemjax.eval.commands.decoding_arguments import Decoding
+from stemjax.eval.commands.score import Progress, settings_for
+from stemjax.eval.cost import estimate, lines
+from stemjax.eval.generate import ExampleSet, Job, decode_stems, write_references
+from stemjax.eval.populations import Bench, open_bench, unique, write_point_configs
+from stemjax.eval.rows import Report, Scorer
+from stemjax.eval.score import Settings, score
+from stemjax.io.errors import UserError
+
+
+@contextmanager
+def bar(what: str, total: int, unit: str) -> Iterator[Callable[[int], Any]]:
+    """A bar of progress on stderr, with the time left."""
+    from tqdm import tqdm
+
+    with tqdm(desc=what, total=total, unit=unit, file=sys.stderr) as shown:
+        yield shown.update
+
+
+def shard_of(text: str) -> tuple[int, int]:
+    """ "i/N" as numbers.
+
+    Raises:
+      UserError: not two whole numbers with 0 <= i < N.
+    """
+    index, _, count = text.partition("/")
+    if index.isdigit() and count.isdigit() and int(index) < int(count):
+        return int(index), int(count)
+    raise UserError(f"--shard {text}: write i/N with 0 <= i < N, such as 0/4")
+
+
+def decode(bench: Bench, jobs: Sequence[Job], *, batch_size: int, shard: str) -> None:
+    """Write the references and the stems of a shard that are not there yet."""
+    index, shards = shard_of(shard)
+    open_bench(bench)
+    pairs = bench.examples.pairs
+    mine = {pair.id for k, pair in enumerate(pairs) if k % shards == index}
+    write_references(
+        bench.folder,
+        bench.examples,
+        [pair for pair in pairs if pair.id in mine],
+        bench.system.sample_rate,
+    )
+    own = [job for job in unique(jobs) if job.pair.id in mine]
+    write_point_configs(bench.system, own)
+    missing = [job for job in own if not job.stem.is_file()]
+    with bar("decoding", len(own), "stem") as progress:
+        progress(len(own) - len(missing))
+        decode_stems(
+            bench.system,
+            missing,
+            bench.examples.read,
+            batch_size=batch_size,
+            progress=progress,
+        )
+
+
+def is_whole(shard: str) -> bool:
+    """Whether a shard is all there is."""
+    return shard_of(shard)[1] == 1
+
+
+def scorer_of(command: Decoding, settings: Settings) -> Scorer:
+    """Triples to their score; a file that several populations share is read once."""
+    facts = functools.cache(read_facts)
+    cache = pathlib.Path(command.cache).expanduser()
+
+    def run(triples: Sequence[Triple]) -> Report:
+        progress = Progress()
+        try:
+            return score(triples, cache, settings, facts=facts, progress=progress)
+        finally:
+            progress.close()
+
+    return run
+
+
+def measure_anchors(
+    bench: Bench, others: ExampleSet, count: int, scorer: Scorer
+) -> dict[str, Report]:
+    """The score of each anchor that these examples allow, by name."""
+    pairs = bench.examples.pairs
+    with bar("anchors", len(pairs), "clip") as progress:
+        write_anchors(bench, others, progress=progress)
+    found = ((anchor, anchor.triples(count)) for anchor in anchors(bench, others))
+    return {
+        anchor.name: scorer(triples) | {"says": anchor.says}
+        for anchor, triples in found
+        if triples is not None
+    }
+
+
+def print_cost(benches: Sequence[tuple[Bench, Sequence[Job]]], batch_size: int) -> None:
+    """What decoding takes, timed on this machine."""
+    for bench, jobs in benches:
+        print("\n".join(lines(estimate(bench, unique(jobs), batch_size=batch_size))))
+
+
+def settings_of(command: Decoding, bench: Bench) -> Settings:
+    """What populations of a bench are measured by."""
+    return settings_for(
+        bench.system.codec,
+        vggish=command.vggish,
+        preset=command.fad_preset,
+        notes=command.notes,
+        seed=command.seed,
+    )
