@@ -207,13 +207,12 @@ def drawn(command: Decoding, data: str, count: int, *, seed: int) -> Any:
 
 def about_data(command: Decoding, examples: Any) -> list[str]:
     """What the examples are, for a report."""
-    import hashlib
+    from stemjax.eval.populations import manifest_hash
 
     songs = len({pair.song for pair in examples.pairs})
-    digest = hashlib.sha256(examples.manifest.encode()).hexdigest()
     lines = [
         f"{len(examples.pairs)} examples of {songs} songs, split {command.split}, seed"
-        f" {command.seed}, manifest {digest[:12]}"
+        f" {command.seed}, manifest {manifest_hash(examples)[:12]}"
     ]
     if not command.data:
         lines.append("synthetic songs, no --data: a trial of the command, no result")
@@ -225,8 +224,10 @@ def bench_of(command: Decoding, count: int) -> tuple[Any, Any, list[str]]:
     import pathlib
 
     import stemjax
+    from stemjax.eval.commands.decoding import check_numbers
     from stemjax.eval.populations import Bench
 
+    check_numbers(command)
     examples = drawn(command, command.data, count, seed=command.seed)
     others = drawn(command, command.data, count, seed=command.seed + 1)
     model = stemjax.load(command.checkpoint, codec=command.codec)
@@ -238,8 +239,9 @@ def sweep(command: Sweep) -> None:
     """Decode and score a grid."""
     from stemjax.eval.commands import sweep as body
 
+    rows = body.rows_of(command)
     bench, others, about = bench_of(command, body.examples_needed(command))
-    body.run_sweep(command, bench, others, about)
+    body.run_sweep(command, rows, bench, others, about)
 
 
 def tables(command: Tables) -> None:

@@ -195,8 +195,11 @@ class Model:
             bucket_frames=int(BUCKET_SECONDS * self.codec.config.frame_rate),
             progress=progress,
         )
-        stems = np.asarray(self.codec.decode(decoded.codes))[:, :num_samples]
-        return stems, decoded
+        # one by one: another number of rows is another program, whose sums round
+        # otherwise
+        rows = (row[None] for row in np.asarray(decoded.codes))
+        stems = np.concatenate([self.codec.decode(row) for row in rows])
+        return stems[:, :num_samples], decoded
 
     def answer(
         self,
@@ -211,8 +214,9 @@ class Model:
         categories, seeds, variations: [B] int.  configs: B with equal steps and guidance.
         A row has the tokens that `generate` decodes for that row's values.
         """
+        codes = [self.encode_contexts(row[None]) for row in contexts]  # as stems are
         stems, _ = self.decode_codes(
-            self.encode_contexts(contexts),
+            np.concatenate(codes),
             categories,
             variation_keys(seeds, variations),
             configs,

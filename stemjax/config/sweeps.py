@@ -14,12 +14,11 @@ from stemjax.config.decode import (
     FAST,
     NAIVE,
     DecodeConfig,
-    Guidance,
 )
 from stemjax.config.metrics import Metric
 
 LAMBDAS = (1.5, 2.0, 2.5, 3.0, 3.5, 4.0)
-"""Guidance scales above 1 of Table 1 (A45)."""
+"""Guidance scales above 1 of Table 1 (A26)."""
 W_CAUSAL = (0.0, 0.1, 0.2, 0.5)  # of Table 2
 FAST_SECONDS = 5.0  # crops of `--fast`
 
@@ -180,8 +179,3 @@ def with_steps(rows: tuple[Row, ...], steps: tuple[int, ...]) -> tuple[Row, ...]
         )
         for row in rows
     )
-
-
-def needs_guidance(rows: tuple[Row, ...]) -> bool:
-    """Whether some row takes a scale for each of two sources."""
-    return any(p.guidance is Guidance.MULTI for row in rows for p in row.points)

@@ -1,8 +1,9 @@
 """Does a stem keep time and harmony with its own context? Each is analysed alone.
 
-Beat alignment: F of the stem's beats against the context's, within 70 ms. Chroma cosine:
-mean over frames of the cosine between their chroma. Both are read beside the real
-stems', since no music scores 1, and beside those of real stems of other contexts.
+Beat alignment: F of the stem's beats against the context's, within 70 ms, as they are or
+at the metrical level that fits best. Chroma cosine: mean over frames of the cosine
+between their chroma. All are read beside the real stems', since no music scores 1, and
+beside those of real stems in other contexts.
 """
 
 import pathlib
@@ -120,6 +121,27 @@ def beat_f(context: Heard, stem: Heard) -> float:
     return f_measure(stem.beats, context.beats, TOLERANCE)
 
 
+def metrical_levels(beats: np.ndarray) -> list[np.ndarray]:
+    """Beats [M] at the levels on which a stem may be felt: as they are, the off-beats,
+    both, and every other beat from the first and from the second.
+
+    The allowed metrical levels of Davies, Degara and Plumbley 2009 (mir_eval.beat).
+    """
+    between = (beats[1:] + beats[:-1]) / 2
+    both = np.sort(np.concatenate([beats, between]))
+    return [beats, between, both, beats[::2], beats[1::2]]
+
+
+def beat_f_any_level(context: Heard, stem: Heard) -> float:
+    """The best F of the stem's beats with a metrical level of the context's.
+
+    A stem heard alone often shows half or double the tempo of its song, or its
+    off-beats; an error of half a beat is forgiven too.
+    """
+    levels = metrical_levels(context.beats)
+    return max(f_measure(stem.beats, level, TOLERANCE) for level in levels)
+
+
 def are_rhythmic(context: Heard, stem: Heard) -> bool:
     """Whether both have four beats or more."""
     return min(len(context.beats), len(stem.beats)) >= FEWEST_BEATS
@@ -159,6 +181,7 @@ class Fit(NamedTuple):
 
 
 BEATS = Fit(beat_f, are_rhythmic)
+BEATS_ANY_LEVEL = Fit(beat_f_any_level, are_rhythmic)
 CHROMA = Fit(chroma_cosine, are_voiced)
 
 

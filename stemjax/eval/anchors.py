@@ -11,8 +11,6 @@ from stemjax.eval.clips import Triple
 from stemjax.eval.generate import ExampleSet, Pair, write_flac, write_references
 from stemjax.eval.populations import Bench, context_path, real_path
 
-CODEC_BATCH = 4  # clips of the codec floor that are encoded together
-
 
 def misaligned(pairs: Sequence[Pair]) -> list[int] | None:
     """For each example the number of one of another song; every one is taken once.
@@ -124,17 +122,18 @@ def write_anchors(
     write_references(_split_folder(bench), others, others.pairs, rate)
     missing = [p for p in pairs if not codec_path(bench, p).is_file()]
     progress(len(pairs) - len(missing))
-    for start in range(0, len(missing), CODEC_BATCH):
-        batch = missing[start : start + CODEC_BATCH]
-        audio = np.stack([bench.examples.read(pair)[1] for pair in batch])
-        heard = through_codec(bench.system.codec, audio)
-        for pair, clip in zip(batch, heard, strict=True):
-            write_flac(codec_path(bench, pair), clip, rate)
-        progress(len(batch))
+    for pair in missing:
+        _, real = bench.examples.read(pair)
+        heard = through_codec(bench.system.codec, real)
+        write_flac(codec_path(bench, pair), heard, rate)
+        progress(1)
 
 
 def through_codec(codec: Codec, audio: np.ndarray) -> np.ndarray:
-    """Audio [B, N] float32 encoded and decoded, [B, N]."""
-    samples = audio.shape[1]
-    padded = np.pad(audio, ((0, 0), (0, -samples % codec.config.hop)))
-    return np.asarray(codec.decode(codec.encode(padded)))[:, :samples]
+    """Audio [N] float32 encoded and decoded, [N].
+
+    One clip a call: sums of another number of rows round otherwise, and what was left
+    to do after a stop would show in the samples.
+    """
+    padded = np.pad(audio, (0, -len(audio) % codec.config.hop))[None]
+    return np.asarray(codec.decode(codec.encode(padded)))[0, : len(audio)]

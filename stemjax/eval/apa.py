@@ -68,6 +68,17 @@ class Apa(NamedTuple):
     real_mispaired: float
     """FD(R, R')."""
 
+    @property
+    def remoteness(self) -> float | None:
+        """The lesser distance of C from R and R' over that between them.
+
+        Far above 1 the stems are unlike any real ones, and APA says nothing of their
+        fit: silence may score 1.  None where R and R' do not differ.
+        """
+        if self.estimate is None:
+            return None
+        return min(self.generated_mispaired, self.generated_real) / self.real_mispaired
+
 
 def derangement(ids: Sequence[str], *, seed: int) -> np.ndarray:
     """Which example each one gets its stem from: [C] int, never itself.

@@ -2,6 +2,7 @@
 
 import dataclasses
 import time
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -9,7 +10,7 @@ import jax
 import numpy as np
 
 from stemjax.config.decode import DecodeConfig, Guidance
-from stemjax.eval.generate import Job, System
+from stemjax.eval.generate import Job, System, program_of
 from stemjax.eval.populations import Bench
 
 TRIAL_STEPS = (1, 5)  # per level, of the two timed decodings
@@ -23,7 +24,7 @@ class Cost(NamedTuple):
     forwards: int
     """Of the missing stems: steps times branches of guidance."""
     programs: int
-    """Different guidances: each is compiled once, whatever its settings."""
+    """Guidances, with a nucleus filter or without: each is compiled once."""
     seconds: float
     """To decode what is missing, from two timed decodings of each program."""
     audio_seconds: float
@@ -38,32 +39,35 @@ def estimate(bench: Bench, jobs: Sequence[Job], *, batch_size: int) -> Cost:
     missing = [job for job in jobs if not job.stem.is_file()]
     levels = system.codec.config.num_codebooks
     seconds, forwards, samples = 0.0, 0, 0
-    by_guidance: dict[Guidance, list[DecodeConfig]] = {}
+    by_program: dict[tuple, list[DecodeConfig]] = {}
     for job in missing:
-        by_guidance.setdefault(job.config.guidance, []).append(job.config)
+        by_program.setdefault(program_of(job.config), []).append(job.config)
     if missing:
         context, _ = bench.examples.read(missing[0].pair)
         samples = len(context)
-    for guidance, configs in by_guidance.items():
+    for configs in by_program.values():
         fixed, per_step = _time(system, configs[0], samples, batch_size, levels)
-        steps = [sum(config.steps_for(levels)) for config in configs]
-        batches = -(-len(configs) // batch_size)
-        seconds += batches * (fixed + per_step * float(np.mean(steps)))
-        forwards += _branches(guidance, configs[0]) * sum(steps)
+        # jobs of other numbers of steps share a program, never a batch
+        counts = Counter(config.steps for config in configs)
+        for config in {config.steps: config for config in configs}.values():
+            steps = sum(config.steps_for(levels))
+            batches = -(-counts[config.steps] // batch_size)
+            seconds += batches * (fixed + per_step * steps)
+            forwards += counts[config.steps] * steps * _branches(config)
     return Cost(
         stems=len(jobs),
         missing=len(missing),
         forwards=forwards,
-        programs=len(by_guidance),
+        programs=len(by_program),
         seconds=seconds,
         audio_seconds=samples / system.sample_rate,
         gigabytes=3e-9 * samples * len(missing),
     )
 
 
-def _branches(guidance: Guidance, config: DecodeConfig) -> int:
+def _branches(config: DecodeConfig) -> int:
     counts = {Guidance.NONE: 1, Guidance.SINGLE: 2}
-    return counts.get(guidance, len(config.scales) + 1)
+    return counts.get(config.guidance, len(config.scales) + 1)
 
 
 def _time(
@@ -79,7 +83,8 @@ def _time(
         jax.block_until_ready(system.answer(contexts, zeros, zeros, zeros, trial))
         return time.perf_counter() - started
 
-    run(TRIAL_STEPS[0])  # compiles
+    for steps in TRIAL_STEPS:  # each compiles a preamble of its own
+        run(steps)
     few, many = (run(steps) for steps in TRIAL_STEPS)
     per_step = max(0.0, many - few) / (levels * (TRIAL_STEPS[1] - TRIAL_STEPS[0]))
     return max(0.0, few - levels * TRIAL_STEPS[0] * per_step), per_step

@@ -164,7 +164,7 @@ def decode_stems(
     row gets does not depend on its batch.
     """
     missing = [job for job in jobs if not job.stem.is_file()]
-    for batch in _batches(sorted(missing, key=_program), read, batch_size):
+    for batch in _batches(sorted(missing, key=_batch_of), read, batch_size):
         rows = batch + [batch[-1]] * (batch_size - len(batch))
         pairs = [job.pair for job, _ in rows]
         stems = system.answer(
@@ -179,10 +179,14 @@ def decode_stems(
         progress(len(batch))
 
 
-def _program(job: Job) -> tuple:
+def program_of(config: DecodeConfig) -> tuple:
+    """What the decoder is compiled for, but for its number of steps."""
+    return config.guidance.value, config.top_p < 1
+
+
+def _batch_of(job: Job) -> tuple:
     """Jobs that differ in this cannot share a batch."""
-    config = job.config
-    return config.guidance.value, config.top_p < 1, config.steps
+    return *program_of(job.config), job.config.steps
 
 
 def _batches(
@@ -192,8 +196,8 @@ def _batches(
     batch: list[tuple[Job, np.ndarray]] = []
     for job in jobs:
         context, _ = read(job.pair)
-        if batch and (_program(job), len(context)) != (
-            _program(batch[0][0]),
+        if batch and (_batch_of(job), len(context)) != (
+            _batch_of(batch[0][0]),
             len(batch[0][1]),
         ):
             yield batch

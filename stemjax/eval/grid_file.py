@@ -16,6 +16,7 @@ temperature = 1.2
 
 import dataclasses
 import itertools
+import math
 import os
 import pathlib
 import tomllib
@@ -115,4 +116,6 @@ def _typed(like: Any, value: Any) -> Any:
         return float(value)
     if type(value) is not type(like):
         raise ValueError(f"{value!r} should be {type(like).__name__}")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{value!r} is no number to decode with")
     return value

@@ -59,6 +59,11 @@ def open_bench(bench: Bench) -> None:
     write_text(path, text)
 
 
+def manifest_hash(examples: ExampleSet) -> str:
+    """SHA-256 of the examples: what two results must share to be compared."""
+    return hashlib.sha256(examples.manifest.encode()).hexdigest()
+
+
 def deal(count: int, num_points: int, seed: int) -> np.ndarray:
     """Which point each of `count` examples takes, [count] int.
 

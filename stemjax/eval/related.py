@@ -39,6 +39,8 @@ def measure(
 ) -> dict[str, Any]:
     """`apa` by embedding, `beat_alignment` and `chroma_cosine` of examples with contexts.
 
+    `beat_alignment` holds that at `any_level` as an entry of its own.
+
     group: [C] int of `jackknife.assign_groups`.
     seed: of the derangements, and of `group`.
 
@@ -58,19 +60,24 @@ def measure(
         of_apa[name] = _apa_entry(label, found)
     heard = _listen(examples, cache, progress)
     details = f"music={extract.VERSION}"
-    beats = alignment.align(heard, alignment.BEATS, group, ids, seed=seed)
-    chroma = alignment.align(heard, alignment.CHROMA, group, ids, seed=seed)
+    beats, any_level, chroma = (
+        alignment.align(heard, fit, group, ids, seed=seed)
+        for fit in (alignment.BEATS, alignment.BEATS_ANY_LEVEL, alignment.CHROMA)
+    )
+    no_beats = "no context and real stem both have 4 beats"
+    no_notes = "no context and real stem have notes at one time"
     return {
         "apa": of_apa,
         "beat_alignment": _alignment_entry(
-            f"beat alignment[{details}]",
-            beats,
-            "no context and real stem both have 4 beats",
-        ),
+            f"beat alignment[{details}]", beats, no_beats
+        )
+        | {
+            "any_level": _alignment_entry(
+                f"beat alignment at any level[{details}]", any_level, no_beats
+            )
+        },
         "chroma_cosine": _alignment_entry(
-            f"chroma cosine[{details}]",
-            chroma,
-            "no context and real stem have notes at one time",
+            f"chroma cosine[{details}]", chroma, no_notes
         ),
     }
 
@@ -106,7 +113,8 @@ def _apa_entry(label: str, found: apa.Apa) -> dict[str, Any]:
         reason = "mixes with other examples' stems do not differ from the real ones"
         return _undefined(label, reason) | distances
     unclipped = {"value": found.unclipped.value, "se": _finite(found.unclipped.se)}
-    return _entry(label, found.estimate) | distances | {"unclipped": unclipped}
+    more = {"unclipped": unclipped, "remoteness": found.remoteness}
+    return _entry(label, found.estimate) | distances | more
 
 
 def _alignment_entry(

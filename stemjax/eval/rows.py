@@ -35,30 +35,32 @@ def score_row(
     """The score of a row's first `count` examples, a mean over seeds of decoding.
 
     All points of a row are one population: that is what the paper's averages over
-    scales are taken to be (A21).  `cells` has the score of each point by itself.
+    scales are taken to be (A26).  `cells` has the score of each point by itself.
     """
-    reports = [
-        scorer(triples_of(jobs_of(row, bench, count, v, deal_seed), bench.folder))
+    by_seed = [
+        triples_of(jobs_of(row, bench, count, v, deal_seed), bench.folder)
         for v in range(seeds)
     ]
-    report = mean_report(reports)
+    report = mean_report([scorer(triples) for triples in by_seed])
     if len(row.points) > 1:
-        report["cells"] = _cells(row, bench, count, scorer, deal_seed)
+        dealt = deal(count, len(row.points), deal_seed)
+        report["cells"] = _cells(row, dealt, by_seed, scorer)
     return report
 
 
 def _cells(
-    row: Row, bench: Bench, count: int, scorer: Scorer, deal_seed: int
+    row: Row,
+    dealt: np.ndarray,
+    by_seed: Sequence[Sequence[Triple]],
+    scorer: Scorer,
 ) -> list[dict[str, Any]]:
     """Each point's own score: few examples, so its bias is its own, not the row's."""
-    dealt = deal(count, len(row.points), deal_seed)
-    jobs = jobs_of(row, bench, count, 0, deal_seed)
     cells = []
     for p, config in enumerate(row.points):
-        own = [job for job, number in zip(jobs, dealt, strict=True) if number == p]
+        own = np.flatnonzero(dealt == p)
         cell: dict[str, Any] = {"decode": to_json(config), "n": len(own)}
         if len(own) >= MIN_EXAMPLES:
-            found = scorer(triples_of(own, bench.folder))
+            found = mean_report([scorer([of[k] for k in own]) for of in by_seed])
             cell["metrics"] = {
                 name: {"value": entry["value"], "se": entry.get("se")}
                 for name, entry in found["metrics"].items()
@@ -109,7 +111,7 @@ def _mean_entry(entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def cell_mean(report: Report, metric: Metric) -> float | None:
-    """Mean of a row's cells, the other reading of "averaged" in Table 1 (A21)."""
+    """Mean of a row's cells, the other reading of "averaged" in Table 1 (A26)."""
     cells = report.get("cells", ())
     values = [
         cell["metrics"][metric.value]["value"]

@@ -10,13 +10,14 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from stemjax.config.metrics import TITLES, Metric
-from stemjax.eval import clips, frechet_report
+from stemjax.eval import clips, frechet_report, related
 from stemjax.eval.clips import Example, Facts, Triple
 from stemjax.eval.descriptors.analysis import Analysis
 from stemjax.eval.descriptors.histograms import histograms, relative_histograms
 from stemjax.eval.embeddings import Embedding, clip_vectors
 from stemjax.eval.jackknife import Estimate, assign_groups
 from stemjax.eval.mirdd import Distance, mirdd, mirdd_rel
+from stemjax.eval.progress import Progress, advance
 from stemjax.io.errors import UserError
 
 FORMAT = 1
@@ -55,6 +56,8 @@ class Settings(NamedTuple):
     drops_silent: bool
     """Whether examples with a silent generated stem are left out."""
     seed: int
+    has_related: bool = False
+    """Whether APA, beat alignment and chroma cosine are wanted; they need contexts."""
 
 
 def score(
@@ -63,7 +66,7 @@ def score(
     settings: Settings,
     *,
     facts: Callable[[pathlib.Path], Facts] = clips.read_facts,
-    progress: Callable[[str, int, int], None] = lambda what, done, total: None,
+    progress: Progress = lambda what, done, total: None,
 ) -> dict[str, Any]:
     """The report of two paired populations, JSON values; nothing in it but the result.
 
@@ -91,7 +94,7 @@ def score(
                 role,
                 embedding,
                 cache,
-                progress=_named(progress, f"{embedding.label} {role}", len(examples)),
+                progress=advance(progress, f"{embedding.label} {role}", len(examples)),
             )
             for role in ("real", "generated")
         )
@@ -112,10 +115,22 @@ def score(
             "status": "unavailable",
             "reason": reason,
         }
-    return {
+    more: dict[str, Any] = {}
+    if settings.has_related:
+        more["related"] = related.measure(
+            examples,
+            [e for e in settings.embeddings if e.metric is not Metric.FD_CODEC],
+            group,
+            ids,
+            cache,
+            progress=progress,
+            seed=settings.seed,
+        )
+    return more | {
         "format": FORMAT,
         "n": len(examples),
         "ids": hashlib.sha256("\n".join(ids).encode()).hexdigest(),
+        "references": clips.joined_key([e.keys["real"] for e in examples]),
         "contents": clips.joined_key(
             [key for e in examples for key in e.keys.values()]
         ),
@@ -133,7 +148,7 @@ def score(
 def probe_all(
     triples: Sequence[Triple],
     facts: Callable[[pathlib.Path], Facts],
-    progress: Callable[[str, int, int], None] = lambda what, done, total: None,
+    progress: Progress = lambda what, done, total: None,
 ) -> list[Example]:
     """`clips.probe` of every triple, in threads; the first fault by id is raised."""
     examples = []
@@ -154,7 +169,7 @@ def _music(examples, group, settings: Settings, cache, progress) -> dict[str, An
             examples,
             role,
             cache,
-            progress=_named(progress, f"music of {role} mixes", len(examples)),
+            progress=advance(progress, f"music of {role} mixes", len(examples)),
         )
         rows[role] = np.stack([histograms(a) for a in analyses])
         relative[role] = np.stack([relative_histograms(a) for a in analyses])
@@ -195,14 +210,3 @@ def _entry(label: str, estimate: Estimate) -> dict[str, Any]:
         "sizes": [int(s) for s in estimate.sizes],
         "status": "ok",
     }
-
-
-def _named(progress, what: str, total: int) -> Callable[[int], None]:
-    done = 0
-
-    def advance(count: int) -> None:
-        nonlocal done
-        done += count
-        progress(what, done, total)
-
-    return advance

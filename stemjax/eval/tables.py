@@ -1,6 +1,6 @@
 """The paper's tables on one model: scores, anchors, orders (StemGen, sec. 3.2)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from stemjax.config.claims import Claim
@@ -114,6 +114,13 @@ def cells_of(row: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def measured_by(reports: Iterable[Report]) -> str:
+    """The full names of what was measured: presets, weights, transcribers."""
+    entries = [entry for r in reports for entry in r["metrics"].values()]
+    names = dict.fromkeys(e["id"] for e in entries if e.get("value") is not None)
+    return f"measured: {', '.join(names)}"
+
+
 def table_rows(result: Mapping[str, Any], anchors: Mapping[str, Report]) -> list[list]:
     """The strings of one table: its rows, then the anchors."""
     rows = [cells_of(row) for row in result["rows"]]
@@ -157,7 +164,7 @@ def page(
                 lines += [f"**Few examples ({n}): no headline number.**"]
     if anchors:
         says = next(iter(anchors.values()))
-        lines += ["## Anchors", ""]
+        lines += ["", "## Anchors", ""]
         lines += [f"- {name}: {report['says']}" for name, report in says.items()]
     return "\n".join([*lines, "", *(f"- {note}" for note in NOTES), ""])
 

@@ -52,6 +52,28 @@ def test_f_measure_matches_as_many_as_can_be(seed):
     assert f_measure(found, truth, 0.07) == pytest.approx(expected, abs=1e-12)
 
 
+def test_a_stem_may_keep_time_at_any_metrical_level():
+    beats = np.arange(9) * 0.5
+    levels = alignment.metrical_levels(beats)
+    expected = [
+        np.arange(9) * 0.5,
+        0.25 + np.arange(8) * 0.5,
+        np.arange(17) * 0.25,
+        np.arange(5) * 1.0,
+        0.5 + np.arange(4) * 1.0,
+    ]
+    for level, times in zip(levels, expected, strict=True):
+        np.testing.assert_allclose(level, times)
+        assert alignment.beat_f_any_level(heard(beats), heard(times + 0.06)) == 1
+        assert alignment.beat_f_any_level(heard(beats), heard(times + 0.125)) == 0
+    # two of three in every other beat are hits, of all beats only two in nine
+    some = heard([0.0, 1.0, 1.6])
+    assert alignment.beat_f(heard(beats), some) == pytest.approx(2 * 2 / 12)
+    assert alignment.beat_f_any_level(heard(beats), some) == pytest.approx(2 * 2 / 8)
+    for empty in (heard(), heard(beats[:1])):
+        assert alignment.beat_f_any_level(empty, heard()) == 0
+
+
 def test_chroma_cosine_is_of_the_frames_where_both_are_voiced():
     """Cosines 1, 1 / sqrt 2 and 0; then rests in one, the other, both, and beyond."""
     low, loud = alignment.VOICED - 0.01, alignment.VOICED + 0.01
@@ -217,7 +239,10 @@ def test_stems_keep_time_with_their_own_contexts_alone(reports):
     for system in ("late", "others"):
         assert value(reports, system, "beat_alignment") < real["value"] / 2
     assert value(reports, "up", "beat_alignment") > 0.9
+    any_level = real["any_level"]
+    assert any_level["value"] > 0.95 and any_level["shuffled"] < 0.5
     late = reports["late"][0]["beat_alignment"]
+    assert late["any_level"]["value"] < any_level["value"] / 2
     assert late["real"]["value"] == real["value"]
     assert late["ratio"]["value"] == pytest.approx(late["value"] / real["value"])
 
@@ -246,8 +271,8 @@ def test_one_example_that_counts_gives_a_value_without_an_error(tmp_path):
         for k in range(4):
             write(tmp_path / role, k, audio if k == 2 else 0 * audio)
     report = measured(tmp_path, "real", tmp_path / "cache")
-    for metric in ("beat_alignment", "chroma_cosine"):
-        entry = report[metric]
+    beats, chroma = report["beat_alignment"], report["chroma_cosine"]
+    for entry in (beats, beats["any_level"], chroma):
         assert entry["counted"] == 1 and entry["value"] > 0.3
         assert entry["se"] is None and entry["corrected"] is None
         assert entry["ratio"]["value"] == 1 and entry["ratio"]["se"] is None

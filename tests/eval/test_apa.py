@@ -49,6 +49,17 @@ def test_apa_is_clipped_but_its_error_stays_to_be_seen():
     assert found.unclipped.se > 0.005
 
 
+def test_what_is_far_from_both_is_called_remote():
+    """A shift square to that of R' is as near to R as to R' but for FD(R, R')."""
+    real = gaussian_clips(0)
+    away = np.cross(SHIFT, [0, 0, 1])
+    for steps in (0.1, 10.0):
+        offset = steps * away / np.linalg.norm(away)
+        found = apa(real, shifted(real, SHIFT), shifted(real, offset), GROUP, IDS)
+        assert found.estimate.value == pytest.approx(1, abs=1e-6)
+        assert found.remoteness == pytest.approx(steps**2 / (SHIFT @ SHIFT), rel=1e-6)
+
+
 def test_independent_samples_half_way_give_a_half_within_the_error():
     real, mispaired = gaussian_clips(0), gaussian_clips(1, SHIFT)
     found = apa(real, mispaired, gaussian_clips(2, SHIFT / 2), GROUP, IDS).estimate
@@ -79,6 +90,7 @@ def test_without_a_difference_to_measure_apa_is_undefined():
     real = gaussian_clips(0)
     found = apa(real, real[::-1], gaussian_clips(1), GROUP, IDS)
     assert found.estimate is None and found.unclipped is None
+    assert found.remoteness is None
     assert found.real_mispaired == pytest.approx(0, abs=1e-6)
     assert found.generated_real > 0
 

@@ -15,7 +15,8 @@ from stemjax.eval.cost import estimate, lines
 from stemjax.eval.generate import ExampleSet, Job, decode_stems, write_references
 from stemjax.eval.populations import Bench, open_bench, unique, write_point_configs
 from stemjax.eval.rows import Report, Scorer
-from stemjax.eval.score import Settings, score
+from stemjax.eval.score import MIN_EXAMPLES, Settings, score
+from stemjax.io.audio import MIN_SECONDS
 from stemjax.io.errors import UserError
 
 
@@ -38,6 +39,24 @@ def shard_of(text: str) -> tuple[int, int]:
     if index.isdigit() and count.isdigit() and int(index) < int(count):
         return int(index), int(count)
     raise UserError(f"--shard {text}: write i/N with 0 <= i < N, such as 0/4")
+
+
+def check_numbers(command: Decoding) -> None:
+    """That a run can end as it begins, before anything is loaded or decoded.
+
+    Raises:
+      UserError: a number that no run can have.
+    """
+    shard_of(command.shard)
+    for flag, value, least in (
+        ("--n", command.n or MIN_EXAMPLES, MIN_EXAMPLES),
+        ("--seeds", command.seeds, 1),
+        ("--batch-size", command.batch_size, 1),
+        ("--seed", command.seed, 0),
+        ("--seconds", command.seconds, MIN_SECONDS),
+    ):
+        if value < least:
+            raise UserError(f"{flag} {value:g}: give {least:g} or more")
 
 
 def decode(bench: Bench, jobs: Sequence[Job], *, batch_size: int, shard: str) -> None:

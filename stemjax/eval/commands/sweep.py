@@ -19,13 +19,14 @@ from stemjax.eval.commands.decoding import (
 )
 from stemjax.eval.commands.decoding_arguments import Sweep
 from stemjax.eval.compare import CLEAR, compare
-from stemjax.eval.generate import ExampleSet, Job, describe
+from stemjax.eval.generate import ExampleSet, Job, describe, program_of
 from stemjax.eval.grid_file import read_grid
 from stemjax.eval.pictures import save_sweep, varied
-from stemjax.eval.populations import Bench
+from stemjax.eval.populations import Bench, manifest_hash
 from stemjax.eval.report import NOTES, as_csv, as_latex, as_markdown, number
 from stemjax.eval.rows import Report, row_jobs, score_row
 from stemjax.eval.score import FORMAT
+from stemjax.eval.tables import measured_by
 from stemjax.io.atomic import write_text
 from stemjax.io.errors import UserError
 
@@ -38,7 +39,7 @@ def rows_of(command: Sweep) -> tuple[Row, ...]:
     """The rows of a named grid or of a file.
 
     Raises:
-      UserError: neither; or a bad file.
+      UserError: neither; a bad file; names of rows that cannot be told apart.
     """
     named = GRIDS.get(command.grid)
     if named is None and not pathlib.Path(command.grid).suffix:
@@ -46,6 +47,14 @@ def rows_of(command: Sweep) -> tuple[Row, ...]:
             f"no grid {command.grid!r}: one of {', '.join(GRIDS)}, or a .toml file"
         )
     rows = read_grid(command.grid) if named is None else named
+    files: dict[str, str] = {}
+    for row in rows:
+        other = files.setdefault(slug(row.name), row.name)
+        if other != row.name or not slug(row.name):
+            raise UserError(
+                f"{command.grid}: the names {other!r} and {row.name!r} make one file's"
+                " name; use other letters or digits"
+            )
     is_steps = varied([point for row in rows for point in row.points]) == ["steps"]
     return with_steps(rows, FAST.steps) if command.fast and not is_steps else rows
 
@@ -56,16 +65,20 @@ def examples_needed(command: Sweep) -> int:
 
 
 def run_sweep(
-    command: Sweep, bench: Bench, others: ExampleSet, about: Sequence[str]
+    command: Sweep,
+    rows: Sequence[Row],
+    bench: Bench,
+    others: ExampleSet,
+    about: Sequence[str],
 ) -> None:
     """Decode, score, and write sweep.md, sweep.json, CSV, LaTeX, PNG and the scores.
 
-    others: examples drawn with another seed, for the anchors.  about: lines on the data.
+    rows: of `rows_of`.  others: examples drawn with another seed, for the anchors.
+    about: lines on the data.
 
     Raises:
       UserError: settings that the model does not take.
     """
-    rows = rows_of(command)
     check_rows(rows, bench)
     n = examples_needed(command)
     jobs: list[Job] = []
@@ -108,7 +121,7 @@ def check_rows(rows: Sequence[Row], bench: Bench) -> None:
 
 def programs_line(configs: Sequence[DecodeConfig]) -> str:
     """What is compiled, and what merely changes its inputs."""
-    count = len({(config.guidance, config.top_p < 1) for config in configs})
+    count = len({program_of(config) for config in configs})
     return (
         f"{count} compiled decoder{'s' * (count > 1)}: guidance and a nucleus filter"
         " compile one each, a number of steps its short preamble; scales, weights and"
@@ -152,7 +165,7 @@ def _write(command: Sweep, bench: Bench, rows, reports, anchors, about) -> None:
         f"# Sweep of {checkpoint['name']} {checkpoint['version']}:"
         f" {pathlib.Path(command.grid).name}",
         "",
-        *(f"- {line}" for line in about),
+        *(f"- {line}" for line in (*about, measured_by(reports.values()))),
         "",
         as_markdown(HEADER, table),
         *(f"- {line}" for line in (*best, *NOTES)),
@@ -162,6 +175,7 @@ def _write(command: Sweep, bench: Bench, rows, reports, anchors, about) -> None:
     whole = {
         "format": FORMAT,
         "system": describe(bench.system),
+        "manifest_hash": manifest_hash(bench.examples),
         "seed": command.seed,
         "seeds": command.seeds,
         "rows": [
@@ -187,4 +201,4 @@ def _write(command: Sweep, bench: Bench, rows, reports, anchors, about) -> None:
 
 def slug(name: str) -> str:
     """A row's name as the name of a file."""
-    return re.sub(r"[^A-Za-z0-9.]+", "-", name).strip("-")
+    return re.sub(r"[^A-Za-z0-9.-]+", "_", name).strip("_")

@@ -20,7 +20,7 @@ from stemjax.eval.commands.decoding import (
 from stemjax.eval.commands.decoding_arguments import Tables
 from stemjax.eval.generate import ExampleSet, Job, describe
 from stemjax.eval.pictures import save_table
-from stemjax.eval.populations import Bench
+from stemjax.eval.populations import Bench, manifest_hash
 from stemjax.eval.report import as_csv, as_latex
 from stemjax.eval.rows import Report, Scorer, row_jobs, score_row
 from stemjax.eval.score import FORMAT
@@ -137,8 +137,18 @@ def _measure(
 
 def _write(command: Tables, benches: Benches, results, anchors, about) -> None:
     out = pathlib.Path(command.out)
-    systems = [describe(b.system) for b in (benches.first, benches.second) if b]
-    lines = [*about, *(_system_line(system) for system in systems), *_settings(command)]
+    systems = [
+        describe(bench.system) | {"manifest_hash": manifest_hash(bench.examples)}
+        for bench in (benches.first, benches.second)
+        if bench
+    ]
+    measured = tables.measured_by(next(iter(anchors.values())).values())
+    lines = [
+        *about,
+        *(_system_line(system) for system in systems),
+        *_settings(command),
+        measured,
+    ]
     page = tables.page(results, anchors, lines)
     for number, of_table in results.items():
         for result in of_table:
@@ -175,7 +185,8 @@ def _system_line(system: Mapping[str, Any]) -> str:
 def _settings(command: Tables) -> list[str]:
     steps = FAST.steps if command.fast else BEST.steps
     return [
-        f"steps {'/'.join(map(str, steps))} a level; w_c 0.1, w_r 1.0;"
+        f"steps {'/'.join(map(str, steps))} a level; w_c {BEST.w_conf:g},"
+        f" w_r {BEST.w_rand:g};"
         f" {command.seeds} answer{'s' * (command.seeds > 1)} to each example",
         "Table 1 has no causal bias; a row of many scales is one population whose"
         " examples are dealt the scales in turn",
