@@ -10,6 +10,12 @@ from stemjax.eval.jackknife import Estimate, difference
 from stemjax.io.errors import UserError
 
 CLEAR = 2.0  # standard errors
+SHARED = {
+    "ids": "examples",
+    "references": "real stems",
+    "seed": "seeds of the groups",
+}
+"""What two scores must have in common, and its name in errors."""
 
 
 def compare(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, Any]:
@@ -21,8 +27,8 @@ def compare(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
       UserError: reports of other examples, seeds, or versions of a metric.
     """
-    for field, what in (("ids", "examples"), ("seed", "seeds of the groups")):
-        if a[field] != b[field]:
+    for field, what in SHARED.items():
+        if a.get(field) != b.get(field):
             raise UserError(f"the two scores have other {what}; score both on one set")
     result: dict[str, Any] = {}
     for metric in Metric:

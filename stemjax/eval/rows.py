@@ -85,8 +85,11 @@ def mean_report(reports: Sequence[Report]) -> Report:
         field: float(np.mean([report["silent"][field] for report in reports]))
         for field in first["silent"]
     }
+    rest = {name: value for name, value in first.items() if name != "related"}
+    if "related" in first:
+        rest["related_by_seed"] = [report["related"] for report in reports]
     contents = [report["contents"] for report in reports]
-    return dict(first) | {"metrics": metrics, "silent": silent, "contents": contents}
+    return rest | {"metrics": metrics, "silent": silent, "contents": contents}
 
 
 def _mean_entry(entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -5,8 +5,10 @@ import pathlib
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import soundfile
+import soxr
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.entry
@@ -79,6 +81,63 @@ def test_from_a_prepared_folder_to_a_comparison(prepared, tmp_path):
     found = json.loads(out.read_text())["fd_logmel"]
     assert found["difference"] == pytest.approx(a["fd_logmel"]["value"])
     assert found["b"] < found["a"]
+
+
+def write(path, hertz, seconds=2.0, rate=32_000, channels=1):
+    time = np.arange(round(seconds * 32_000)) / 32_000
+    wave = 0.3 * np.sin(2 * np.pi * hertz * time) * (time % 0.5 < 0.3)
+    if hertz:  # what coding adds is below it
+        wave += 0.02 * np.random.default_rng(0).normal(size=len(time))
+    wave = soxr.resample(wave, 32_000, rate)
+    path.parent.mkdir(exist_ok=True)
+    soundfile.write(path, np.stack([wave] * channels, axis=1), rate)
+
+
+def test_any_format_and_rate_counts_the_same(tmp_path):
+    """The same tones as 32 kHz wav and as wav, flac, ogg, mp3 of other rates."""
+    kinds = [("wav", 44_100), ("flac", 96_000), ("ogg", 22_050), ("mp3", 48_000)]
+    for k in range(8):
+        hertz = 200 + 100 * k
+        suffix, rate = kinds[k % 4]
+        for role in ("real", "context"):
+            write(tmp_path / role / f"{k}.wav", hertz)
+        write(tmp_path / "same" / f"{k}.wav", 1.3 * hertz)
+        other = tmp_path / "other" / f"{k}.{suffix}"
+        write(other, 1.3 * hertz, rate=rate, channels=1 + k % 2)
+    found = {}
+    for name in ("same", "other"):
+        evaluate(
+            *("score", "--real", tmp_path / "real", "--generated", tmp_path / name),
+            *("--context", tmp_path / "context", "--cache", tmp_path / "cache"),
+            *("--out", tmp_path / f"score-{name}"),
+        )
+        text = (tmp_path / f"score-{name}" / "metrics.json").read_text()
+        found[name] = json.loads(text)
+    assert found["same"]["n"] == found["other"]["n"] == 8
+    a, b = (found[name]["metrics"]["fd_logmel"] for name in ("same", "other"))
+    # what coding and resampling add is small beside what another pitch does
+    assert abs(a["value"] - b["value"]) < 0.2 * a["value"]
+    a, b = (found[name]["related"]["beat_alignment"] for name in ("same", "other"))
+    assert a["real"]["value"] == b["real"]["value"] == 1
+
+
+def test_silent_stems_are_counted_and_dropped_on_request(tmp_path):
+    for k in range(6):
+        write(tmp_path / "real" / f"{k}.wav", 300 + 50 * k)
+        write(tmp_path / "generated" / f"{k}.wav", 310 + 50 * k if k else 0)
+    folders = ("--real", tmp_path / "real", "--generated", tmp_path / "generated")
+    common = ("score", *folders, "--cache", tmp_path / "cache", "--out", tmp_path / "a")
+    page = evaluate(*common).stdout
+    assert "6 examples; silent: 1 generated (0 dropped)" in page
+    page = evaluate(*common, "--drop-silent").stdout
+    assert "5 examples; silent: 1 generated (1 dropped)" in page
+    # a clip without its partner, and one that is too short, are named
+    write(tmp_path / "generated" / "6.wav", 300)
+    said = evaluate(*common, code=2).stderr
+    assert "6.wav: no 6.wav" in said and said.count("\n") == 1
+    write(tmp_path / "real" / "6.wav", 300, seconds=0.5)
+    said = evaluate(*common, code=2).stderr
+    assert "6.wav: 0.50 s is shorter than 1 s" in said and said.count("\n") == 1
 
 
 def test_faults_take_one_line(tmp_path):

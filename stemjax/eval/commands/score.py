@@ -103,6 +103,7 @@ def settings_for(
         unavailable=unavailable,
         drops_silent=drops_silent,
         seed=seed,
+        has_related=has_context,
     )
 
 
