@@ -12,20 +12,29 @@ from stemjax.eval.commands.arguments import (
     Compare,
     ContextGain,
     ConvertVggish,
+    Fad,
     Generate,
     MakeManifest,
+    Mirdd,
+    PerClip,
+    Report,
     Score,
     Selftest,
 )
-from stemjax.eval.commands.decoding_arguments import Decoding, Sweep, Tables
+from stemjax.eval.commands.decoding_arguments import Decoding, Sweep, Tables, Tune
 
 Command = (
     Annotated[Score, tyro.conf.subcommand("score")]
+    | Annotated[Fad, tyro.conf.subcommand("fad")]
+    | Annotated[Mirdd, tyro.conf.subcommand("mirdd")]
+    | Annotated[PerClip, tyro.conf.subcommand("per-clip")]
     | Annotated[Compare, tyro.conf.subcommand("compare")]
+    | Annotated[Report, tyro.conf.subcommand("report")]
     | Annotated[MakeManifest, tyro.conf.subcommand("make-manifest")]
     | Annotated[Generate, tyro.conf.subcommand("generate")]
     | Annotated[Sweep, tyro.conf.subcommand("sweep")]
     | Annotated[Tables, tyro.conf.subcommand("tables")]
+    | Annotated[Tune, tyro.conf.subcommand("tune")]
     | Annotated[ContextGain, tyro.conf.subcommand("context-gain")]
     | Annotated[CodecTable, tyro.conf.subcommand("codec-table")]
     | Annotated[Selftest, tyro.conf.subcommand("selftest")]
@@ -55,6 +64,8 @@ WRITES_REPORT = (
     ContextGain,
     CodecTable,
     Compare,
+    Fad,
+    Mirdd,
     Selftest,
 )  # others write files of their own
 
@@ -66,6 +77,22 @@ def run(command: Any) -> dict[str, Any] | None:
             from stemjax.eval.commands.score import run_score
 
             return run_score(command)
+        case Fad():
+            from stemjax.eval.commands.one_metric import run_fad
+
+            return run_fad(command)
+        case Mirdd():
+            from stemjax.eval.commands.one_metric import run_mirdd
+
+            return run_mirdd(command)
+        case PerClip():
+            from stemjax.eval.commands.per_clip import run_per_clip
+
+            run_per_clip(command)
+        case Report():
+            from stemjax.eval.commands.overview import run_report
+
+            run_report(command)
         case Compare():
             from stemjax.eval.commands.score import run_compare
 
@@ -89,6 +116,8 @@ def run(command: Any) -> dict[str, Any] | None:
             sweep(command)
         case Tables():
             tables(command)
+        case Tune():
+            tune(command)
         case ContextGain():
             return context_gain(command)
         case CodecTable():
@@ -188,8 +217,18 @@ def generate(command: Generate) -> None:
     )
 
 
-def drawn(command: Decoding, data: str, count: int, *, seed: int) -> Any:
-    """Examples of a prepared folder; of synthetic songs where none is named."""
+def drawn(
+    command: Decoding,
+    data: str,
+    count: int,
+    *,
+    seed: int,
+    songs: tuple[int, int, int] = (2, 2, 8),
+) -> Any:
+    """Examples of a prepared folder; of synthetic songs where none is named.
+
+    songs: how many synthetic ones for train, validation and test.
+    """
     from data.evaluation_pairs import make_pairs
     from data.synthetic import SyntheticSet
     from stemjax.config.sweeps import FAST_SECONDS
@@ -198,7 +237,7 @@ def drawn(command: Decoding, data: str, count: int, *, seed: int) -> Any:
     if data:
         source = prepared(data)
     else:
-        source = SyntheticSet(songs=(2, 2, 8), seconds=1.5 * seconds)
+        source = SyntheticSet(songs=songs, seconds=1.5 * seconds)
     pairs = make_pairs(
         source, split=command.split, count=count, seed=seed, crop_seconds=seconds
     )
@@ -261,6 +300,40 @@ def tables(command: Tables) -> None:
             bench.folder / "second",
         )
     body.run_tables(command, body.Benches(bench, second, others), about)
+
+
+def tune(command: Tune) -> None:
+    """Search decoding settings on one split and check them on another."""
+    import pathlib
+
+    import stemjax
+    from stemjax.eval.commands import tune as body
+    from stemjax.eval.commands.decoding import check_numbers
+    from stemjax.eval.populations import Bench
+
+    check_numbers(command)
+    body.check(command)
+    checking = dataclasses.replace(command, split=command.check_split)
+    chosen_on, checked_on = (
+        drawn(
+            asked,
+            command.data,
+            body.examples_needed(command),
+            seed=command.seed,
+            songs=(2, 8, 8),
+        )
+        for asked in (command, checking)
+    )
+    model = stemjax.load(command.checkpoint, codec=command.codec)
+    folder = pathlib.Path(command.out)
+    tuning = body.Tuning(
+        model,
+        model.decode,
+        Bench(model, chosen_on, folder),
+        Bench(model, checked_on, folder / "check"),
+    )
+    about = [*about_data(command, chosen_on), about_data(checking, checked_on)[0]]
+    body.run_tune(command, tuning, about)
 
 
 def context_gain(command: ContextGain) -> dict[str, Any]:

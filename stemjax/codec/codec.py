@@ -8,8 +8,9 @@ import functools
 import hashlib
 import json
 import os
-from collections.abc import Mapping
-from typing import Any
+import pathlib
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -24,6 +25,7 @@ from stemjax.io.errors import UserError
 from stemjax.io.release import (
     CONFIG,
     WEIGHTS,
+    check_config,
     locate,
     read_config,
     read_release,
@@ -121,6 +123,11 @@ class Codec:
         audio = _decode(self.variables, cfg, padded, np.int32(frames))
         return np.asarray(audio)[:, : frames * cfg.hop]
 
+    @property
+    def identity(self) -> "CodecFile":
+        """What `identify` says of a codec's files."""
+        return CodecFile(self.name, self.sha256, self.config, lambda: self)
+
     @functools.cached_property
     def _laid(self) -> Mapping[str, Any]:
         return long_audio.lay_out(self.variables["params"])
@@ -160,29 +167,65 @@ def _pad_last(array: np.ndarray, size: int) -> np.ndarray:
     return np.pad(array, width)
 
 
+class CodecFile(NamedTuple):
+    """A codec that is known by its config and digest before its weights are read."""
+
+    name: str
+    sha256: str
+    config: CodecConfig
+    load: Callable[[], Codec]
+
+
+def identify(name_or_dir: str | os.PathLike) -> CodecFile:
+    """What `load` would load; only the digest of the weights is taken.
+
+    Raises:
+      UserError: neither a name nor a folder, or no codec in it.
+    """
+    folder = locate(name_or_dir)
+    raw = read_config(folder)
+    is_published = (
+        raw.get("model_type") == import_published.MODEL_TYPE and "format" not in raw
+    )
+    if is_published:
+        cfg, name = import_published.parse_config(raw, folder / CONFIG), None
+    else:
+        config = check_config(folder, kind="codec")
+        try:
+            cfg = from_json(CodecConfig, config["model"])
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise UserError(
+                f"{folder / CONFIG}: broken model field ({error}); copy it again"
+            ) from None
+        name = config.get("name")
+    path = folder / WEIGHTS
+    found = CodecFile(
+        name=str(name or folder.resolve().name),
+        sha256=sha256_of(path),
+        config=cfg,
+        load=lambda: _load(folder, found, is_published),
+    )
+    return found
+
+
+def _load(folder: pathlib.Path, found: CodecFile, is_published: bool) -> Codec:
+    if is_published:
+        _, variables, _ = import_published.read_published(folder)
+    else:
+        weights = read_release(folder, kind="codec").weights
+        names.check_shapes(weights, found.config, folder / WEIGHTS)
+        variables = names.from_public(weights)
+    arrays = jax.tree.map(jnp.asarray, variables)
+    return Codec(found.config, arrays, found.name, found.sha256)
+
+
 def load(name_or_dir: str | os.PathLike) -> Codec:
     """Load a bundled name, a release folder, or a published EnCodec folder as it is.
 
     Raises:
       UserError: neither, or files that do not fit each other.
     """
-    folder = locate(name_or_dir)
-    raw = read_config(folder)
-    if raw.get("model_type") == import_published.MODEL_TYPE and "format" not in raw:
-        cfg, variables, sha256 = import_published.read_published(folder)
-        name = folder.resolve().name
-    else:
-        release = read_release(folder, kind="codec")
-        try:
-            cfg = from_json(CodecConfig, release.config["model"])
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise UserError(
-                f"{folder / CONFIG}: broken model field ({error}); copy it again"
-            ) from None
-        names.check_shapes(release.weights, cfg, folder / WEIGHTS)
-        variables, sha256 = names.from_public(release.weights), release.sha256
-        name = str(release.config.get("name", folder.resolve().name))
-    return Codec(cfg, jax.tree.map(jnp.asarray, variables), name, sha256)
+    return identify(name_or_dir).load()
 
 
 def random(cfg: CodecConfig, seed: int) -> Codec:

@@ -31,8 +31,7 @@ def compare(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, Any]:
         if a.get(field) != b.get(field):
             raise UserError(f"the two scores have other {what}; score both on one set")
     result: dict[str, Any] = {}
-    for metric in Metric:
-        of_a, of_b = (r["metrics"].get(metric.value, {}) for r in (a, b))
+    for name, (of_a, of_b) in _entries(a, b).items():
         if of_a.get("value") is None or of_b.get("value") is None:
             continue
         if of_a["id"] != of_b["id"]:
@@ -40,7 +39,7 @@ def compare(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, Any]:
                 f"{of_a['id']} and {of_b['id']} cannot be compared; score both alike"
             )
         found = difference(_estimate(of_a), _estimate(of_b))
-        result[metric.value] = {
+        result[name] = {
             "id": of_a["id"],
             "a": of_a["value"],
             "b": of_b["value"],
@@ -49,6 +48,16 @@ def compare(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, Any]:
             "verdict": verdict(found.value, found.se),
         }
     return result
+
+
+def _entries(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, tuple]:
+    """Metrics in their order, then the scores made elsewhere that both have."""
+    found = {
+        metric.value: tuple(r["metrics"].get(metric.value, {}) for r in (a, b))
+        for metric in Metric
+    }
+    of_a, of_b = (r.get("imported", {}) for r in (a, b))
+    return found | {name: (of_a[name], of_b[name]) for name in of_a if name in of_b}
 
 
 def verdict(value: float, se: float) -> str:

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from stemjax.codec import functional
-from stemjax.codec.codec import Codec
+from stemjax.codec.codec import CodecFile
 from stemjax.config.metrics import TITLES, Metric
 from stemjax.eval import clips, vggish
 from stemjax.eval.clips import Example
@@ -71,11 +71,12 @@ def vggish_embedding(weights: VerifiedWeights, preset: FadPreset) -> Embedding:
     )
 
 
-def codec_embedding(codec: Codec) -> Embedding:
+def codec_embedding(codec: CodecFile) -> Embedding:
     """FD-codec: mean and deviation of a codec's latents over 0.96 s, [P, 2 D].
 
-    It favours what went through the same codec.
+    It favours what went through the same codec, whose weights the first clip loads.
     """
+    load = functools.cache(codec.load)
     config = codec.config
     width = round(WINDOW_SECONDS * config.frame_rate)
 
@@ -88,7 +89,7 @@ def codec_embedding(codec: Codec) -> Embedding:
 
     def embed(audio: np.ndarray) -> np.ndarray:
         with jax.default_matmul_precision("highest"):
-            return np.asarray(statistics(codec.variables["params"], audio))
+            return np.asarray(statistics(load().variables["params"], audio))
 
     return Embedding(
         metric=Metric.FD_CODEC,

@@ -123,7 +123,7 @@ def frechet_from_moments(a: Moments, b: Moments) -> Distance:
     if min(a.n, b.n) <= D:
         return between(gaussian(a), gaussian(b))
     _check_widths(a.mean, b.mean)
-    factor, covariance = gaussian(a).factor, _covariance(b)
+    factor, covariance = _full_factor(a), _covariance(b)
     product = factor @ covariance @ factor.T
     eigenvalues = np.linalg.eigvalsh((product + product.T) / 2)
     root = np.sqrt(np.maximum(eigenvalues, 0)).sum()
@@ -165,6 +165,17 @@ def gaussian(m: Moments) -> Gaussian:
     rank = min(len(m.mean), m.n - 1)
     scale = np.sqrt(np.maximum(eigenvalues[-rank:], 0))
     return Gaussian(m.mean, scale[:, None] * vectors[:, -rank:].T)
+
+
+def _full_factor(m: Moments) -> np.ndarray:
+    """F [R, D] with F^T F the covariance: Cholesky's, a tenth of the eigenvectors' cost.
+
+    A covariance of lower rank has none and takes the eigenvectors.
+    """
+    try:
+        return np.linalg.cholesky(_covariance(m)).T
+    except np.linalg.LinAlgError:
+        return gaussian(m).factor
 
 
 def gaussian_of(vectors: np.ndarray, name: str = "vectors") -> Gaussian:

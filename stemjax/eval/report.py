@@ -1,4 +1,4 @@
-"""Reports of scores for people: markdown, CSV and LaTeX rows of the same table."""
+"""Reports of scores for people: a page of one, and tables in markdown, CSV and LaTeX."""
 
 import csv
 import io
@@ -17,12 +17,21 @@ NOTES = (
     " published FAD. FD-codec favours what went through the same codec.",
 )
 
+FIT_HEADER = ("score", "value", "real stems", "ratio to real", "other real stems")
+"""Of the metrics of fit, where higher is better, and of imported scores."""
+
+_LATEX = str.maketrans(
+    {sign: rf"\{sign}" for sign in "%_&#${}"}
+    | {"\\": r"\textbackslash{}", "^": r"\^{}", "~": r"\~{}"}
+)
+
 
 def number(entry: Mapping[str, Any]) -> str:
     """A metric's value with its error, or why there is none."""
     if entry.get("value") is None:
         return f"n/a ({_short(entry['reason'])})"
-    return f"{entry['value']:.4g} +- {entry['se']:.2g}"
+    error = entry.get("se")
+    return f"{entry['value']:.4g}" + (f" +- {error:.2g}" if error is not None else "")
 
 
 def _short(reason: str) -> str:
@@ -61,36 +70,59 @@ def markdown(report: Mapping[str, Any], title: str) -> str:
             f" | {d['js']:.4f} |"
             for name, d in by_name.items()
         ]
+    if rows := fit_rows(report):
+        lines += ["", as_markdown(FIT_HEADER, rows).rstrip()]
+        lines += [f"\n{note}" for note in fit_notes(report)]
     if not report["headline"]:
         lines += ["", f"**Few examples ({report['n']}): no headline number.**"]
     return "\n".join([*lines, "", *(f"- {note}" for note in NOTES), ""])
 
 
-COLUMNS = ("n", "FAD", "FD-logmel", "FD-codec", "MIRDD", "MIRDD-9", "silent %")
+def fit_rows(report: Mapping[str, Any]) -> list[list[str]]:
+    """The cells of `FIT_HEADER` for the metrics of fit, then for imported scores.
+
+    None of them is corrected for the bias of few examples: APA is clipped, and a mean has
+    no such bias.
+    """
+    found = report.get("related", {})
+    beats = found.get("beat_alignment", {})
+    entries = [
+        *found.get("apa", {}).values(),
+        *filter(None, (beats, beats.get("any_level"), found.get("chroma_cosine"))),
+        *report.get("imported", {}).values(),
+    ]
+    return [
+        [
+            entry["id"],
+            number(entry),
+            *(number(entry[of]) if entry.get(of) else "" for of in ("real", "ratio")),
+            "" if entry.get("shuffled") is None else f"{entry['shuffled']:.4g}",
+        ]
+        for entry in entries
+    ]
 
 
-def table_row(report: Mapping[str, Any]) -> list[str]:
-    """The cells of `COLUMNS` for one score."""
-    metrics = report["metrics"]
-
-    def cell(metric: Metric) -> str:
-        return number(metrics[metric.value]) if metric.value in metrics else "n/a"
-
-    silent = 100 * report["silent"]["generated"] / report["n"]
-    shown = (
-        Metric.FAD,
-        Metric.FD_LOGMEL,
-        Metric.FD_CODEC,
-        Metric.MIRDD,
-        Metric.MIRDD_9,
-    )
-    return [str(report["n"]), *map(cell, shown), f"{silent:.1f}"]
+def fit_notes(report: Mapping[str, Any]) -> list[str]:
+    """What has to be known to read them."""
+    notes = [
+        f"**Warning:** {entry['id']} is of stems far from all real ones (remoteness"
+        f" {entry['remoteness']:.3g}, above 1): such stems score at random, and silence"
+        " scores 1."
+        for entry in report.get("related", {}).get("apa", {}).values()
+        if (entry.get("remoteness") or 0) > 1
+    ]
+    return notes + [
+        f"{entry['id']}: rows of other examples, ignored: {entry['ignored']}."
+        for entry in report.get("imported", {}).values()
+        if entry["ignored"]
+    ]
 
 
 def as_markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A table of strings in markdown."""
     lines = [header, ["---"] * len(header), *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    escaped = ([cell.replace("|", r"\|") for cell in line] for line in lines)
+    return "".join(f"| {' | '.join(line)} |\n" for line in escaped)
 
 
 def as_csv(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -104,7 +136,7 @@ def as_latex(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """The same as a LaTeX tabular with the rules of booktabs."""
 
     def line(cells: Sequence[str]) -> str:
-        escaped = (c.replace("%", r"\%").replace("_", r"\_") for c in cells)
+        escaped = (c.translate(_LATEX) for c in cells)
         return " & ".join(c.replace("+-", r"$\pm$") for c in escaped) + r" \\"
 
     body = [line(header), r"\midrule", *map(line, rows)]

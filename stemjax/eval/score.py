@@ -3,14 +3,15 @@
 import functools
 import hashlib
 import pathlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from stemjax.config.metrics import TITLES, Metric
-from stemjax.eval import clips, frechet_report, related
+from stemjax.eval import clips, frechet_report, imported_scores, related
 from stemjax.eval.clips import Example, Facts, Triple
 from stemjax.eval.descriptors.analysis import Analysis
 from stemjax.eval.descriptors.histograms import histograms, relative_histograms
@@ -58,6 +59,8 @@ class Settings(NamedTuple):
     seed: int
     has_related: bool = False
     """Whether APA, beat alignment and chroma cosine are wanted; they need contexts."""
+    imported: Mapping[str, imported_scores.Table] = MappingProxyType({})
+    """Scores of single examples that were made elsewhere, by name."""
 
 
 def score(
@@ -126,6 +129,8 @@ def score(
             progress=progress,
             seed=settings.seed,
         )
+    if settings.imported:
+        more["imported"] = imported_scores.measure(settings.imported, ids, group)
     return more | {
         "format": FORMAT,
         "n": len(examples),

@@ -13,7 +13,7 @@ import os
 import pathlib
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -34,25 +34,31 @@ def stage_folder(
     return pathlib.Path(cache) / f"{stage}-{digest}"
 
 
-def read_rows(folder: pathlib.Path) -> dict[str, Row]:
-    """All rows of a stage's folder; unreadable shards are removed."""
+def read_rows(
+    folder: pathlib.Path, wanted: Container[str] | None = None
+) -> dict[str, Row]:
+    """The rows of a stage's folder; unreadable shards are removed.
+
+    wanted: keys; what other populations left in the folder is not read. None: all.
+    """
     rows: dict[str, Row] = {}
     for path in sorted(folder.glob("shard-*.npz")):
         try:
-            rows |= _read_shard(path)
+            rows |= _read_shard(path, wanted)
         except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error):
             print(f"{path}: cannot be read; its clips are analysed again")
             path.unlink(missing_ok=True)
     return rows
 
 
-def _read_shard(path: pathlib.Path) -> dict[str, Row]:
+def _read_shard(path: pathlib.Path, wanted: Container[str] | None) -> dict[str, Row]:
     rows: dict[str, Row] = {}
-    # zip checks each member's CRC
+    # the directory at the end of the file names the members; zip checks each one's CRC
     with path.open("rb") as file, np.load(file, allow_pickle=False) as members:
         for name in members.files:
             key, field = name.split(".", 1)
-            rows.setdefault(key, {})[field] = members[name]
+            if wanted is None or key in wanted:
+                rows.setdefault(key, {})[field] = members[name]
     return rows
 
 
@@ -80,7 +86,7 @@ def cached(
     analyse: called with up to `SHARD_ROWS` items, whose rows are then kept as a shard.
     progress: called with the number of rows that came.
     """
-    rows = {key: row for key, row in read_rows(folder).items() if key in items}
+    rows = read_rows(folder, items)
     progress(len(rows))
     missing = sorted(items.keys() - rows.keys())
     for keys in _chunks(missing, SHARD_ROWS):

@@ -80,13 +80,12 @@ def read_config(folder: pathlib.Path) -> dict[str, Any]:
     return config
 
 
-def read_release(folder: str | os.PathLike, *, kind: str) -> Release:
-    """Read and check a release folder of one kind ("stemgen", "codec", ...).
+def check_config(folder: pathlib.Path, *, kind: str) -> dict[str, Any]:
+    """The config.json of a release folder of one kind.
 
     Raises:
-      UserError: unknown format, another kind, missing or broken files.
+      UserError: none, unknown format, another kind.
     """
-    folder = pathlib.Path(folder)
     config = read_config(folder)
     if config.get("format") != FORMAT:
         raise UserError(
@@ -97,6 +96,17 @@ def read_release(folder: str | os.PathLike, *, kind: str) -> Release:
         raise UserError(
             f"{folder}: holds a {config.get('kind')!r}, not a {kind!r}; give another"
         )
+    return config
+
+
+def read_release(folder: str | os.PathLike, *, kind: str) -> Release:
+    """Read and check a release folder of one kind ("stemgen", "codec", ...).
+
+    Raises:
+      UserError: unknown format, another kind, missing or broken files.
+    """
+    folder = pathlib.Path(folder)
+    config = check_config(folder, kind=kind)
     path = folder / WEIGHTS
     weights = load_safetensors(path)
     return Release(folder, config, weights, sha256_of(path))
@@ -115,4 +125,46 @@ def write_release(
     save_safetensors(folder / WEIGHTS, weights)
     write_text(folder / CARD, card)
     text = json.dumps({"format": FORMAT, **config}, indent=2, sort_keys=True)
+    write_text(folder / CONFIG, text + "\n")
+
+
+def own_release(name_or_dir: str | os.PathLike, *, kind: str) -> pathlib.Path:
+    """The release folder of the user's own at a path: one that may be written to.
+
+    Raises:
+      UserError: a bundled name or its folder, a training workdir, or no release.
+    """
+    folder = pathlib.Path(name_or_dir)
+    is_bundled = str(name_or_dir) in {*bundled_names(), *ALIASES}
+    if is_bundled or folder.resolve().parent == PRETRAINED:
+        raise UserError(
+            f"{name_or_dir}: bundled, and not written to; copy its folder"
+            f" {locate(folder.name)} and give the copy"
+        )
+    if not folder.is_dir():
+        raise UserError(f"{name_or_dir}: no such folder; give a release folder")
+    if not (folder / WEIGHTS).is_file():
+        raise UserError(
+            f"{folder}: no {WEIGHTS}, so no release folder; make one of a workdir with"
+            f" `python train.py export --workdir {folder} --out DIR`"
+        )
+    config = read_config(folder)
+    if (config.get("format"), config.get("kind")) != (FORMAT, kind):
+        raise UserError(
+            f"{folder / CONFIG}: no {kind} of format {FORMAT}; give another release"
+        )
+    return folder
+
+
+def replace_decode(folder: str | os.PathLike, decode: Mapping[str, Any]) -> None:
+    """Put other default settings into a release; its weights and card are not touched.
+
+    decode: of a `DecodeConfig`, JSON values.
+
+    Raises:
+      UserError: see `own_release`.
+    """
+    folder = own_release(folder, kind="stemgen")
+    config = read_config(folder) | {"decode": dict(decode)}
+    text = json.dumps(config, indent=2, sort_keys=True)
     write_text(folder / CONFIG, text + "\n")

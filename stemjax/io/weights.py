@@ -55,9 +55,7 @@ def load_safetensors(path: str | os.PathLike) -> dict[str, np.ndarray]:
     Raises:
       UserError: missing, truncated or not a safetensors file.
     """
-    path = pathlib.Path(path)
-    if not path.is_file():
-        raise UserError(f"{path}: no such file; the folder needs its model.safetensors")
+    path = _present(path)
     try:
         flat = safetensors.numpy.load_file(path)
     except safetensors.SafetensorError as error:
@@ -72,6 +70,17 @@ def load_safetensors(path: str | os.PathLike) -> dict[str, np.ndarray]:
 
 
 def sha256_of(path: str | os.PathLike) -> str:
-    """Hex SHA-256 of a file's bytes."""
-    with open(path, "rb") as file:
+    """Hex SHA-256 of a file's bytes.
+
+    Raises:
+      UserError: no such file.
+    """
+    with open(_present(path), "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _present(path: str | os.PathLike) -> pathlib.Path:
+    path = pathlib.Path(path)
+    if not path.is_file():
+        raise UserError(f"{path}: no such file; the folder needs its model.safetensors")
+    return path

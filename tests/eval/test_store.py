@@ -56,7 +56,7 @@ def test_a_torn_shard_is_computed_again(tmp_path, capsys):
     store.cached(tmp_path, ITEMS, Count())
     shard = sorted(tmp_path.glob("shard-*.npz"))[0]
     whole = shard.read_bytes()
-    lost = len(store._read_shard(shard))
+    lost = len(store._read_shard(shard, None))
     spoiled = bytearray(whole)
     data = np.arange(20, dtype=np.int32).tobytes()  # of a member: its CRC tells
     spoiled[whole.index(data) + 40] ^= 1

@@ -103,36 +103,106 @@ class Notes(enum.Enum):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Score:
-    """Distances of generated from real stems: FAD, FD-logmel, FD-codec, MIRDD.
-
-    Files are paired by name, <id>.wav, flac, ogg or mp3, of any rate."""
+class Populations:
+    """Two folders of stems, paired by name."""
 
     real: str = ""
     """Folder of real stems; default RUN/real."""
     generated: str = ""
     """Folder of generated stems; default RUN/generated."""
-    context: str = ""
-    """Folder of contexts, for MIRDD; default RUN/context."""
     run: str = ""
     """Folder that `generate` wrote: its three folders."""
-    out: str
-    """Folder for metrics.json and report.md."""
     cache: str = "~/.cache/stemjax/eval"
     """Folder of analyses; a clip is analysed once, whatever its name."""
-    codec: str = "codec-mini"
-    """Codec of FD-codec: bundled name or folder."""
-    vggish: str = ""
-    """Weights of VGGish for FAD; else they are looked for, never downloaded."""
-    fad_preset: Annotated[Windows, tyro.conf.EnumChoicesFromValues] = Windows.GOOGLE
-    notes: Annotated[Notes, tyro.conf.EnumChoicesFromValues] = Notes.SALIENCE
-    """This project's transcription, or Basic Pitch where it is installed."""
-    require: tuple[str, ...] = ()
-    """Metrics without which the command fails, such as fad."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Statistics:
+    """What is counted, and by which groups."""
+
     drop_silent: bool = False
     """Leave out examples whose generated stem is silent; else they are counted."""
     seed: int = 0
     """Of the jackknife's groups and the null's swaps."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Embedded:
+    """How stems become vectors."""
+
+    vggish: str = ""
+    """Weights of VGGish for FAD; else they are looked for, never downloaded."""
+    fad_preset: Annotated[Windows, tyro.conf.EnumChoicesFromValues] = Windows.GOOGLE
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Music:
+    """How mixes become music."""
+
+    context: str = ""
+    """Folder of contexts, for MIRDD; default RUN/context."""
+    notes: Annotated[Notes, tyro.conf.EnumChoicesFromValues] = Notes.SALIENCE
+    """This project's transcription, or Basic Pitch where it is installed."""
+    descriptors_from: str = ""
+    """Folder of your own transcribers' results, DIR/{real,generated}/<id>.json, in place
+    of this project's analysis; see docs/evaluation.md."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Score(Statistics, Embedded, Music, Populations):
+    """Distances of generated from real stems: FAD, FD-logmel, FD-codec, MIRDD.
+
+    Files are paired by name, <id>.wav, flac, ogg or mp3, of any rate."""
+
+    out: str
+    """Folder for metrics.json and report.md."""
+    codec: str = "codec-mini"
+    """Codec of FD-codec: bundled name or folder."""
+    require: tuple[str, ...] = ()
+    """Metrics without which the command fails, such as fad."""
+    scores: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    """NAME=FILE.csv: a score of each example made elsewhere, such as COCOLA; columns
+    id,value and, for a ratio, real. May be given several times."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Fad(Statistics, Embedded, Populations):
+    """FAD alone, in one line; without VGGish's weights an error."""
+
+    out: str = ""
+    """JSON file to write the score to."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Mirdd(Statistics, Music, Populations):
+    """MIRDD alone, in one line."""
+
+    out: str = ""
+    """JSON file to write the score to."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PerClip(Embedded, Populations):
+    """The distance of each generated clip from the real population, worst first: which
+    ones to listen to."""
+
+    out: str
+    """CSV file to write."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Report:
+    """One table of several scores of the same examples, and their differences from the
+    first."""
+
+    scores: tyro.conf.Positional[tuple[str, ...]]
+    """metrics.json files, or their folders."""
+    name: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    """Name of a row, once for each score; else that of its folder."""
+    out: str
+    """Folder for report.md, csv, tex, json and png."""
+    force: bool = False
+    """Put scores of other examples in one table nevertheless, with a footnote."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

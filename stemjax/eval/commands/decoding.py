@@ -10,7 +10,7 @@ from typing import Any
 from stemjax.eval.anchors import anchors, write_anchors
 from stemjax.eval.clips import Triple, read_facts
 from stemjax.eval.commands.decoding_arguments import Decoding
-from stemjax.eval.commands.score import Progress, settings_for
+from stemjax.eval.commands.score import ANALYSERS, Progress, settings_for
 from stemjax.eval.cost import estimate, lines
 from stemjax.eval.generate import ExampleSet, Job, decode_stems, write_references
 from stemjax.eval.populations import Bench, open_bench, unique, write_point_configs
@@ -129,9 +129,9 @@ def print_cost(benches: Sequence[tuple[Bench, Sequence[Job]]], batch_size: int) 
 def settings_of(command: Decoding, bench: Bench) -> Settings:
     """What populations of a bench are measured by."""
     return settings_for(
-        bench.system.codec,
+        bench.system.codec.identity,
         vggish=command.vggish,
         preset=command.fad_preset,
-        notes=command.notes,
+        analyser=ANALYSERS[command.notes](),
         seed=command.seed,
     )

@@ -67,3 +67,27 @@ class Sweep(Decoding):
     grid: tyro.conf.Positional[str]
     """presets, guidance, causal-bias, confidence, temperature, steps; or a TOML file
     of your own, see docs/evaluation.md."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Tune(Decoding):
+    """Search decoding settings of a model by FD and MIRDD, and check them elsewhere.
+
+    What is searched are guidance scales, w_causal, w_conf, temperature, one at a time,
+    then the steps by what they cost. The answer is decode.json in --out."""
+
+    out: str = "outputs/tune"
+    """Folder of clips and results; the same command goes on where it stopped."""
+    n: int = 0
+    """Examples of each setting; 0: 200."""
+    split: str = "validation"
+    """Songs that the settings are chosen on."""
+    check_split: str = "test"
+    """Other songs, on which they are set against the release's own."""
+    passes: int = 1
+    """Rounds over the settings at most; a round that changes nothing is the last."""
+    keep_steps: bool = False
+    """Keep the release's number of steps, and measure fewer only for the picture."""
+    write: bool = False
+    """Put the settings into the release folder --checkpoint, unless they are clearly
+    worse on the check split."""

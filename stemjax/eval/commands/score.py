@@ -3,15 +3,27 @@
 import json
 import pathlib
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from stemjax import codec
+from stemjax.codec.codec import CodecFile
 from stemjax.config.metrics import Metric
-from stemjax.eval import compare, embeddings, report
-from stemjax.eval.clips import pair_folders
-from stemjax.eval.commands.arguments import Compare, Notes, Score, Windows
+from stemjax.eval import compare, embeddings, imported_scores, report
+from stemjax.eval.clips import Triple, pair_folders
+from stemjax.eval.commands.arguments import (
+    Compare,
+    Mirdd,
+    Music,
+    Notes,
+    Populations,
+    Score,
+    Windows,
+)
+from stemjax.eval.descriptors import imported
 from stemjax.eval.descriptors.extract import basic_pitch_analyser, salience_analyser
-from stemjax.eval.score import Settings, score
+from stemjax.eval.embeddings import Embedding
+from stemjax.eval.score import MusicSource, Settings, score
 from stemjax.eval.vggish_input import PRESETS
 from stemjax.eval.vggish_weights import Unavailable, find
 from stemjax.io.atomic import write_text
@@ -24,25 +36,23 @@ METRICS_FILE, REPORT_FILE = "metrics.json", "report.md"
 
 def run_score(command: Score) -> dict[str, Any]:
     """Measure, write metrics.json and report.md, print the report."""
-    real, generated, context = folders(command)
+    real, generated = folders(command)
+    context = context_folder(command)
     triples = pair_folders(real, generated, context)
+    ids = [triple.id for triple in triples]
+    others = imported_scores.read_named(command.scores)
+    imported_scores.check_ids(others, ids)
     settings = settings_for(
-        codec.load(command.codec),
+        codec.identify(command.codec),
         vggish=command.vggish,
         preset=command.fad_preset,
-        notes=command.notes,
+        analyser=music_source(command, ids) if context else None,
         seed=command.seed,
-        has_context=context is not None,
         drops_silent=command.drop_silent,
-    )
+    )._replace(imported=others)
     for name in command.require:
         _check_required(name, settings)
-    progress = Progress()
-    cache = pathlib.Path(command.cache).expanduser()
-    try:
-        result = score(triples, cache, settings, progress=progress)
-    finally:
-        progress.close()
+    result = measure(triples, command.cache, settings)
     out = pathlib.Path(command.out)
     page = report.markdown(result, f"Score of {pathlib.Path(generated).name}")
     write_text(out / REPORT_FILE, page)
@@ -51,8 +61,8 @@ def run_score(command: Score) -> dict[str, Any]:
     return result
 
 
-def folders(command: Score) -> tuple[str, str, str | None]:
-    """Real, generated and, if there is one, context folder.
+def folders(command: Populations) -> tuple[str, str]:
+    """The folders of real and of generated stems.
 
     Raises:
       UserError: neither a run nor the two folders.
@@ -64,47 +74,82 @@ def folders(command: Score) -> tuple[str, str, str | None]:
         )
     if not command.run and not (command.real and command.generated):
         raise UserError("give --run, or --real and --generated")
-    context = command.context or (str(run / "context") if command.run else None)
-    return (
-        command.real or str(run / "real"),
-        command.generated or str(run / "generated"),
-        context,
-    )
+    real = command.real or str(run / "real")
+    return real, command.generated or str(run / "generated")
+
+
+def context_folder(command: Score | Mirdd) -> str | None:
+    """The folder of contexts, if there is one."""
+    run = pathlib.Path(command.run)
+    return command.context or (str(run / "context") if command.run else None)
+
+
+def music_source(command: Music, ids: Sequence[str]) -> MusicSource:
+    """What tells the music of the mixes of examples.
+
+    Raises:
+      UserError: analyses that were made elsewhere are missing or bad, or Basic Pitch is
+        not installed.
+    """
+    if not command.descriptors_from:
+        return ANALYSERS[command.notes]()
+    if command.notes is not Notes.SALIENCE:
+        raise UserError("give --notes or --descriptors-from, not both")
+    music = imported.imported_music(command.descriptors_from)
+    imported.check_ids(music, ids)
+    return music
+
+
+def measure(
+    triples: Sequence[Triple], cache: str, settings: Settings
+) -> dict[str, Any]:
+    """`score` with a bar of progress."""
+    progress = Progress()
+    try:
+        folder = pathlib.Path(cache).expanduser()
+        return score(triples, folder, settings, progress=progress)
+    finally:
+        progress.close()
 
 
 def settings_for(
-    own_codec: codec.Codec,
+    own_codec: CodecFile,
     *,
     vggish: str,
     preset: Windows,
-    notes: Notes,
+    analyser: MusicSource | None,
     seed: int,
-    has_context: bool = True,
     drops_silent: bool = False,
 ) -> Settings:
     """What a score measures, from what there is.
 
     own_codec: of FD-codec.  vggish: file of weights, "" to look for it.
+    analyser: of the mixes; None: there are no contexts.
     """
-    windows = PRESETS[preset.value]
-    measured = [embeddings.log_mel(windows), embeddings.codec_embedding(own_codec)]
-    unavailable: dict[Metric, str] = {}
-    weights = find(vggish or None)
-    if isinstance(weights, Unavailable):
-        unavailable[Metric.FAD] = weights.reason
-    else:
-        measured.insert(0, embeddings.vggish_embedding(weights, windows))
-    if not has_context:
+    measured, unavailable = stem_embeddings(vggish, preset)
+    if analyser is None:
         for metric in (Metric.MIRDD, Metric.MIRDD_9, Metric.MIRDD_REL):
             unavailable[metric] = "no contexts; give --context"
     return Settings(
-        embeddings=tuple(measured),
-        analyser=ANALYSERS[notes]() if has_context else None,
+        embeddings=(*measured, embeddings.codec_embedding(own_codec)),
+        analyser=analyser,
         unavailable=unavailable,
         drops_silent=drops_silent,
         seed=seed,
-        has_related=has_context,
+        has_related=analyser is not None,
     )
+
+
+def stem_embeddings(
+    vggish: str, preset: Windows
+) -> tuple[list[Embedding], dict[Metric, str]]:
+    """VGGish where there are weights, and log-mel; why there is no VGGish, by metric."""
+    windows = PRESETS[preset.value]
+    found = [embeddings.log_mel(windows)]
+    weights = find(vggish or None)
+    if isinstance(weights, Unavailable):
+        return found, {Metric.FAD: weights.reason}
+    return [embeddings.vggish_embedding(weights, windows), *found], {}
 
 
 def _check_required(name: str, settings: Settings) -> None:

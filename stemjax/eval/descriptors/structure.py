@@ -8,7 +8,6 @@ greedy clusters of segment means.
 """
 
 import numpy as np
-from scipy.signal import find_peaks
 
 from stemjax.eval.descriptors.tonal import FRAME_RATE
 
@@ -105,6 +104,8 @@ def _averaged(x):
 
 def _peaks(values):
     """Frames of the local maxima that are large and far enough from larger ones."""
+    from scipy.signal import find_peaks  # a second to import, for new clips alone
+
     inner = values[_QUADRANT : len(values) - _QUADRANT + 1]
     height = max(_LEAST_PEAK * inner.max(initial=0), _TINY)
     peaks, _ = find_peaks(inner, height=height, distance=_LEAST_DISTANCE * RATE)
