@@ -130,10 +130,11 @@ def make_manifest(command: MakeManifest) -> None:
     import collections
 
     from data.evaluation_pairs import make_pairs, manifest_hash, to_lines
+    from data.spec import open_audio
     from stemjax.io.atomic import write_text
 
     pairs = make_pairs(
-        prepared(command.data),
+        open_audio(command.data),
         split=command.split,
         count=command.n,
         seed=command.seed,
@@ -150,17 +151,6 @@ def make_manifest(command: MakeManifest) -> None:
     )
 
 
-def prepared(spec: str) -> Any:
-    """The one prepared folder that `--data` names."""
-    from data.errors import DataError
-    from data.spec import open_data
-
-    opened = open_data(spec)
-    if opened.is_tokens or len(opened.sources) > 1:
-        raise DataError(f"{spec}: give one prepared folder; tokens hold no audio")
-    return opened.sources[0]
-
-
 def example_set(source: Any, pairs: Any) -> Any:
     """Rows of a manifest with the audio of their prepared folder."""
     import functools
@@ -173,89 +163,33 @@ def example_set(source: Any, pairs: Any) -> Any:
 
 def generate(command: Generate) -> None:
     """Answer the rows of a manifest that are not answered yet."""
-    import pathlib
-
     import stemjax
-    from data.evaluation_pairs import manifest_hash, read_manifest
-    from stemjax.config.runs import to_json
-    from stemjax.eval.commands.decoding import bar, shard_of
-    from stemjax.eval.generate import (
-        Job,
-        decode_stems,
-        describe,
-        open_run,
-        write_references,
-    )
+    from data.evaluation_pairs import read_manifest
+    from data.spec import open_audio
+    from stemjax.eval.commands.generate import run_generate
 
-    index, shards = shard_of(command.shard)
     pairs = read_manifest(command.manifest)[: command.n or None]
-    examples = example_set(prepared(command.data), pairs)
+    examples = example_set(open_audio(command.data), pairs)
     model = stemjax.load(command.checkpoint, codec=command.codec)
-    config = model.decode_config(command.preset or None)
-    about = {
-        "format": 1,
-        "decode": to_json(config),
-        "manifest_hash": manifest_hash(pairs),
-    }
-    run = open_run(command.out, describe(model) | about, examples.manifest)
-    mine = [pair for k, pair in enumerate(pairs) if k % shards == index]
-    stems = run / "generated"
-    jobs = [Job(pair, config, 0, stems / f"{pair.id}.flac") for pair in mine]
-    write_references(run, examples, mine, model.sample_rate)
-    with bar("generating", len(mine), "stem") as progress:
-        progress(sum(job.stem.is_file() for job in jobs))
-        decode_stems(
-            model,
-            jobs,
-            examples.read,
-            batch_size=command.batch_size,
-            progress=progress,
-        )
-    print(
-        f"{pathlib.Path(run)}: {len(mine)} stems; score them with:"
-        f" evaluate.py score --run {run}"
-    )
+    run_generate(command, model, model.decode_config(command.preset or None), examples)
 
 
-def drawn(
-    command: Decoding,
-    data: str,
-    count: int,
-    *,
-    seed: int,
-    songs: tuple[int, int, int] = (2, 2, 8),
-) -> Any:
-    """Examples of a prepared folder; of synthetic songs where none is named.
-
-    songs: how many synthetic ones for train, validation and test.
-    """
+def drawn(command: Decoding, data: str, *, count: int, seed: int) -> Any:
+    """Examples of a prepared folder; of synthetic songs where none is named."""
     from data.evaluation_pairs import make_pairs
+    from data.spec import open_audio
     from data.synthetic import SyntheticSet
     from stemjax.config.sweeps import FAST_SECONDS
 
     seconds = FAST_SECONDS if command.fast else command.seconds
     if data:
-        source = prepared(data)
+        source = open_audio(data)
     else:
-        source = SyntheticSet(songs=songs, seconds=1.5 * seconds)
+        source = SyntheticSet(songs=(2, 8, 8), seconds=1.5 * seconds)
     pairs = make_pairs(
         source, split=command.split, count=count, seed=seed, crop_seconds=seconds
     )
     return example_set(source, pairs)
-
-
-def about_data(command: Decoding, examples: Any) -> list[str]:
-    """What the examples are, for a report."""
-    from stemjax.eval.populations import manifest_hash
-
-    songs = len({pair.song for pair in examples.pairs})
-    lines = [
-        f"{len(examples.pairs)} examples of {songs} songs, split {command.split}, seed"
-        f" {command.seed}, manifest {manifest_hash(examples)[:12]}"
-    ]
-    if not command.data:
-        lines.append("synthetic songs, no --data: a trial of the command, no result")
-    return lines
 
 
 def bench_of(command: Decoding, count: int) -> tuple[Any, Any, list[str]]:
@@ -263,15 +197,15 @@ def bench_of(command: Decoding, count: int) -> tuple[Any, Any, list[str]]:
     import pathlib
 
     import stemjax
-    from stemjax.eval.commands.decoding import check_numbers
+    from stemjax.eval.commands.decoding import about_examples, check_numbers
     from stemjax.eval.populations import Bench
 
     check_numbers(command)
-    examples = drawn(command, command.data, count, seed=command.seed)
-    others = drawn(command, command.data, count, seed=command.seed + 1)
+    examples = drawn(command, command.data, count=count, seed=command.seed)
+    others = drawn(command, command.data, count=count, seed=command.seed + 1)
     model = stemjax.load(command.checkpoint, codec=command.codec)
     bench = Bench(model, examples, pathlib.Path(command.out))
-    return bench, others, about_data(command, examples)
+    return bench, others, about_examples(command, examples)
 
 
 def sweep(command: Sweep) -> None:
@@ -296,7 +230,7 @@ def tables(command: Tables) -> None:
         data = command.second_data or command.data
         second = Bench(
             stemjax.load(command.second, codec=command.second_codec),
-            drawn(command, data, count, seed=command.seed),
+            drawn(command, data, count=count, seed=command.seed),
             bench.folder / "second",
         )
     body.run_tables(command, body.Benches(bench, second, others), about)
@@ -308,20 +242,15 @@ def tune(command: Tune) -> None:
 
     import stemjax
     from stemjax.eval.commands import tune as body
-    from stemjax.eval.commands.decoding import check_numbers
+    from stemjax.eval.commands.decoding import about_examples, check_numbers
     from stemjax.eval.populations import Bench
 
     check_numbers(command)
     body.check(command)
     checking = dataclasses.replace(command, split=command.check_split)
+    count = body.examples_needed(command)
     chosen_on, checked_on = (
-        drawn(
-            asked,
-            command.data,
-            body.examples_needed(command),
-            seed=command.seed,
-            songs=(2, 8, 8),
-        )
+        drawn(asked, command.data, count=count, seed=command.seed)
         for asked in (command, checking)
     )
     model = stemjax.load(command.checkpoint, codec=command.codec)
@@ -332,7 +261,8 @@ def tune(command: Tune) -> None:
         Bench(model, chosen_on, folder),
         Bench(model, checked_on, folder / "check"),
     )
-    about = [*about_data(command, chosen_on), about_data(checking, checked_on)[0]]
+    about = about_examples(command, chosen_on)
+    about.append(about_examples(checking, checked_on)[0])
     body.run_tune(command, tuning, about)
 
 

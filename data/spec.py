@@ -49,6 +49,18 @@ def open_data(spec: str) -> Opened:
     return Opened(is_tokens, Mixture(sources, weights))
 
 
+def open_audio(spec: str) -> Any:
+    """The one prepared folder that `spec` names.
+
+    Raises:
+      DataError: several, or a token store, or as `open_data`.
+    """
+    opened = open_data(spec)
+    if opened.is_tokens or len(opened.sources) > 1:
+        raise DataError(f"{spec}: give one prepared folder; tokens hold no audio")
+    return opened.sources[0]
+
+
 def _folder_and_weight(part: str) -> tuple[str, float]:
     folder, _, weight = part.strip().partition("=")
     try:

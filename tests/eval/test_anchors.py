@@ -115,7 +115,7 @@ def test_the_codec_floor_is_the_codec_s_round_trip(made):
         np.testing.assert_allclose(heard, np.clip(wanted, -1, 1), atol=2**-23)
         assert np.abs(heard - real).max() > 0.01
     odd = real[:-100]  # no whole number of frames
-    assert body.through_codec(codec, odd).shape == odd.shape
+    assert body.through_codec(own, odd).shape == odd.shape
 
 
 def test_what_was_left_to_do_does_not_show(made, tmp_path):

@@ -68,6 +68,22 @@ def test_a_torn_shard_is_computed_again(tmp_path, capsys):
         assert "analysed again" in capsys.readouterr().out
 
 
+def test_rows_that_are_not_wanted_are_not_read(tmp_path):
+    """One wanted row stands in a shard whose other rows would fail their CRC."""
+    store.write_shard(tmp_path, {k: {"x": np.arange(9) + int(k)} for k in "123"})
+    (shard,) = tmp_path.glob("shard-*.npz")
+    whole = shard.read_bytes()
+    for key in "13":
+        spoiled = bytearray(whole)
+        spoiled[whole.index((np.arange(9) + int(key)).tobytes()) + 8] ^= 1
+        shard.write_bytes(spoiled)
+        rows = store.read_rows(tmp_path, {"2"})
+        assert rows.keys() == {"2"}
+        np.testing.assert_array_equal(rows["2"]["x"], np.arange(9) + 2)
+    # and where a spoiled row is wanted the shard is dropped
+    assert store.read_rows(tmp_path, {"2", "3"}) == {} and not shard.exists()
+
+
 def test_other_parameters_have_another_folder(tmp_path):
     a = store.stage_folder(tmp_path, "mel", {"hop": 160, "version": 1})
     assert a == store.stage_folder(tmp_path, "mel", {"version": 1, "hop": 160})

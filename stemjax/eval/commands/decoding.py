@@ -13,7 +13,13 @@ from stemjax.eval.commands.decoding_arguments import Decoding
 from stemjax.eval.commands.score import ANALYSERS, Progress, settings_for
 from stemjax.eval.cost import estimate, lines
 from stemjax.eval.generate import ExampleSet, Job, decode_stems, write_references
-from stemjax.eval.populations import Bench, open_bench, unique, write_point_configs
+from stemjax.eval.populations import (
+    Bench,
+    manifest_hash,
+    open_bench,
+    unique,
+    write_point_configs,
+)
 from stemjax.eval.rows import Report, Scorer
 from stemjax.eval.score import MIN_EXAMPLES, Settings, score
 from stemjax.io.audio import MIN_SECONDS
@@ -135,3 +141,15 @@ def settings_of(command: Decoding, bench: Bench) -> Settings:
         analyser=ANALYSERS[command.notes](),
         seed=command.seed,
     )
+
+
+def about_examples(command: Decoding, examples: ExampleSet) -> list[str]:
+    """What the examples are, for a report."""
+    songs = len({pair.song for pair in examples.pairs})
+    lines = [
+        f"{len(examples.pairs)} examples of {songs} songs, split {command.split}, seed"
+        f" {command.seed}, manifest {manifest_hash(examples)[:12]}"
+    ]
+    if not command.data:
+        lines.append("synthetic songs, no --data: a trial of the command, no result")
+    return lines
