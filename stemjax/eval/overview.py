@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from stemjax.config.metrics import TITLES, Metric
 from stemjax.eval import plots
 from stemjax.eval.compare import SHARED, compare
+from stemjax.eval.descriptors.histograms import DESCRIPTORS
 from stemjax.eval.report import (
     FIT_HEADER,
     NOTES,
@@ -17,7 +18,7 @@ from stemjax.eval.report import (
     fit_rows,
     number,
 )
-from stemjax.eval.score import HEADLINE
+from stemjax.eval.score import FORMAT, HEADLINE
 from stemjax.io.errors import UserError
 
 Score = Mapping[str, Any]
@@ -44,7 +45,9 @@ class Overview(NamedTuple):
     fit: Table
     """Metrics of fit, and scores made elsewhere."""
     footnotes: list[str]
-    """Why what stands side by side cannot be compared, and warnings."""
+    """Why what stands side by side cannot be compared."""
+    notes: list[str]
+    """On the table of fit."""
 
 
 def overview(scores: Mapping[str, Score], *, forces: bool = False) -> Overview:
@@ -63,8 +66,10 @@ def overview(scores: Mapping[str, Score], *, forces: bool = False) -> Overview:
         differences=_differences(scores),
         descriptors=_descriptors(scores),
         fit=_fit(scores),
-        footnotes=[f"**Not comparable:** {fault}." for fault in found]
-        + [f"{name}: {note}" for name in scores for note in fit_notes(scores[name])],
+        footnotes=[f"Not comparable: {fault}." for fault in found],
+        notes=[
+            f"{name}: {note}" for name in scores for note in fit_notes(scores[name])
+        ],
     )
 
 
@@ -94,7 +99,7 @@ def markdown(found: Overview, scores: Mapping[str, Score]) -> str:
     few = [name for name, report in scores.items() if report["n"] < HEADLINE]
     footnotes = list(found.footnotes)
     if few:
-        footnotes.append(f"**Few examples ({', '.join(few)}): no headline numbers.**")
+        footnotes.append(f"Few examples ({', '.join(few)}): no headline numbers.")
     ids = dict.fromkeys(
         entry["id"]
         for report in scores.values()
@@ -102,7 +107,7 @@ def markdown(found: Overview, scores: Mapping[str, Score]) -> str:
         if (entry := _there(report, metric))
     )
     lines = ["# Scores", "", as_markdown(*found.scores)]
-    lines += [f"{footnote}\n" for footnote in footnotes]
+    lines += [f"**{footnote}**\n" for footnote in footnotes]
     for title, table in (
         (f"Paired differences from {next(iter(scores))}", found.differences),
         ("MIRDD by descriptor, KL in nats", found.descriptors),
@@ -110,6 +115,7 @@ def markdown(found: Overview, scores: Mapping[str, Score]) -> str:
     ):
         if table.rows:
             lines += [f"## {title}", "", as_markdown(*table)]
+    lines += [f"{note}\n" for note in found.notes]
     lines += [f"- Measured: {', '.join(ids)}.", *(f"- {note}" for note in NOTES), ""]
     return "\n".join(lines)
 
@@ -120,15 +126,15 @@ def csv(found: Overview) -> str:
 
 
 def latex(found: Overview) -> str:
-    """The first table in LaTeX, what is said below it as comments."""
-    notes = "".join(f"% {note.replace('**', '')}\n" for note in found.footnotes)
-    return notes + as_latex(*found.scores)
+    """The first table in LaTeX, its footnotes as comments."""
+    return "".join(f"% {note}\n" for note in found.footnotes) + as_latex(*found.scores)
 
 
 def as_json(scores: Mapping[str, Score], found: Overview) -> dict[str, Any]:
     """The scores by name in their order, and the differences, as JSON values."""
     first, base = next(iter(scores.items()))
     return {
+        "format": FORMAT,
         "names": list(scores),
         "scores": dict(scores),
         "baseline": first,
@@ -137,7 +143,7 @@ def as_json(scores: Mapping[str, Score], found: Overview) -> dict[str, Any]:
             for name, report in scores.items()
             if name != first and not faults(scores, name)
         },
-        "footnotes": [note.replace("**", "") for note in found.footnotes],
+        "footnotes": found.footnotes,
     }
 
 
@@ -230,10 +236,13 @@ def _descriptors(scores: Mapping[str, Score]) -> Table:
         for name, report in scores.items()
         if (entry := _there(report, Metric.MIRDD)) and "by_descriptor" in entry
     }
-    names = next(iter(columns.values()), {})
     rows = [
-        [name.replace("_", " "), *(f"{c[name]['kl']:.4f}" for c in columns.values())]
-        for name in names
+        [
+            of.name.replace("_", " "),
+            *(f"{c[of.name]['kl']:.4f}" for c in columns.values()),
+        ]
+        for of in DESCRIPTORS
+        if columns and all(of.name in c for c in columns.values())
     ]
     return Table(["descriptor", *columns], rows)
 

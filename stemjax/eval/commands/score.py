@@ -42,6 +42,8 @@ def run_score(command: Score) -> dict[str, Any]:
     ids = [triple.id for triple in triples]
     others = imported_scores.read_named(command.scores)
     imported_scores.check_ids(others, ids)
+    if command.descriptors_from and context is None:
+        raise UserError("--descriptors-from is of context + stem; give --context")
     settings = settings_for(
         codec.identify(command.codec),
         vggish=command.vggish,

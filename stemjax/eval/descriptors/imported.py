@@ -40,6 +40,7 @@ ROLES = ("real", "generated")
 UNNAMED = "unnamed"  # extractor of files that do not say
 FIELDS = ("notes", "beats", "key", "chords", "sections", "percussive_onsets")
 DENSITY_SECONDS = 0.6
+PAST_END = 1.0  # seconds past the clip's end that a last, padded frame may reach
 _ROUNDING = 1e-6  # seconds by which segments may overlap
 
 
@@ -110,12 +111,14 @@ def analyses(
     """Of one role's mixes, in the order of `examples`.
 
     Raises:
-      UserError: a file that is missing or has a fault, named.
+      UserError: a file that is missing, has a fault or is of a longer clip, named.
     """
     found = []
     for example in examples:
         path = pathlib.Path(folder) / role / f"{example.triple.id}.json"
-        found.append(parse(path, _read(path), example.seconds))
+        analysis = parse(path, _read(path), example.seconds)
+        _check_length(path, analysis, example.seconds)
+        found.append(analysis)
     return found
 
 
@@ -174,6 +177,22 @@ def density(onsets: Sequence[float]) -> int:
     times = np.sort(np.asarray(onsets, np.float64))
     ends = np.searchsorted(times, times + DENSITY_SECONDS - _ROUNDING)
     return int(np.max(ends - np.arange(len(times)), initial=0))
+
+
+def _check_length(path: pathlib.Path, analysis: Analysis, seconds: float) -> None:
+    """That an analysis is of the clip, not of the song that it was cut from."""
+    for name, times in (
+        ("note", analysis.notes[:, 0]),
+        ("beat", analysis.beats),
+        ("chord", analysis.chords[:, 0]),
+        ("section", analysis.sections[:, 0]),
+    ):
+        latest = float(times.max(initial=0.0))
+        if latest > seconds + PAST_END:
+            raise UserError(
+                f"{path}: a {name} at {latest:.2f} s, but the clip has {seconds:.2f} s;"
+                " analyse the clip by itself"
+            )
 
 
 def _read(path: pathlib.Path) -> dict[str, Any]:
