@@ -20,7 +20,7 @@ from stemjax.eval.vggish_input import SAMPLE_RATE, FadPreset, patches
 from stemjax.eval.vggish_weights import VerifiedWeights
 
 WINDOW_SECONDS = 0.96  # of FD-codec: a VGGish patch
-VERSION = 1  # of what is cached; a change of the computation counts it up
+VERSION = 2  # of what is cached; a change of the computation counts it up
 
 
 class Embedding(NamedTuple):

@@ -41,7 +41,7 @@ def run_selftest(command: Selftest) -> dict[str, Any]:
             analyse(other),
             {name: analyse(clips) for name, clips in spoiled.items()},
         )
-    checks += selftest.log_mel_checks(real)
+    checks += selftest.log_mel_checks(real, other)
     print(selftest.table(checks))
     failed = [check.name for check in checks if not check.has_passed]
     if failed and n >= selftest.BARS_HOLD_AT:

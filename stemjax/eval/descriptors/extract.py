@@ -16,7 +16,7 @@ from stemjax.eval.descriptors.structure import find_sections
 from stemjax.eval.descriptors.tonal import analyse_tonal_batch
 from stemjax.eval.mixes import Analyser
 
-VERSION = 1  # of what is cached; a change of any descriptor counts it up
+VERSION = 2  # of what is cached; a change of any descriptor counts it up
 
 
 def salience_analyser() -> Analyser:

@@ -68,7 +68,7 @@ def histograms(analysis: Analysis) -> np.ndarray:
     notes = _counted_notes(analysis)
     chords = _tonal_chords(analysis)
     key = analysis.key if analysis.is_tonal else NO_KEY
-    variety = len(np.unique(chords[_durations(chords) >= SHORTEST_CHORD, 2]))
+    variety = chord_variety(chords)
     pitches = notes[:, 2].astype(int)
     parts = (
         _one_hot(24 if key == NO_KEY else key, 24 + 1),
@@ -135,6 +135,11 @@ def unique_pitch_classes(notes: np.ndarray, threshold: float = 0.02) -> int:
     pitch_classes = notes[:, 2].astype(int) % 12
     durations = np.bincount(pitch_classes, _durations(notes), minlength=12)
     return int(np.sum(durations > threshold * durations.sum()))
+
+
+def chord_variety(chords: np.ndarray) -> int:
+    """Different triads of segments [M, 3] without `NO_CHORD` that last 0.3 s or more."""
+    return len(np.unique(chords[_durations(chords) >= SHORTEST_CHORD, 2]))
 
 
 def _durations(segments: np.ndarray) -> np.ndarray:
