@@ -1,13 +1,15 @@
 """Speed of evaluation by its parts, one JSON line: seconds per 20 s clip.
 
 `python benchmarks/evaluation.py [--clips N]`.  Audio in memory, after compiling: the
-analysis of mixes that MIRDD needs, FD-logmel's vectors, and VGGish with random weights
-(its cost does not depend on them) for 20 patches (`gudgud`) and 39 (`google`).
+analysis of mixes that MIRDD needs, FD-logmel's vectors, beats and chroma of one clip
+alone, and VGGish with random weights (its cost does not depend on them) for 20 patches
+(`gudgud`) and 39 (`google`); beside them, reading a clip of 32 kHz FLAC at 16 kHz.
 """
 
 import argparse
 import json
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,8 +18,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import jax
 import numpy as np
+import soundfile
+import soxr
 
-from stemjax.eval import embeddings, vggish
+from stemjax.eval import alignment, clips, embeddings, vggish
 from stemjax.eval.descriptors.extract import analyse_music
 from stemjax.eval.mixes import BATCH
 from stemjax.eval.synthetic import make_clip
@@ -31,6 +35,25 @@ def seconds_per_clip(run: Callable[[], object], clips: int) -> float:
     started = time.perf_counter()
     run()
     return (time.perf_counter() - started) / clips
+
+
+def loading(mixes: np.ndarray) -> float:
+    """Seconds to read a clip of 32 kHz FLAC at 16 kHz."""
+    with tempfile.TemporaryDirectory() as folder:
+        examples = written(mixes, Path(folder))
+        return seconds_per_clip(
+            lambda: [clips.load(example, "real") for example in examples], len(mixes)
+        )
+
+
+def written(mixes: np.ndarray, folder: Path) -> list[clips.Example]:
+    """The mixes as files, probed."""
+    found = []
+    for k, mix in enumerate(mixes):
+        path = folder / f"{k}.flac"
+        soundfile.write(path, soxr.resample(mix, clips.RATE, 32_000), 32_000)
+        found.append(clips.probe(clips.Triple(str(k), path, path, None)))
+    return found
 
 
 def main() -> None:
@@ -52,6 +75,10 @@ def main() -> None:
         "device": jax.devices()[0].device_kind,
         "clip_seconds": 20.0,
         "mirdd": seconds_per_clip(lambda: list(map(analyse_music, batches)), count),
+        "load": loading(mixes[:8]),
+        "beats_and_chroma": seconds_per_clip(
+            lambda: list(map(alignment.hear, batches)), count
+        ),
         "fd_logmel": seconds_per_clip(lambda: list(map(log_mel.embed, mixes)), count),
         "vggish_gudgud": seconds_per_clip(lambda: net(GUDGUD), 4),
         "vggish_google": seconds_per_clip(lambda: net(GOOGLE), 4),
