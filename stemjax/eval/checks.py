@@ -61,4 +61,6 @@ def table(checks: Sequence[Check]) -> str:
 
 def _figure(value: float) -> str:
     """Four digits after the point; errors of rounding, which these hide, by exponent."""
-    return f"{value:.1e}" if 0 < abs(value) < 1e-3 else f"{value:.4f}"
+    if value == 0:
+        return "0"
+    return f"{value:.1e}" if abs(value) < 1e-3 else f"{value:.4f}"

