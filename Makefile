@@ -26,6 +26,8 @@ $(VENV)/.parity: $(VENV)/.test
 sample: $(VENV)/.base
 	$(PY) sample.py --preset fast --out outputs/sample
 
+# two workers on two cores: BLAS threads of their own would wait for each other
+test: export OPENBLAS_NUM_THREADS ?= 1
 test: $(VENV)/.test
 	$(PY) -m pytest -q -n 2 --dist worksteal
 

@@ -56,7 +56,7 @@ def files_of(folder: pathlib.Path) -> dict[pathlib.Path, tuple[int, int]]:
 def stems_of(folder: pathlib.Path) -> dict[pathlib.Path, bytes]:
     return {
         path.relative_to(folder): path.read_bytes()
-        for path in (folder / "stems").rglob("*.flac")
+        for path in (folder / "stems").rglob("[!.]*.flac")
     }
 
 
