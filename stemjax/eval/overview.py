@@ -10,12 +10,12 @@ from stemjax.eval.compare import SHARED, compare
 from stemjax.eval.descriptors.histograms import DESCRIPTORS
 from stemjax.eval.report import (
     FIT_HEADER,
-    NOTES,
     as_csv,
     as_latex,
     as_markdown,
     fit_notes,
     fit_rows,
+    notes,
     number,
 )
 from stemjax.eval.score import FORMAT, HEADLINE
@@ -116,7 +116,7 @@ def markdown(found: Overview, scores: Mapping[str, Score]) -> str:
         if table.rows:
             lines += [f"## {title}", "", as_markdown(*table)]
     lines += [f"{note}\n" for note in found.notes]
-    lines += [f"- Measured: {', '.join(ids)}.", *(f"- {note}" for note in NOTES), ""]
+    lines += [f"- Measured: {', '.join(ids)}.", *notes(scores.values()), ""]
     return "\n".join(lines)
 
 

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from stemjax.config.metrics import TITLES, Metric
@@ -75,7 +75,18 @@ def markdown(report: Mapping[str, Any], title: str) -> str:
         lines += [f"\n{note}" for note in fit_notes(report)]
     if not report["headline"]:
         lines += ["", f"**Few examples ({report['n']}): no headline number.**"]
-    return "\n".join([*lines, "", *(f"- {note}" for note in NOTES), ""])
+    return "\n".join([*lines, "", *notes([report]), ""])
+
+
+def notes(reports: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Lines of a list: what could not be measured, with the mend, and how to read."""
+    missing = {
+        f"{entry['id']}: n/a, {entry['reason']}": None
+        for report in reports
+        for entry in report["metrics"].values()
+        if entry.get("status") == "unavailable"
+    }
+    return [f"- {note}" for note in (*missing, *NOTES)]
 
 
 def fit_rows(report: Mapping[str, Any]) -> list[list[str]]:

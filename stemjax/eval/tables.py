@@ -7,7 +7,7 @@ from stemjax.config.claims import Claim
 from stemjax.config.metrics import TITLES, Metric
 from stemjax.config.sweeps import Row, Table
 from stemjax.eval import ordering
-from stemjax.eval.report import NOTES, as_markdown, number
+from stemjax.eval.report import as_markdown, notes, number
 from stemjax.eval.rows import Report, cell_mean
 from stemjax.eval.score import HEADLINE
 
@@ -166,7 +166,14 @@ def page(
         says = next(iter(anchors.values()))
         lines += ["", "## Anchors", ""]
         lines += [f"- {name}: {report['says']}" for name, report in says.items()]
-    return "\n".join([*lines, "", *(f"- {note}" for note in NOTES), ""])
+    reports = [
+        row["report"]
+        for sizes in results.values()
+        for result in sizes
+        for row in result["rows"]
+        if row["report"]
+    ]
+    return "\n".join([*lines, "", *notes(reports), ""])
 
 
 def means_of_cells(result: Mapping[str, Any]) -> list[str]:

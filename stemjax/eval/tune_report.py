@@ -9,7 +9,7 @@ from stemjax.config.metrics import TITLES, Metric
 from stemjax.config.runs import to_json
 from stemjax.eval.compare import CLEAR, verdict
 from stemjax.eval.jackknife import Estimate
-from stemjax.eval.report import NOTES, as_csv, as_markdown, number
+from stemjax.eval.report import as_csv, as_markdown, notes, number
 from stemjax.eval.rows import Report
 from stemjax.eval.score import HEADLINE
 from stemjax.eval.stem_gain import StemGain
@@ -189,7 +189,7 @@ def page(result: Result, title: str, about: Sequence[str]) -> str:
     ]
     if n < HEADLINE:
         lines += [f"**Few examples ({n}): no headline number.**", ""]
-    return "\n".join([*lines, *(f"- {note}" for note in NOTES), ""])
+    return "\n".join([*lines, *notes(result.reports.values()), ""])
 
 
 def csv(result: Result) -> str:

@@ -249,12 +249,18 @@ def find(explicit: str | os.PathLike | None = None) -> VerifiedWeights | Unavail
     for place in places():
         if place.is_file():
             return read(place)
-    looked = ", ".join(map(str, places()))
+    looked = ", ".join(map(_shown, places()))
     return Unavailable(
         f"VGGish weights not found (${VARIABLE} is not set; no {looked}):"
         f" download {TORCH_FILE} from {TORCH_URL} and run: python evaluate.py"
-        f" convert-vggish {TORCH_FILE} {places()[0]}"
+        f" convert-vggish {TORCH_FILE} {_shown(places()[0])}"
     )
+
+
+def _shown(path: pathlib.Path) -> str:
+    """A path for people and reports, the home folder as "~"."""
+    home = pathlib.Path.home()
+    return f"~/{path.relative_to(home)}" if path.is_relative_to(home) else str(path)
 
 
 def places() -> tuple[pathlib.Path, ...]:

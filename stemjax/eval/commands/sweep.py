@@ -23,7 +23,7 @@ from stemjax.eval.generate import ExampleSet, Job, describe, program_of
 from stemjax.eval.grid_file import read_grid
 from stemjax.eval.pictures import save_sweep, varied
 from stemjax.eval.populations import Bench, manifest_hash
-from stemjax.eval.report import NOTES, as_csv, as_latex, as_markdown, number
+from stemjax.eval.report import as_csv, as_latex, as_markdown, notes, number
 from stemjax.eval.rows import Report, row_jobs, score_row
 from stemjax.eval.score import FORMAT
 from stemjax.eval.tables import measured_by
@@ -168,7 +168,8 @@ def _write(command: Sweep, bench: Bench, rows, reports, anchors, about) -> None:
         *(f"- {line}" for line in (*about, measured_by(reports.values()))),
         "",
         as_markdown(HEADER, table),
-        *(f"- {line}" for line in (*best, *NOTES)),
+        *(f"- {line}" for line in best),
+        *notes(reports.values()),
         "",
     ]
     page = "\n".join(lines)
