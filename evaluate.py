@@ -60,14 +60,8 @@ def main(argv: list[str] | None = None) -> None:
             write_text(command.out, json.dumps(report, indent=2, sort_keys=True) + "\n")
 
 
-WRITES_REPORT = (
-    ContextGain,
-    CodecTable,
-    Compare,
-    Fad,
-    Mirdd,
-    Selftest,
-)  # others write files of their own
+# the others write files of their own
+WRITES_REPORT = (ContextGain, CodecTable, Compare, Fad, Mirdd, Selftest)
 
 
 def run(command: Any) -> dict[str, Any] | None:
@@ -279,13 +273,7 @@ def context_gain(command: ContextGain) -> dict[str, Any]:
     if not opened.has(command.split):
         raise UserError(f"{command.data}: no song in the split {command.split!r}")
     model = stemjax.load(command.checkpoint, codec=command.codec)
-    if opened.is_tokens:
-        for source in opened.sources:
-            if source.codec["sha256"] != model.codec.sha256:
-                raise UserError(
-                    f"{command.data}: tokens of codec {source.codec['name']!r}, not of"
-                    f" {model.codec.name!r}; fill a store with that one"
-                )
+    opened.check_codec(command.data, model.codec.name, model.codec.sha256)
     settings = PairConfig(crop_seconds=model.trained_frames / model.config.frame_rate)
     make = tokens.token_eval_batches if opened.is_tokens else pairs.eval_batches
     batches = make(
@@ -317,9 +305,7 @@ def context_gain(command: ContextGain) -> dict[str, Any]:
 
 def codec_table(command: CodecTable) -> dict[str, Any]:
     """Print the table of one codec; returns its rows."""
-    import numpy as np
-
-    from data.crops import codec_eval_batches
+    from data.crops import codec_eval_clips
     from data.spec import open_data
     from stemjax import codec
     from stemjax.eval import codec_table as body
@@ -330,23 +316,21 @@ def codec_table(command: CodecTable) -> dict[str, Any]:
         raise UserError(f"{command.data}: a codec is measured on audio")
     loaded = codec.load(command.codec)
 
-    def clips(split: str) -> list[np.ndarray]:
-        batches = codec_eval_batches(
+    held_out, training = (
+        codec_eval_clips(
             opened.data,
             crop_seconds=command.seconds,
             split=split,
-            batch_size=8,
             count=command.clips,
             seed=command.seed,
         )
-        rows = [b["audio"][b["is_valid"]] for b in batches]
-        return list(np.concatenate(rows).astype(np.float32) / 32_768)
-
+        for split in (command.split, "train")
+    )
     rows = body.codec_table(
         loaded.variables,
         loaded.config,
-        clips(command.split),
-        clips("train"),
+        held_out,
+        training,
         seed=command.seed,
     )
     print(body.markdown(rows), end="")

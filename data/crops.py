@@ -86,3 +86,24 @@ def _crop_row(
         return {"audio": to_int16(mix, common_gain(mix))}
 
     return row
+
+
+def codec_eval_clips(
+    data: Source | Mixture,
+    *,
+    crop_seconds: float,
+    split: str,
+    count: int,
+    seed: int,
+) -> list[np.ndarray]:
+    """The crops of `codec_eval_batches` one by one, [N] float32 of full scale 1."""
+    batches = codec_eval_batches(
+        data,
+        crop_seconds=crop_seconds,
+        split=split,
+        batch_size=8,
+        count=count,
+        seed=seed,
+    )
+    rows = [b["audio"][b["is_valid"]] for b in batches]
+    return list(np.concatenate(rows).astype(np.float32) / 32_768)

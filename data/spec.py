@@ -22,6 +22,22 @@ class Opened(NamedTuple):
         is_mixture = isinstance(self.data, Mixture)
         return self.data.sources if is_mixture else (self.data,)
 
+    def check_codec(self, spec: str, name: str, sha256: str) -> None:
+        """That tokens, if these are tokens, are those of a codec.
+
+        spec: what the user calls the data.
+
+        Raises:
+          DataError: a store of another codec.
+        """
+        for source in self.sources if self.is_tokens else ():
+            own = source.codec
+            if own["sha256"] != sha256:
+                raise DataError(
+                    f"{spec}: tokens of codec {own['name']!r}, not of {name!r}; fill a"
+                    " store with that one"
+                )
+
     def has(self, split: str) -> bool:
         """Whether any source has a song in a split."""
         return any(len(source.index(split).songs) for source in self.sources)

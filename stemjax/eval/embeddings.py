@@ -15,6 +15,7 @@ from stemjax.config.metrics import TITLES, Metric
 from stemjax.eval import clips, vggish
 from stemjax.eval.clips import Example
 from stemjax.eval.log_mel_statistics import mean_and_std
+from stemjax.eval.progress import Progress, advance
 from stemjax.eval.store import Row, cached, stage_folder
 from stemjax.eval.vggish_input import SAMPLE_RATE, FadPreset, patches
 from stemjax.eval.vggish_weights import VerifiedWeights
@@ -107,6 +108,27 @@ def _windows(preset: FadPreset) -> dict[str, Any]:
         "segment": preset.segment,
         "hop": preset.hop,
     }
+
+
+def population_vectors(
+    examples: Sequence[Example],
+    embedding: Embedding,
+    cache: pathlib.Path,
+    *,
+    progress: Progress,
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """`clip_vectors` of the real and of the generated stems."""
+    real, generated = (
+        clip_vectors(
+            examples,
+            role,
+            embedding,
+            cache,
+            progress=advance(progress, f"{embedding.label} {role}", len(examples)),
+        )
+        for role in ("real", "generated")
+    )
+    return real, generated
 
 
 def clip_vectors(

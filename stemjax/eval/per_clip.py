@@ -14,9 +14,9 @@ import numpy as np
 from stemjax.config.metrics import TITLES, Metric
 from stemjax.eval import fad_inf, frechet
 from stemjax.eval.clips import Example
-from stemjax.eval.embeddings import Embedding, clip_vectors
+from stemjax.eval.embeddings import Embedding, population_vectors
 from stemjax.eval.jackknife import assign_groups
-from stemjax.eval.progress import Progress, advance
+from stemjax.eval.progress import Progress
 from stemjax.eval.report import as_csv
 from stemjax.eval.score import MIN_EXAMPLES
 from stemjax.io.errors import UserError
@@ -67,15 +67,8 @@ def measure(
     distances: dict[Metric, np.ndarray] = {}
     usual: dict[Metric, Usual] = {}
     for embedding in embeddings:
-        real, generated = (
-            clip_vectors(
-                examples,
-                role,
-                embedding,
-                cache,
-                progress=advance(progress, f"{embedding.label} {role}", len(ids)),
-            )
-            for role in ("real", "generated")
+        real, generated = population_vectors(
+            examples, embedding, cache, progress=progress
         )
         population = frechet.population(real, ids)
         distances[embedding.metric] = fad_inf.per_clip(population, generated, ids)

@@ -15,7 +15,7 @@ from stemjax.eval import clips, frechet_report, imported_scores, related
 from stemjax.eval.clips import Example, Facts, Triple
 from stemjax.eval.descriptors.analysis import Analysis
 from stemjax.eval.descriptors.histograms import histograms, relative_histograms
-from stemjax.eval.embeddings import Embedding, clip_vectors
+from stemjax.eval.embeddings import Embedding, population_vectors
 from stemjax.eval.jackknife import Estimate, assign_groups
 from stemjax.eval.mirdd import Distance, mirdd, mirdd_rel
 from stemjax.eval.progress import Progress, advance
@@ -91,16 +91,7 @@ def score(
     group = assign_groups(ids, seed=settings.seed)
     metrics: dict[str, Any] = {}
     for embedding in settings.embeddings:
-        vectors = (
-            clip_vectors(
-                examples,
-                role,
-                embedding,
-                cache,
-                progress=advance(progress, f"{embedding.label} {role}", len(examples)),
-            )
-            for role in ("real", "generated")
-        )
+        vectors = population_vectors(examples, embedding, cache, progress=progress)
         estimate, more = frechet_report.measure(
             *vectors,
             group,

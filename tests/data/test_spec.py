@@ -59,3 +59,15 @@ def test_a_split_without_songs_is_seen():
     small = SyntheticSet(0, songs=(1, 0, 1), seconds=1.0)
     assert Opened(False, small).has("train")
     assert not Opened(False, small).has("validation")
+
+
+def test_tokens_of_another_codec_are_refused():
+    class Store:
+        codec = {"name": "theirs", "sha256": "a" * 64}
+
+    store = Opened(True, Store())
+    store.check_codec("folder", "theirs", "a" * 64)
+    with pytest.raises(DataError, match="folder: tokens of codec 'theirs', not of 'ou"):
+        store.check_codec("folder", "ours", "b" * 64)
+    # audio has no codec
+    Opened(False, SyntheticSet()).check_codec("folder", "ours", "b" * 64)

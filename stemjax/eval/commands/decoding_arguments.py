@@ -5,11 +5,11 @@ from typing import Annotated, Literal
 
 import tyro
 
-from stemjax.eval.commands.arguments import Notes, Windows
+from stemjax.eval.commands.arguments import Embedded, Notes
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Decoding:
+class Decoding(Embedded):
     """What they share."""
 
     data: str = ""
@@ -40,9 +40,6 @@ class Decoding:
     """Print what it would cost, measured on this machine, and stop."""
     cache: str = "~/.cache/stemjax/eval"
     """Folder of analyses; a clip is analysed once, whatever its name."""
-    vggish: str = ""
-    """Weights of VGGish for FAD; else they are looked for, never downloaded."""
-    fad_preset: Annotated[Windows, tyro.conf.EnumChoicesFromValues] = Windows.GOOGLE
     notes: Annotated[Notes, tyro.conf.EnumChoicesFromValues] = Notes.SALIENCE
 
 
