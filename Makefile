@@ -2,11 +2,12 @@
 # make test     the test suite, without torch
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
+POD_VENV := .venv-topology
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip install -q --disable-pip-version-check
 export JAX_PLATFORMS ?= cpu
 
-.PHONY: sample test lint format golden parity bench doctor clean
+.PHONY: sample test topology lint format golden parity bench doctor clean
 
 $(VENV)/.base: pyproject.toml
 	test -x $(PY) || $(PYTHON) -m venv $(VENV)
@@ -30,6 +31,16 @@ sample: $(VENV)/.base
 test: export OPENBLAS_NUM_THREADS ?= 1
 test: $(VENV)/.test
 	$(PY) -m pytest -q -n 2 --dist worksteal
+
+# of its own: where libtpu is installed, jax speaks on stderr at every start
+$(POD_VENV)/.tpu: pyproject.toml
+	test -x $(POD_VENV)/bin/python || $(PYTHON) -m venv $(POD_VENV)
+	$(POD_VENV)/bin/python -m pip install -q --disable-pip-version-check -e ".[tpu,dev]"
+	touch $@
+
+# the paper's programs compiled for a TPU pod; minutes, nothing is run
+topology: $(POD_VENV)/.tpu
+	$(POD_VENV)/bin/python -m pytest -q tests/topology/compile_for_pods.py
 
 lint: $(VENV)/.test
 	$(VENV)/bin/ruff check .

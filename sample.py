@@ -85,6 +85,7 @@ def run(arguments: Arguments) -> None:
     from stemjax.io.audio import read_audio
     from stemjax.io.cache import use_compilation_cache
     from stemjax.io.release import PRETRAINED
+    from stemjax.io.remote import as_path
 
     started = time.perf_counter()
     path = pathlib.Path(arguments.context or PRETRAINED / "example" / "context.flac")
@@ -116,7 +117,7 @@ def run(arguments: Arguments) -> None:
     for bar in bars:
         bar.close()
     results = results if isinstance(results, list) else [results]
-    out = pathlib.Path(arguments.out)
+    out = as_path(arguments.out)
     report = write(out, results, model, path, show_decoding=arguments.show_decoding)
     report["timings"] |= {
         "load": loaded - started,

@@ -1,70 +1,34 @@
 """Train models and release them: `train.py PRESET --help` lists every setting."""
 
 import dataclasses
-import enum
+import functools
 import json
 import pathlib
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from typing import Annotated, NamedTuple, Union
+from typing import Annotated, Any, NamedTuple, Union
 
 import tyro
 
 from stemjax.config.presets import PRESETS, fit_to_codec
 from stemjax.config.runs import CodecRun, Run
 from stemjax.config.train import PairConfig
+from stemjax.config.train_commands import Dtype, Export, ImportCodec, Runs, Tokens
 from stemjax.io.errors import UserError, exit_on_bad_input
+from stemjax.train.sweep import chosen
+from stemjax.train.targets import check_request, set_up
 
 PREPARE = "python -m data.prepare --layout slakh|musdb|folder --input DIR --out DIR"
 SEED = 0  # of the synthetic set and of the validation examples
 
 
-class Dtype(enum.Enum):
-    FLOAT32 = "f32"
-    BFLOAT16 = "bf16"
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Tokens:
-    """Fill a token store: encode random submixes of every segment once."""
-
-    data: str
-    """Prepared folder."""
-    codec: str
-    """Bundled name or folder."""
-    draws: int
-    """Random submixes per segment."""
-    crop_seconds: float = 20.0
-    """Length of the crops to come; decides only which stems count as silent."""
-    out: str
-    """Token store to write; the same command goes on where it stopped."""
-    seed: int = 0
-    batch_size: int = 4
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Export:
-    """Write a release folder from a workdir's best step."""
-
-    workdir: str
-    out: str
-    dtype: Dtype = Dtype.FLOAT32
-    name: str = ""
-    version: str = ""
-    card: str = ""
-    """Markdown file to ship as README.md."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class ImportCodec:
-    """Turn a published EnCodec folder (config.json + model.safetensors) into ours."""
-
-    source: tyro.conf.Positional[str]
-    out: tyro.conf.Positional[str]
-
-
-TOOLS = {"tokens": Tokens, "export": Export, "import-codec": ImportCodec}
+TOOLS = {
+    "tokens": Tokens,
+    "export": Export,
+    "import-codec": ImportCodec,
+    "runs": Runs,
+}
 
 
 def parse(argv: list[str]) -> tuple[str, object]:
@@ -101,12 +65,24 @@ def main(argv: list[str] | None = None) -> None:
                 release(value)
             case ImportCodec():
                 import_codec(value)
+            case Runs():
+                show_runs(value)
             case _:
-                sys.exit(train(preset, value))
+                value = chosen(value)
+                if value is None:
+                    return  # the sweep's table was all that was asked for
+                check(preset, value)
+                from stemjax.train.processes import ending_together, join
+
+                if not value.dry_run:
+                    join(value)
+                with ending_together(UserError, DataError, OSError):
+                    sys.exit(train(preset, value))
 
 
 def check(preset: str, run: Run) -> None:
     """What can be said before anything is loaded."""
+    check_request(run)
     if run.dry_run:
         return
     if not run.workdir:
@@ -120,7 +96,6 @@ def check(preset: str, run: Run) -> None:
 
 def train(preset: str, run: Run) -> int:
     """Build the parts of a run and fit; returns the exit code."""
-    check(preset, run)
     import jax
 
     from stemjax.config.codec import CodecConfig
@@ -128,8 +103,11 @@ def train(preset: str, run: Run) -> int:
     from stemjax.tasks import codec as codec_task
     from stemjax.train import dry_run
     from stemjax.train.initial import codebook_weights, initial_weights
-    from stemjax.train.loop import Outcome, fit
+    from stemjax.train.loop import Outcome, fit, mesh_of
+    from stemjax.train.processes import share_of_batch
+    from stemjax.train.speed import step_cost
 
+    set_up(run)
     is_cpu = jax.default_backend() == "cpu"
     if run.paper_size and is_cpu and not (run.allow_cpu or run.dry_run):
         raise UserError(
@@ -139,28 +117,38 @@ def train(preset: str, run: Run) -> int:
     use_compilation_cache()
     start = initial_weights(run)
     run = start.run
-    source = None if run.dry_run else open_source(run)
+    source = None
+    if not run.dry_run:
+        source = open_source(run, share_of_batch(mesh_of(run), run.batch_size))
+    elif run.data:
+        source = open_source(run, (0, 1))
     codec, identity, about = None, {}, {}
     if isinstance(run, CodecRun):
-        task = codec_task.make(run)
+        make, listens = codec_task.make, None
     else:
         from stemjax.tasks import stemgen as stemgen_task
         from stemjax.train import codecs
 
-        if source is not None and source.is_tokens:
-            codec = codecs.codec_of_tokens(run, **source.codec)
+        is_tiny = preset.endswith("-tiny")
+        # a dry run without data is of the faster source
+        is_tokens = source.is_tokens if source else not is_tiny
+        if source and source.is_tokens:
+            codec, shape = codecs.codec_of_tokens(run, source.codec)
         else:
-            codec = codecs.codec_of_audio(run, is_tiny=preset.endswith("-tiny"))
-        shape = codec.config if codec else CodecConfig()
+            codec = codecs.codec_of_audio(run, is_tiny=is_tiny)
+            shape = codec.config if codec else CodecConfig()
         run = dataclasses.replace(run, model=fit_to_codec(run.model, shape))
-        is_tokens = source is not None and source.is_tokens
-        task = stemgen_task.make(run, shape, batches_are_tokens=is_tokens)
+        make = functools.partial(
+            stemgen_task.make, codec_config=shape, batches_are_tokens=is_tokens
+        )
+        listens = None if is_tokens else shape
     if run.dry_run:
-        print(json.dumps(dry_run.report(task, run)))
+        print(json.dumps(dry_run.report(run, make, listens)))
         return Outcome.DONE
-    if codec is not None:
-        identity = {"codec": codec.sha256}
-        about = {"codec": codecs.about_codec(run, codec)}
+    task = make(run)
+    if (spoken := codec or source.codec) is not None:
+        identity = {"codec": spoken.sha256}
+        about = {"codec": codecs.about_codec(run, spoken)}
     weights = start.weights
     if weights is None and codec is not None and run.objective.codebook_init:
         weights = codebook_weights(task, run, codec.variables)
@@ -179,7 +167,7 @@ def train(preset: str, run: Run) -> int:
         hooks=hooks,
         identity={"data": source.identity, "init_from": start.sha256} | identity,
         about=about,
-        tokens_per_step=dry_run.tokens_per_step(run),
+        cost=step_cost(run),
         initial=weights,
     )
 
@@ -193,15 +181,16 @@ class Source(NamedTuple):
 
     is_tokens: bool
     identity: str
-    codec: dict | None  # name and sha256 that a token store was made with
+    codec: Any  # what a token store was made with (`codecs.MadeWith`); None: audio
     train: Callable[[int], Iterator[dict]]
     evaluate: Callable[[], Iterator[dict]] | None
 
 
-def open_source(run: Run) -> Source:
-    """The batches of `--data`, or of the set made in memory for tiny presets."""
-    import jax
+def open_source(run: Run, share: tuple[int, int]) -> Source:
+    """The batches of `--data`, or of the set made in memory for tiny presets.
 
+    share: (index, count) of the equal shares of a batch: the rows to make here.
+    """
     from data import crops, pairs
     from data.spec import Opened, open_data
     from data.synthetic import SyntheticSet
@@ -221,8 +210,8 @@ def open_source(run: Run) -> Source:
             train, evaluate = tokens.token_batches, tokens.token_eval_batches
     settings |= {
         "batch_size": run.batch_size,
-        "process_index": jax.process_index(),
-        "process_count": jax.process_count(),
+        "process_index": share[0],
+        "process_count": share[1],
     }
 
     def train_batches(start_step):
@@ -255,22 +244,27 @@ def open_source(run: Run) -> Source:
 
 def fill_tokens(value: Tokens) -> None:
     """`tokens`: encode K random submixes of every segment; killed, it goes on."""
+    import jax
     import numpy as np
     from tqdm import tqdm
 
-    from data.records import open_prepared
-    from data.token_writer import StoreCodec, TokenWriter
+    from data.spec import open_audio
+    from data.token_format import StoreCodec
+    from data.token_writer import TokenWriter
     from stemjax import codec
+    from stemjax.config.train import MeshConfig
     from stemjax.io.cache import use_compilation_cache
+    from stemjax.nn.axes import make_mesh
 
     use_compilation_cache()
-    loaded = codec.load(value.codec)
+    loaded = codec.load(value.codec).on(make_mesh(MeshConfig()))
     writer = TokenWriter(
         value.out,
-        open_prepared(value.data),
+        open_audio(value.data),
         codec=StoreCodec(
             name=loaded.name,
             sha256=loaded.sha256,
+            sample_rate=loaded.config.sample_rate,
             hop=loaded.config.hop,
             num_codebooks=loaded.config.num_codebooks,
             codebook_size=loaded.config.codebook_size,
@@ -279,18 +273,19 @@ def fill_tokens(value: Tokens) -> None:
         seed=value.seed,
         pairs=PairConfig(crop_seconds=value.crop_seconds),
     )
+    devices = jax.device_count()
     with tqdm(desc="encoding", unit="mix", file=sys.stderr) as bar:
 
         def progress(done: int, total: int) -> None:
             bar.total = total
             bar.update(done - bar.n)
 
-        store = writer.fill(
+        made = writer.fill(
             lambda audio: loaded.encode(audio.astype(np.float32) / 32_768),
-            batch_size=value.batch_size,
+            batch_size=-(-value.batch_size // devices) * devices,
             progress=progress,
         )
-    print(f"{value.out}: {len(store.codes)} mixes of {store.frames} frames")
+    print(f"{value.out}: {made['entries']} mixes of {made['frames']} frames")
 
 
 def release(value: Export) -> None:
@@ -315,6 +310,16 @@ def import_codec(value: ImportCodec) -> None:
 
     config = convert(value.source, value.out)
     print(f"{value.out}: {config['model']['num_codebooks']} codebooks")
+
+
+def show_runs(value: Runs) -> None:
+    """`runs`: what differs between runs, and what has become of each."""
+    from stemjax.train import runs_table
+
+    text = runs_table.report(
+        value.folder, stale=value.stale, sort=value.sort, is_json=value.json
+    )
+    print(text)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ THREADS = 2
 AHEAD = 4
 
 
-def in_threads(make: Callable[[int], Any], numbers: Iterable[int]) -> Iterator[Any]:
+def in_threads(make: Callable[[Any], Any], numbers: Iterable[Any]) -> Iterator[Any]:
     """make(n) for n in `numbers`, endless or not; an error surfaces at its place."""
     numbers = iter(numbers)
     with concurrent.futures.ThreadPoolExecutor(THREADS) as pool:

@@ -25,11 +25,17 @@ from data.layouts.split_table import read_split_table
 from data.manifest import MANIFEST, read_manifest
 from data.records import Encoding
 from data.segments import SAMPLE_RATE, read_stem
-from data.shards import WORK, Shard, finished, make_shard, measure, plan_shards
+from data.shards import (
+    RECORD_BYTES,
+    WORK,
+    Shard,
+    finished,
+    make_shard,
+    measure,
+    plan_shards,
+)
 
-# int16: noise at full scale, which nothing packs; FLAC: loud, dense music.
-_RECORD_BYTES = {Encoding.INT16: 642_000, Encoding.FLAC: 360_000}
-_SHARD_BYTES = 3 << 16  # array_record's index and the padding of its last block
+_INDEX_BYTES = 3 << 16  # array_record's index and the padding of its last block
 _WRITE_SECONDS = 0.002  # per record, measured on one core
 _MARGIN_BYTES = 64 << 20
 
@@ -183,7 +189,7 @@ def _announce(
     if not todo:
         return
     records = sum(shard.records for shard in todo)
-    need = records * _RECORD_BYTES[todo[0].encoding] + len(todo) * _SHARD_BYTES
+    need = records * RECORD_BYTES[todo[0].encoding] + len(todo) * _INDEX_BYTES
     home = next(
         path for path in (args.out, *args.out.absolute().parents) if path.exists()
     )

@@ -97,6 +97,28 @@ class ShardWriter:
             ) from error
 
 
+def sha256_of_records(path: Path, encoding: Encoding) -> str:
+    """`ShardWriter.sha256` of a finished shard: of its samples, in order.
+
+    Raises:
+      ValueError: it is damaged.
+    """
+    from array_record.python import array_record_module
+
+    seen = hashlib.sha256()
+    try:
+        reader = array_record_module.ArrayRecordReader(os.fspath(path))
+        for number in range(reader.num_records()):
+            (record,) = reader.read([number])
+            payload = payload_of(record)
+            is_plain = encoding is Encoding.INT16
+            seen.update(payload if is_plain else _from_flac(payload).tobytes())
+        reader.close()
+    except (RuntimeError, IndexError) as error:
+        raise ValueError(f"cannot read {path}: {error}") from error
+    return seen.hexdigest()
+
+
 class Prepared:
     """A prepared folder, open for reading from any thread.
 

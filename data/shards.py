@@ -34,7 +34,10 @@ from data.segments import (
 WORK = ".work"
 _VERSION = 1  # of what `make_shard` writes; a change makes old shards be redone
 _SHARDS_WANTED = 64  # of a data set, for even work in many processes ...
-_RECORDS_LEAST, _RECORDS_MOST = 64, 2048  # ... of 40 MB to 1.3 GB each
+_RECORDS_LEAST = 64  # ... of 40 MB or more each
+SHARD_BYTES = 256_000_000  # at most, unless a single song is larger
+# int16: noise at full scale, which nothing packs; FLAC: loud, dense music.
+RECORD_BYTES = {Encoding.INT16: 642_000, Encoding.FLAC: 360_000}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,16 +124,21 @@ def _measure_song(song: Song) -> Sized:
 def plan_shards(
     sized: list[Sized], encoding: Encoding, shard_records: int = 0
 ) -> list[Shard]:
-    """Songs in order, cut into shards of about `shard_records` (0: chosen by size)."""
+    """Songs in order, cut into shards of about `shard_records` (0: chosen by size).
+
+    A shard holds whole songs and at most `SHARD_BYTES`, so that copying one over a
+    network is short; a song larger than that is a shard of its own.
+    """
     if not shard_records:
         wanted = sum(one.records for one in sized) // _SHARDS_WANTED
-        shard_records = min(max(wanted, _RECORDS_LEAST), _RECORDS_MOST)
+        shard_records = max(wanted, _RECORDS_LEAST)
+    most = SHARD_BYTES // RECORD_BYTES[encoding]
     shards = []
     for split in SPLITS:
         groups: list[list[Sized]] = []
         filled = shard_records
         for one in (one for one in sized if one.song.split == split):
-            if filled >= shard_records:
+            if filled >= shard_records or filled + one.records > most:
                 groups.append([])
                 filled = 0
             groups[-1].append(one)

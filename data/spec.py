@@ -1,4 +1,7 @@
-"""What `--data` names: a prepared folder, a token store, or several with weights."""
+"""What `--data` names: a prepared folder, a token store, or several with weights.
+
+Each may be a URL (gs://...): it is copied to this machine first.
+"""
 
 import json
 from pathlib import Path
@@ -8,6 +11,7 @@ from data.errors import DataError
 from data.manifest import MANIFEST
 from data.mixture import Mixture
 from data.records import open_prepared
+from data.staging import staged
 
 
 class Opened(NamedTuple):
@@ -32,9 +36,9 @@ class Opened(NamedTuple):
         """
         for source in self.sources if self.is_tokens else ():
             own = source.codec
-            if own["sha256"] != sha256:
+            if own.sha256 != sha256:
                 raise DataError(
-                    f"{spec}: tokens of codec {own['name']!r}, not of {name!r}; fill a"
+                    f"{spec}: tokens of codec {own.name!r}, not of {name!r}; fill a"
                     " store with that one"
                 )
 
@@ -49,8 +53,9 @@ def open_data(spec: str) -> Opened:
     Raises:
       DataError: a folder that is neither, kinds that differ, a weight that is no number.
     """
-    folders, weights = zip(*map(_folder_and_weight, spec.split(",")), strict=True)
-    kinds = {folder: _kind(Path(folder)) for folder in folders}
+    places, weights = zip(*map(_folder_and_weight, spec.split(",")), strict=True)
+    folders = [staged(place) for place in places]
+    kinds = {folder: _kind(folder) for folder in folders}
     if len(set(kinds.values())) > 1:
         raise DataError(f"{spec}: prepared folders and token stores cannot be mixed")
     is_tokens = "tokens" in kinds.values()

@@ -18,8 +18,10 @@ from data.draw import (
     passes,
     passes_somewhere,
 )
-from data.segments import RMS_SAMPLES, SAMPLE_RATE
+from data.token_format import LEVELS_PER_SECOND
 from stemjax.config.train import PairConfig
+
+_PAIRS_AT_ONCE = 1 << 14  # of which the levels are looked at: 40 MB a part
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,13 +30,16 @@ class TokenTable:
 
     songs: ids of the split's songs.
     segment_song: [G] int32, index into `songs`.
-    segment_frames: [G] int32, codec frames that hold sound.
+    segment_frames: [G] int32, codec frames of the segment's own.
     draw_offset: [G + 1] int32; the pairs of segment g are rows
       draw_offset[g]:draw_offset[g + 1].
     draw_context, draw_target: [D] int32, entries of the store.
     draw_instrument: [D] int32.
-    entry_rms: [E, F] int16, tenths of dB per 0.1 s; of the whole store.
+    entry_rms: [E, F] int16, tenths of dB per 0.1 s, of the whole store; None: nothing
+      is known of levels, every frame counts as sounding.
+    sample_rate: Hz.
     hop: samples per codec frame.
+    is_padded: codes past `segment_frames` are those of silence; else they are nothing.
     """
 
     songs: tuple[str, ...]
@@ -44,8 +49,10 @@ class TokenTable:
     draw_context: np.ndarray
     draw_target: np.ndarray
     draw_instrument: np.ndarray
-    entry_rms: np.ndarray
+    entry_rms: np.ndarray | None
+    sample_rate: int
     hop: int
+    is_padded: bool
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,9 +70,9 @@ class TokenDraw:
     is_fallback: bool
 
 
-def crop_frames(pairs: PairConfig, hop: int) -> int:
-    """Codec frames of a crop."""
-    return round(pairs.crop_seconds * SAMPLE_RATE / hop)
+def crop_frames(pairs: PairConfig, sample_rate: int, hop: int) -> int:
+    """Codec frames of a crop: as many as its samples would be encoded to."""
+    return -(-round(pairs.crop_seconds * sample_rate) // hop)
 
 
 def usable_pairs(table: TokenTable, pairs: PairConfig) -> np.ndarray:
@@ -76,10 +83,22 @@ def usable_pairs(table: TokenTable, pairs: PairConfig) -> np.ndarray:
 @functools.lru_cache(maxsize=128)
 def _usable_pairs(cached: ByIdentity, pairs: PairConfig) -> np.ndarray:
     table = cached.table
-    parts = (table.draw_context, table.draw_target)
-    return passes_somewhere(
-        tuple(table.entry_rms[e] / np.float32(10) for e in parts), pairs
-    )
+    frames = crop_frames(pairs, table.sample_rate, table.hop)
+    own_frames = np.repeat(table.segment_frames, np.diff(table.draw_offset))
+    least = pairs.active_fraction * frames if table.is_padded else frames
+    return (own_frames >= least) & _sounding_pairs(table, pairs)
+
+
+def _sounding_pairs(table: TokenTable, pairs: PairConfig) -> np.ndarray:
+    if table.entry_rms is None:
+        return np.ones(len(table.draw_context), bool)
+    sounding = []
+    for first in range(0, len(table.draw_context), _PAIRS_AT_ONCE):
+        rows = slice(first, first + _PAIRS_AT_ONCE)
+        parts = (table.draw_context[rows], table.draw_target[rows])
+        levels = tuple(table.entry_rms[e] / np.float32(10) for e in parts)
+        sounding.append(passes_somewhere(levels, pairs))
+    return np.concatenate([np.zeros(0, bool), *sounding])
 
 
 def usable_segments(table: TokenTable, pairs: PairConfig) -> np.ndarray:
@@ -116,14 +135,13 @@ def token_draw_in(
     """A pair of a given, usable segment."""
     first, last = table.draw_offset[segment : segment + 2]
     choices = first + np.flatnonzero(usable_pairs(table, pairs)[first:last])
-    frames = crop_frames(pairs, table.hop)
+    frames = crop_frames(pairs, table.sample_rate, table.hop)
     room = max(0, int(table.segment_frames[segment]) - frames)
     best, best_db = None, -np.inf
     for attempt in range(1 + pairs.tries):
         pair = int(rng.choice(choices))
         start = int(rng.integers(0, room + 1))
         entries = (int(table.draw_context[pair]), int(table.draw_target[pair]))
-        levels = [_crop_db(table, entry, start, frames) for entry in entries]
         made = TokenDraw(
             song=int(table.segment_song[segment]),
             segment=segment,
@@ -135,6 +153,9 @@ def token_draw_in(
             redraws=attempt,
             is_fallback=False,
         )
+        if table.entry_rms is None:
+            return made
+        levels = [_crop_db(table, entry, start, frames) for entry in entries]
         if passes(levels, pairs):
             return made
         loudness = min(float(np.mean(level)) for level in levels)
@@ -145,6 +166,7 @@ def token_draw_in(
 
 def _crop_db(table: TokenTable, entry: int, start: int, frames: int) -> np.ndarray:
     """RMS in dB per 0.1 s of a crop of an entry."""
-    first = start * table.hop // RMS_SAMPLES
-    last = -(-(start + frames) * table.hop // RMS_SAMPLES)
+    samples = LEVELS_PER_SECOND * table.hop
+    first = start * samples // table.sample_rate
+    last = -(-(start + frames) * samples // table.sample_rate)
     return table.entry_rms[entry, first:last] / 10

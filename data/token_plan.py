@@ -158,8 +158,11 @@ def mix_audio(source: Source, entry: Entry, samples: int | None = None) -> np.nd
     return to_int16(stems.sum(axis=0, dtype=np.int32), entry.gain)
 
 
-def to_arrays(planned: dict[str, list[SegmentPlan]]) -> dict[str, np.ndarray]:
-    """The arrays of a store's index, entries numbered through; see `data.tokens`."""
+def to_arrays(planned: dict[str, list[SegmentPlan]], hop: int) -> dict[str, np.ndarray]:
+    """The arrays of a store's index, entries numbered through: `data.token_format`.
+
+    hop: samples per frame.
+    """
     segments = [segment for split in SPLITS for segment in planned[split]]
     entries = [entry for segment in segments for entry in segment.entries]
     stored = [pair for segment in segments for pair in segment.pairs]
@@ -174,7 +177,7 @@ def to_arrays(planned: dict[str, list[SegmentPlan]]) -> dict[str, np.ndarray]:
     return {
         "segment_row": column([s.segment for s in segments], np.int32),
         "segment_song": column([s.song for s in segments], np.int32),
-        "segment_samples": column([s.samples for s in segments], np.int32),
+        "segment_frames": column([-(-s.samples // hop) for s in segments], np.int32),
         "draw_offset": np.cumsum(
             [0] + [len(s.pairs) for s in segments], dtype=np.int32
         ),

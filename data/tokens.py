@@ -1,35 +1,14 @@
-"""Token stores: codes of whole segments' submixes, and pairs drawn from them.
+"""Token stores: pairs drawn from codes that were made once (StemGen, sec. 3).
 
-Encoding once and training from codes is many times faster than encoding 20 s crops in
-every step (StemGen, sec. 3).  `data.token_writer` fills a store.  Format 1, a folder::
-
-    manifest.json   written last: without it the store is not finished
-    codes.bin       uint16 little-endian [E, Q, T], C order
-    index.npz       arrays below, uncompressed
-
-    {"format": 1, "kind": "tokens", "content_hash": hex, "codec": {"name", "sha256"},
-     "hop": 640, "frame_rate": 50.0, "num_codebooks": Q, "codebook_size": V,
-     "entries": E, "frames": T, "source": {"content_hash"}, "draws_per_segment": K,
-     "seed", "pairs": {...}, "splits": {split: {"songs": [id, ...], "segments"}},
-     "files": {name: {"bytes", "sha256"}}}
-
-- An entry is one submix of one whole segment: the sum of some of its stems with a gain,
-  int16, zero-padded to T * hop samples, the length of the longest segment.  Its codes
-  are those of the codec for that audio, bit for bit.  Entries are unique.
-- A stored pair is (context entry, target entry, instrument) of one segment; both have
-  the same gain: 1, or what brings the louder peak of the segment within int16 (A18).
-- `index.npz`: segments of train, validation, test follow each other.  Per segment
-  `segment_row` in its split's index table, `segment_song` (within its split),
-  `segment_samples`; `draw_offset` [G + 1]; per pair
-  `draw_context`, `draw_target` (entries), `draw_instrument`; per entry `entry_segment`,
-  `entry_gain`, `entry_rms` int16 [E, 600] tenths of dB per 0.1 s; `stem_offset` [E + 1]
-  and `stem`, the stems of an entry as rows of its split's index table.
+Training from codes is many times faster than encoding 20 s crops in every step.  The
+format is in `data.token_format`; `data.token_writer` fills a store from a prepared
+folder, `data.foreign_tokens` from the tokens of any other codec.
 """
 
 import functools
-import hashlib
+import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -50,37 +29,58 @@ from data.token_draw import (
     token_draw_in,
     usable_segments,
 )
+from data.token_format import (
+    CODE_BYTES,
+    FORMAT,
+    INDEX,
+    KIND,
+    StoreCodec,
+    codec_of,
+    sha256_of,
+    shard_name,
+)
 from stemjax.config.runs import Loader
 from stemjax.config.train import PairConfig
-
-FORMAT = 1
-KIND = "tokens"
-CODES = "codes.bin"
-INDEX = "index.npz"
 
 
 class TokenStore:
     """A finished store, open for reading from any thread.
 
-    codec: name and sha256 of the codec whose codes these are.
-    codes: [E, Q, T] uint16, mapped from the file.
+    codec: whose codes these are.
+    entries: E, how many signals.  frames: T, codec frames of each.
     index_arrays: the arrays of `index.npz`.
     """
 
     def __init__(self, folder: Path):
         self.folder = folder
         self.manifest = read_manifest(folder)
-        self.codec: dict[str, str] = self.manifest["codec"]
-        self.hop: int = self.manifest["hop"]
-        self.num_codebooks: int = self.manifest["num_codebooks"]
-        self.codebook_size: int = self.manifest["codebook_size"]
-        self.frame_rate: float = self.manifest["frame_rate"]
+        self.codec: StoreCodec = codec_of(self.manifest)
+        self.entries: int = self.manifest["entries"]
         self.frames: int = self.manifest["frames"]
-        shape = (self.manifest["entries"], self.num_codebooks, self.frames)
-        self.codes = np.memmap(folder / CODES, "<u2", mode="r", shape=shape)
+        self._shard_entries: int = self.manifest["shard_entries"]
+        self._shards = [
+            np.memmap(folder / shard_name(number), "<u2", mode="r", shape=shape)
+            for number, shape in enumerate(shard_shapes(self.manifest))
+        ]
         with np.load(folder / INDEX, allow_pickle=False) as arrays:
             self.index_arrays = {name: arrays[name] for name in arrays.files}
         self._tables: dict[str, TokenTable] = {}
+
+    @property
+    def frame_rate(self) -> float:
+        """Frames per second."""
+        return self.codec.sample_rate / self.codec.hop
+
+    def codes(self, entry: int) -> np.ndarray:
+        """Codes of an entry, [Q, T] uint16, mapped from the file.
+
+        Raises:
+          IndexError: no such entry.
+        """
+        if not 0 <= entry < self.entries:
+            raise IndexError(f"{self.folder} has {self.entries} entries, got {entry}")
+        shard, row = divmod(entry, self._shard_entries)
+        return self._shards[shard][row]
 
     @property
     def content_hash(self) -> str:
@@ -104,13 +104,15 @@ class TokenStore:
         return TokenTable(
             songs=tuple(splits[split]["songs"]),
             segment_song=arrays["segment_song"][own],
-            segment_frames=-(-arrays["segment_samples"][own] // self.hop),
+            segment_frames=arrays["segment_frames"][own],
             draw_offset=offsets - offsets[0],
             draw_context=arrays["draw_context"][draws],
             draw_target=arrays["draw_target"][draws],
             draw_instrument=arrays["draw_instrument"][draws],
-            entry_rms=arrays["entry_rms"],
-            hop=self.hop,
+            entry_rms=arrays.get("entry_rms"),
+            sample_rate=self.codec.sample_rate,
+            hop=self.codec.hop,
+            is_padded=self.manifest["is_padded"],
         )
 
     def verify(self) -> None:
@@ -148,13 +150,20 @@ def read_manifest(folder: Path) -> dict[str, Any]:
             raise DataError(f"{path} is not whole: copy it or fill the store again")
     if sha256_of(folder / INDEX) != manifest["files"][INDEX]["sha256"]:
         raise DataError(f"{folder / INDEX} is damaged: fill the store again")
+    for number, shape in enumerate(shard_shapes(manifest)):
+        name = shard_name(number)
+        if manifest["files"][name]["bytes"] != CODE_BYTES * math.prod(shape):
+            raise DataError(f"{folder / MANIFEST} does not fit {name}: copy it again")
     return manifest
 
 
-def sha256_of(path: Path) -> str:
-    """Hash of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def shard_shapes(manifest: Mapping[str, Any]) -> list[tuple[int, int, int]]:
+    """[e, Q, T] of each shard; all but the last are full."""
+    entries, full = manifest["entries"], manifest["shard_entries"]
+    return [
+        (min(full, entries - first), manifest["num_codebooks"], manifest["frames"])
+        for first in range(0, entries, full)
+    ]
 
 
 def token_batches(
@@ -217,18 +226,30 @@ def token_pool(
     """What can be drawn of a split of token stores."""
     stores = data.sources if isinstance(data, Mixture) else (data,)
     for store in stores:
-        if store.codec["sha256"] != stores[0].codec["sha256"]:
+        if speech(store.codec) != speech(stores[0].codec):
             raise DataError(
                 f"{store.folder} and {stores[0].folder} hold tokens of different"
                 " codecs: fill both with one codec"
             )
-        if crop_frames(pairs, store.hop) > store.frames:
+        codec = store.codec
+        if crop_frames(pairs, codec.sample_rate, codec.hop) > store.frames:
             raise DataError(
                 f"{store.folder} holds segments of {store.frames / store.frame_rate:g}"
                 f" s: lower the crop's {pairs.crop_seconds:g} s"
             )
     segments = functools.partial(usable_segments, pairs=pairs)
     return Pool(data, split, seed, segments, nothing_to_draw(pairs))
+
+
+def speech(codec: StoreCodec) -> tuple[Any, ...]:
+    """What must be equal for two codecs' tokens to mean the same."""
+    return (
+        codec.sha256 or codec.name,
+        codec.sample_rate,
+        codec.hop,
+        codec.num_codebooks,
+        codec.codebook_size,
+    )
 
 
 def token_pairs(pairs: PairConfig) -> PairKind:
@@ -247,6 +268,6 @@ def read_pair(
     """Codes of context and target, [Q, T] uint16 each."""
     crop = slice(made.start, made.start + made.frames)
     return (
-        np.array(store.codes[made.context, :, crop]),
-        np.array(store.codes[made.target, :, crop]),
+        np.array(store.codes(made.context)[:, crop]),
+        np.array(store.codes(made.target)[:, crop]),
     )

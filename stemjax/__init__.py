@@ -7,10 +7,16 @@
 `import stemjax` is light: jax is imported when a model is loaded.
 """
 
+import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from stemjax.api import Model, Result
+
+# Read once, by etils and fsspec: buckets are opened through gcsfs, also where TensorFlow
+# is installed, and listed anew each time, as other processes write there too.
+os.environ.setdefault("EPATH_USE_TF", "0")
+os.environ.setdefault("FSSPEC_GCS_USE_LISTINGS_CACHE", "false")
 
 __version__ = "0.1.0"
 __all__ = ["Model", "Result", "load"]

@@ -1,8 +1,8 @@
 """The Python API: load a StemGen model, give it a recording, get a stem."""
 
 import dataclasses
+import functools
 import os
-import pathlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -16,11 +16,11 @@ from stemjax.config.categories import CATEGORIES, category_of
 from stemjax.config.decode import DECODE_PRESETS, DecodeConfig
 from stemjax.config.model import StemGenConfig
 from stemjax.config.runs import from_json, to_json
+from stemjax.decode.devices import Devices, decode_shared, row_by_row, spread
 from stemjax.decode.iterate import DecodeResult
-from stemjax.decode.windows import decode_long
 from stemjax.io.audio import MIN_SECONDS, check_audio, rms_db, to_mono
 from stemjax.io.errors import UserError
-from stemjax.io.release import locate, read_release
+from stemjax.io.release import RUN, locate, read_release
 from stemjax.io.weights import unflatten
 from stemjax.train.export import restore_model
 
@@ -183,8 +183,8 @@ class Model:
         config: for all, or one a row with equal steps and guidance.
         Returns stems [B, num_samples] float32 and what was decoded.
         """
-        decoded = decode_long(
-            self.params,
+        decoded = decode_shared(
+            self._devices,
             self.config,
             config,
             codes,
@@ -195,10 +195,7 @@ class Model:
             bucket_frames=int(BUCKET_SECONDS * self.codec.config.frame_rate),
             progress=progress,
         )
-        # one by one: another number of rows is another program, whose sums round
-        # otherwise
-        rows = (row[None] for row in np.asarray(decoded.codes))
-        stems = np.concatenate([self.codec.decode(row) for row in rows])
+        stems = row_by_row(self._devices, Codec.decode, decoded.codes)
         return stems[:, :num_samples], decoded
 
     def answer(
@@ -214,9 +211,8 @@ class Model:
         categories, seeds, variations: [B] int.  configs: B with equal steps and guidance.
         A row has the tokens that `generate` decodes for that row's values.
         """
-        codes = [self.encode_contexts(row[None]) for row in contexts]  # as stems are
         stems, _ = self.decode_codes(
-            np.concatenate(codes),
+            row_by_row(self._devices, Codec.encode, self._whole_frames(contexts)),
             categories,
             variation_keys(seeds, variations),
             configs,
@@ -252,9 +248,16 @@ class Model:
 
         Zeros fill up to a whole frame, so that encoding does not reflect the end.
         """
-        hop = self.codec.config.hop
-        padded = np.pad(contexts, ((0, 0), (0, -contexts.shape[1] % hop)))
-        return np.asarray(self.codec.encode(padded))
+        return np.asarray(self.codec.encode(self._whole_frames(contexts)))
+
+    def _whole_frames(self, contexts: np.ndarray) -> np.ndarray:
+        return np.pad(
+            contexts, ((0, 0), (0, -contexts.shape[1] % self.codec.config.hop))
+        )
+
+    @functools.cached_property
+    def _devices(self) -> Devices:
+        return spread(self.params, self.codec)
 
     def _result(self, mono, stem, tokens, order, settings, seconds) -> Result:
         stem = np.asarray(stem, np.float32)
@@ -300,7 +303,7 @@ def load(name_or_dir: str | os.PathLike = "stemgen-mini", *, codec: str = "") ->
       UserError: neither, another format, or a codec that does not belong to it.
     """
     folder = locate(name_or_dir)
-    if (pathlib.Path(folder) / "run.json").is_file():
+    if (folder / RUN).is_file():
         config, flat, sha256 = restore_model(folder, kind="stemgen")
     else:
         release = read_release(folder, kind="stemgen")
@@ -309,7 +312,7 @@ def load(name_or_dir: str | os.PathLike = "stemgen-mini", *, codec: str = "") ->
         raise UserError(f"{folder}: its category table is not this version's; retrain")
     model = from_json(StemGenConfig, config["model"])
     return Model(
-        name=str(config.get("name", pathlib.Path(folder).name)),
+        name=str(config.get("name", folder.name)),
         version=str(config["version"]),
         sha256=sha256,
         config=model,
@@ -323,7 +326,12 @@ def load(name_or_dir: str | os.PathLike = "stemgen-mini", *, codec: str = "") ->
 def _matching_codec(folder, config, model: StemGenConfig, override: str) -> Codec:
     """The codec that the checkpoint was trained with, told by its digest."""
     wanted = config["codec"]
-    beside = pathlib.Path(folder) / wanted["name"]  # a codec nobody else has
+    if not wanted["sha256"]:
+        raise UserError(
+            f"{folder}: speaks tokens of {wanted['name']!r}, no codec of stemjax: decode"
+            " with stemjax.decode and that codec"
+        )
+    beside = folder / wanted["name"]  # a codec nobody else has
     loaded = load_codec(override or (beside if beside.is_dir() else wanted["name"]))
     if loaded.sha256 != wanted["sha256"] or (
         (loaded.config.num_codebooks, loaded.config.codebook_size)

@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import safetensors.numpy
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from stemjax.arrays.vq import kmeans, nearest
 from stemjax.codec import functional, import_published, long_audio, names
@@ -32,6 +33,7 @@ from stemjax.io.release import (
     write_release,
 )
 from stemjax.io.weights import sha256_of
+from stemjax.nn.axes import BATCH, RULES
 
 CACHE_BYTES = 8 << 20  # of a CPU's cache, for a chunk at the sample rate
 ACCELERATOR_SECONDS = 20  # of a chunk there
@@ -65,12 +67,26 @@ class Codec:
     """Audio to codes and back.
 
     variables: as in `functional`.  sha256: of the file the weights are in, or would be.
+    rows: how the rows of a batch lie on the devices; None: all on one.
     """
 
     config: CodecConfig
     variables: Mapping[str, Any]
     name: str
     sha256: str
+    rows: NamedSharding | None = None
+
+    def on(self, mesh: Mesh) -> "Codec":
+        """The same codec, whose `encode` shares rows out over the devices of a mesh.
+
+        The rows of a batch must divide over the axes that hold examples.
+        """
+        whole = NamedSharding(mesh, PartitionSpec())
+        return dataclasses.replace(
+            self,
+            variables=jax.device_put(self.variables, whole),
+            rows=NamedSharding(mesh, PartitionSpec(dict(RULES)[BATCH])),
+        )
 
     def encode(self, audio: Any) -> np.ndarray:
         """Audio [B, N] float32 in -1..1 at `config.sample_rate` to codes [B, Q, T].
@@ -79,21 +95,24 @@ class Codec:
         length up to `chunk_frames`; neither padding nor chunks change a code.
 
         Raises:
-          ValueError: another shape, or no samples.
+          ValueError: another shape, no samples, or rows that do not divide (`on`).
         """
         cfg, audio = self.config, np.asarray(audio, np.float32)
         if audio.ndim != 2 or 0 in audio.shape:
             raise ValueError(f"audio is {audio.shape}, not [B, N] with N >= 1")
         samples = audio.shape[1]
         frames = cfg.frames(samples)
-        chunk = chunk_frames(cfg, len(audio))
+        place = self._place
+        chunk = chunk_frames(cfg, self._rows_of_one(len(audio)))
         if frames > chunk:
             laid, codebooks = self._laid["encoder"], self.variables["codebooks"]
-            return long_audio.encode(laid, codebooks, cfg, audio, chunk=chunk)
+            return long_audio.encode(
+                laid, codebooks, cfg, audio, chunk=chunk, place=place
+            )
         if frames <= long_audio.widest_padding(cfg):
-            return np.asarray(_encode(self.variables, cfg, audio, None))
+            return np.asarray(_encode(self.variables, cfg, place(audio), None))
         padded = _pad_last(audio, self._bucket(frames) * cfg.hop)
-        codes = _encode(self.variables, cfg, padded, np.int32(samples))
+        codes = _encode(self.variables, cfg, place(padded), np.int32(samples))
         return np.asarray(codes)[:, :, :frames]
 
     def decode(self, codes: Any) -> np.ndarray:
@@ -127,6 +146,16 @@ class Codec:
     def identity(self) -> "CodecFile":
         """What `identify` says of a codec's files."""
         return CodecFile(self.name, self.sha256, self.config, lambda: self)
+
+    def _place(self, array: np.ndarray) -> Any:
+        """[B, ...] on its way to the devices."""
+        return array if self.rows is None else jax.device_put(array, self.rows)
+
+    def _rows_of_one(self, batch_size: int) -> int:
+        """Rows that one device gets."""
+        if self.rows is None:
+            return batch_size
+        return self.rows.shard_shape((batch_size,))[0]
 
     @functools.cached_property
     def _laid(self) -> Mapping[str, Any]:

@@ -7,7 +7,6 @@ config that asks for anything else is refused by the name of its field.
 import json
 import math
 import os
-import pathlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,7 +16,8 @@ from stemjax.codec import names
 from stemjax.config.codec import CodecConfig, PadMode
 from stemjax.config.runs import to_json
 from stemjax.io.errors import UserError
-from stemjax.io.release import CONFIG, WEIGHTS, read_config, write_release
+from stemjax.io.release import CONFIG, FILES, WEIGHTS, read_config, write_release
+from stemjax.io.remote import absolute, as_path, stage
 from stemjax.io.weights import load_safetensors, sha256_of
 
 MODEL_TYPE = "encodec"
@@ -146,7 +146,7 @@ def read_published(
     Raises:
       UserError: no config, weights that do not fit it, or an unsupported value.
     """
-    folder = pathlib.Path(folder)
+    folder = stage(folder, FILES)
     cfg = parse_config(read_config(folder), folder / CONFIG)
     path = folder / WEIGHTS
     flat = fold_weight_norm(load_safetensors(path))
@@ -167,13 +167,13 @@ def convert(source: str | os.PathLike, out: str | os.PathLike) -> dict[str, Any]
     Raises:
       UserError: what `read_published` raises; `out` is the source.
     """
-    source, out = pathlib.Path(source), pathlib.Path(out)
-    if out.resolve() == source.resolve():
+    source, out = as_path(source), as_path(out)
+    if absolute(out) == absolute(source):
         raise UserError(f"{out}: would overwrite what is imported; give another folder")
     cfg, variables, digest = read_published(source)
     config = {
         "kind": "codec",
-        "name": out.resolve().name,
+        "name": absolute(out).name,
         "version": "1",
         "model": to_json(cfg),
         "steps": 0,

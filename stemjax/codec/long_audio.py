@@ -11,7 +11,8 @@ each piece reads all the weights anew.
 
 import functools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import jax
 import numpy as np
@@ -20,6 +21,13 @@ from stemjax.codec import functional
 from stemjax.codec.functional import Tree
 from stemjax.codec.seanet import Decoder, Encoder
 from stemjax.config.codec import CodecConfig
+
+Place = Callable[[np.ndarray], Any]
+
+
+def as_it_is(array: np.ndarray) -> np.ndarray:
+    """`Place` of what one device works on: jit puts it there."""
+    return array
 
 
 def widest_padding(cfg: CodecConfig) -> int:
@@ -132,9 +140,12 @@ def _in_windows(
         yield y[:, begin : begin + chunk * step_out]
 
 
-def _through(laid, cfg, kind, signal, chunk, halo, step_in):
+def _through(laid, cfg, kind, signal, chunk, halo, step_in, place):
     """`front` and `recur` over a whole signal: [B, T, W]."""
-    front = functools.partial(_windowed, laid, cfg, kind, "front")
+
+    def front(window, length):
+        return _windowed(laid, cfg, kind, "front", place(window), length)
+
     parts = _in_windows(front, signal, chunk, halo, step_in, 1)
     x = np.concatenate([np.asarray(part) for part in parts], axis=1)
     x = x[:, : -(-signal.shape[1] // step_in)]
@@ -142,7 +153,7 @@ def _through(laid, cfg, kind, signal, chunk, halo, step_in):
 
     def recur(piece):
         nonlocal carry
-        y, carry = _recur(laid, cfg, kind, piece, carry)
+        y, carry = _recur(laid, cfg, kind, place(piece), carry)
         return y
 
     second = round(cfg.frame_rate)
@@ -163,18 +174,30 @@ def _in_pieces(run, signal: np.ndarray, second: int) -> list[np.ndarray]:
 
 
 def encode(
-    laid: Tree, codebooks: Tree, cfg: CodecConfig, audio: np.ndarray, *, chunk: int
+    laid: Tree,
+    codebooks: Tree,
+    cfg: CodecConfig,
+    audio: np.ndarray,
+    *,
+    chunk: int,
+    place: Place = as_it_is,
 ) -> np.ndarray:
     """Audio [B, N] to codes [B, Q, ceil(N / hop)] int32, `chunk` frames at a time.
 
-    laid: `lay_out` of the encoder's parameters.
+    laid: `lay_out` of the encoder's parameters.  place: puts [B, ...] where it is to be
+    worked on.
     """
-    x = _through(laid, cfg, Encoder, audio, chunk, encoder_halo(cfg), cfg.hop)
-    tail = functools.partial(_windowed, laid, cfg, Encoder, "tail")
+
+    def tail(window, length):
+        return _windowed(laid, cfg, Encoder, "tail", place(window), length)
+
+    def quantize(piece):
+        return _quantize(codebooks, place(piece))
+
+    x = _through(laid, cfg, Encoder, audio, chunk, encoder_halo(cfg), cfg.hop, place)
     parts = _in_windows(tail, x, chunk, frame_halo(cfg), 1, 1)
     latents = np.concatenate([np.asarray(part) for part in parts], axis=1)
     latents = latents[:, : x.shape[1]]
-    quantize = functools.partial(_quantize, codebooks)
     codes = _in_pieces(quantize, latents, round(cfg.frame_rate))
     return np.concatenate(codes, axis=2)[:, :, : x.shape[1]]
 
@@ -191,7 +214,8 @@ def decode(
     latents = np.concatenate(
         _in_pieces(dequantize, codes.swapaxes(1, 2), second), axis=1
     )
-    x = _through(laid, cfg, Decoder, latents[:, :frames], chunk, frame_halo(cfg), 1)
+    halo, latents = frame_halo(cfg), latents[:, :frames]
+    x = _through(laid, cfg, Decoder, latents, chunk, halo, 1, as_it_is)
     tail = functools.partial(_windowed, laid, cfg, Decoder, "tail")
     parts = _in_windows(tail, x, chunk, decoder_halo(cfg), 1, cfg.hop)
     audio = np.concatenate([np.asarray(part) for part in parts], axis=1)

@@ -43,7 +43,15 @@ class CommonRun:
     init_from: str = ""  # release folder or workdir: its weights, a fresh optimiser
     loader: Loader = Loader.NUMPY
     dry_run: bool = False
+    compile: bool = False  # with dry_run: compile, and print memory and FLOPs
+    topology: str = ""  # with compile: of a TPU pod that is not here, "v5e:8x8"
     allow_cpu: bool = False
+    profile_steps: str = ""  # "A:B": a trace of steps A + 1 to B
+    sweep: str = ""  # a named grid of runs; its run `index` is trained in workdir/NAME
+    index: int = -1
+    coordinator: str = ""  # HOST:PORT of process 0; "" asks the cluster, where one is
+    num_processes: int = 0
+    process_id: int = -1
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -69,7 +77,15 @@ INVOCATION_FIELDS = (
     "init_from",
     "loader",
     "dry_run",
+    "compile",
+    "topology",
     "allow_cpu",
+    "profile_steps",
+    "sweep",
+    "index",
+    "coordinator",
+    "num_processes",
+    "process_id",
 )
 MAY_CHANGE = ("steps", "loop", "mesh")  # between the starts of one run
 

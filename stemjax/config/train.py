@@ -48,7 +48,6 @@ class LoopConfig:
     checkpoint_keep: int = 3  # newest k, beside the best
     clips_every: int = 0  # decoded audio clips and pictures; 0 = never
     accumulate: int = 1  # micro-batches per optimiser step
-    profile_steps: tuple[int, int] | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 import jax
-import jax.numpy as jnp
 
 from stemjax.config.model import StemGenConfig
 from stemjax.models import stemgen
@@ -36,6 +35,10 @@ class Network(Protocol):
         """
         ...
 
+    def prepare(self, params: Any) -> Any:
+        """The parameters as `logits` takes them; done once for many steps."""
+        ...
+
     def logits(
         self, params: Any, embedded: Any, target_codes: jax.Array, level: jax.Array
     ) -> jax.Array:
@@ -61,7 +64,7 @@ class StemGenNetwork:
         return self.cfg.codebook_size
 
     def embed(self, params, context_codes, conditions, is_dropped, lengths):
-        cfg, num_frames = self.cfg, context_codes.shape[-1]
+        cfg = self.cfg
         return {
             "context": stemgen.embed_context(
                 params, cfg, context_codes, is_dropped[:, 0]
@@ -69,8 +72,11 @@ class StemGenNetwork:
             "condition": stemgen.embed_conditions(
                 params, cfg, conditions, is_dropped[:, 1:]
             ),
-            "is_key": jnp.arange(num_frames) < lengths[:, None],
+            "lengths": lengths,
         }
+
+    def prepare(self, params):
+        return stemgen.cast_kernels(params, self.cfg)
 
     def logits(self, params, embedded, target_codes, level):
         return stemgen.apply_level(

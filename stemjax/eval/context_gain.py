@@ -17,10 +17,13 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import NamedSharding, PartitionSpec
 
 from stemjax.config.model import StemGenConfig
+from stemjax.config.train import MeshConfig
 from stemjax.io.errors import UserError
 from stemjax.models import stemgen
+from stemjax.nn.axes import make_mesh, share_rows
 from stemjax.tasks.code_sums import token_terms
 from stemjax.tasks.stemgen import conditions_of, fixed_masks, hide
 
@@ -37,6 +40,7 @@ def measure(
     encode: Callable[[np.ndarray], np.ndarray] | None = None,
     num_pairs: int | None = None,
     ratios: Sequence[float] = RATIOS,
+    devices: Sequence[jax.Device] | None = None,
 ) -> dict[int, dict[str, Any]]:
     """Context gain of every level over held-out pairs.
 
@@ -47,6 +51,7 @@ def measure(
       encode: audio [B, N] float32 -> codes [B, Q, T], for batches of audio.
       num_pairs: stop after so many pairs; None: all of them.
       ratios: hidden shares; the first is the headline.
+      devices: which share the rows of a batch; None: all of this process.
 
     Returns: level (1 the coarsest) -> {"gain_nats", "low", "high", "n_pairs",
       "n_songs", "own_nats", "other_nats", "null_nats", "over_null": {"gain_nats",
@@ -58,14 +63,16 @@ def measure(
     """
     ratios = tuple(map(float, ratios))
     losses, songs, seen = [], [], 0
+    mesh = make_mesh(MeshConfig(), devices or jax.local_devices())
+    params = jax.device_put(params, NamedSharding(mesh, PartitionSpec()))
     for batch in batches:
         codes = _codes(batch, encode)
         is_valid = np.asarray(batch["is_valid"], bool)
         if num_pairs is not None:
             is_valid &= np.cumsum(is_valid) + seen <= num_pairs
-        row = jnp.asarray(batch["row"], jnp.int32)
-        conditions = conditions_of(cfg, batch)
-        pair = _pair_losses(params, codes, conditions, row, cfg=cfg, ratios=ratios)
+        rows = (codes, conditions_of(cfg, batch), jnp.asarray(batch["row"], jnp.int32))
+        with jax.set_mesh(mesh):
+            pair = _pair_losses(params, *share_rows(rows), cfg=cfg, ratios=ratios)
         losses.append(np.asarray(pair)[..., is_valid])
         songs.append(np.asarray(batch["song"])[is_valid])
         seen += int(is_valid.sum())

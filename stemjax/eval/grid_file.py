@@ -16,20 +16,20 @@ temperature = 1.2
 
 import dataclasses
 import itertools
-import math
 import os
 import pathlib
-import tomllib
+import typing
 from collections.abc import Mapping
 from typing import Any
 
 from stemjax.config.decode import DECODE_PRESETS, DecodeConfig
-from stemjax.config.runs import from_json, to_json
 from stemjax.config.sweeps import Row
+from stemjax.config.typed import typed
 from stemjax.io.errors import UserError
+from stemjax.io.toml_file import read_toml
 
 PARTS = {"base": str, "settings": dict, "axes": dict, "row": list}
-FIELDS = tuple(field.name for field in dataclasses.fields(DecodeConfig))
+FIELDS = typing.get_type_hints(DecodeConfig)
 
 
 def read_grid(path: str | os.PathLike) -> tuple[Row, ...]:
@@ -40,18 +40,7 @@ def read_grid(path: str | os.PathLike) -> tuple[Row, ...]:
         one name, or no row at all.
     """
     file = pathlib.Path(path)
-    try:
-        found = tomllib.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{file}: no such grid or file") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UserError(f"{file}: not TOML ({error})") from None
-    for key, value in found.items():
-        if not isinstance(value, PARTS.get(key, ())):
-            raise UserError(
-                f"{file}: {key!r} is unknown or misplaced; a grid has base, [settings],"
-                " [axes] and [[row]]"
-            )
+    found = read_toml(file, PARTS, what="grid")
     name = found.get("base", "best")
     if name not in DECODE_PRESETS:
         raise UserError(f"{file}: base {name!r} is none of {', '.join(DECODE_PRESETS)}")
@@ -98,24 +87,8 @@ def _changed(file, base: DecodeConfig, settings: Mapping[str, Any]) -> DecodeCon
             raise UserError(
                 f"{file}: unknown setting {field!r}; one of {', '.join(FIELDS)}"
             )
-    plain = to_json(base)
     try:
-        typed = {field: _typed(plain[field], v) for field, v in settings.items()}
-        return from_json(DecodeConfig, plain | typed)
-    except (ValueError, TypeError) as error:
+        values = {field: typed(FIELDS[field], v) for field, v in settings.items()}
+        return dataclasses.replace(base, **values)
+    except ValueError as error:
         raise UserError(f"{file}: {dict(settings)}: {error}") from None
-
-
-def _typed(like: Any, value: Any) -> Any:
-    """A TOML value with the type of a setting's own: 3 for a scale means 3.0."""
-    if isinstance(like, list):
-        if not isinstance(value, list):
-            raise ValueError(f"{value!r} should be a list")
-        return [_typed(like[0], part) for part in value]
-    if isinstance(like, float) and type(value) is int:
-        return float(value)
-    if type(value) is not type(like):
-        raise ValueError(f"{value!r} should be {type(like).__name__}")
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"{value!r} is no number to decode with")
-    return value

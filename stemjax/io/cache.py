@@ -1,15 +1,20 @@
-"""Where compiled programs are kept between runs."""
+"""Where compiled programs and copies of remote files are kept between runs."""
 
 import os
 import pathlib
 
 
+def cache_folder() -> pathlib.Path:
+    """$XDG_CACHE_HOME/stemjax, by default ~/.cache/stemjax."""
+    base = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
+    return pathlib.Path(base) / "stemjax"
+
+
 def use_compilation_cache() -> pathlib.Path:
-    """Keep XLA programs in $XDG_CACHE_HOME/stemjax (default ~/.cache/stemjax)."""
+    """Keep XLA programs in `cache_folder()`; returns where."""
     import jax
 
-    base = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
-    folder = pathlib.Path(base) / "stemjax" / "xla"
+    folder = cache_folder() / "xla"
     jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
     return folder

@@ -4,6 +4,12 @@ import contextlib
 import sys
 from collections.abc import Iterator
 
+STORAGE_ERRORS = {  # module -> its base class of refusals
+    "gcsfs.retry": "HttpError",
+    "google.api_core.exceptions": "GoogleAPIError",
+    "google.auth.exceptions": "GoogleAuthError",
+}
+
 
 class UserError(ValueError):
     """Bad input. The message is one line that names the file and the mend."""
@@ -20,9 +26,20 @@ def exit_on_bad_input(*more: type[Exception]) -> Iterator[None]:
         yield
     except (UserError, *more) as error:
         fail(str(error))
+    except _storage_errors() as error:
+        fail(
+            f"the bucket's storage says: {error}; check your rights and credentials"
+            " (gcloud auth application-default login)"
+        )
     except OSError as error:
         name = f" {error.filename}" if error.filename else ""
         fail(f"{error.strerror or error}{name}: check the path, rights and disk space")
+
+
+def _storage_errors() -> tuple[type[Exception], ...]:
+    """What the clients of buckets raise beside OSError, where they were imported."""
+    modules = {name: sys.modules.get(name) for name in STORAGE_ERRORS}
+    return tuple(getattr(m, STORAGE_ERRORS[name]) for name, m in modules.items() if m)
 
 
 def fail(message: str) -> None:

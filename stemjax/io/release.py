@@ -11,12 +11,15 @@ import numpy as np
 
 from stemjax.io.atomic import write_text
 from stemjax.io.errors import UserError
+from stemjax.io.remote import Path, absolute, as_path, is_remote, make_folder, stage
 from stemjax.io.weights import load_safetensors, save_safetensors, sha256_of
 
 FORMAT = 1
 WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
 CARD = "README.md"
+FILES = (CONFIG, WEIGHTS, CARD)
+RUN = "run.json"  # what a training workdir has instead
 ALIASES = {"bundled": "stemgen-mini"}
 OWN_WEIGHTS = "STEMJAX_WEIGHTS"  # a folder of the user's own, e.g. encodec-32k/
 PRETRAINED = pathlib.Path(__file__).resolve().parent.parent / "pretrained"
@@ -43,36 +46,45 @@ def bundled_names() -> list[str]:
     return sorted(p.parent.name for p in PRETRAINED.glob(f"*/{CONFIG}"))
 
 
-def locate(name_or_dir: str | os.PathLike) -> pathlib.Path:
+def locate(name_or_dir: str | os.PathLike) -> Path:
     """Folder of a bundled name, of a name in `own_weights()`, or of a path.
+
+    A release in a bucket is copied to this machine; a workdir is read where it lies.
 
     Raises:
       UserError: neither, with the bundled names.
     """
     name = str(name_or_dir)
+    if is_remote(name):
+        folder = as_path(name)
+        if (folder / RUN).is_file():
+            return folder
+        if not (folder / CONFIG).is_file():
+            raise UserError(f"{name}: neither a release folder nor a workdir")
+        return stage(folder, FILES)
     for home in (PRETRAINED, own_weights()):
         folder = home / ALIASES.get(name, name)
         if "/" not in name and (folder / CONFIG).is_file():
             return folder
-    if pathlib.Path(name).is_dir():
-        return pathlib.Path(name)
+    if as_path(name).is_dir():
+        return as_path(name)
     raise UserError(
         f"{name}: neither a folder nor a bundled name"
         f" ({', '.join(bundled_names()) or 'none is bundled'})"
     )
 
 
-def read_config(folder: pathlib.Path) -> dict[str, Any]:
+def read_config(folder: str | os.PathLike) -> dict[str, Any]:
     """The folder's config.json.
 
     Raises:
       UserError: missing or not JSON.
     """
-    path = pathlib.Path(folder) / CONFIG
+    path = as_path(folder) / CONFIG
     if not path.is_file():
         raise UserError(f"{folder}: no {CONFIG}; give a release folder or a workdir")
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config = json.loads(path.read_bytes())
     except ValueError as error:
         raise UserError(f"{path}: not valid JSON ({error}); copy it again") from None
     if not isinstance(config, dict):
@@ -80,7 +92,7 @@ def read_config(folder: pathlib.Path) -> dict[str, Any]:
     return config
 
 
-def check_config(folder: pathlib.Path, *, kind: str) -> dict[str, Any]:
+def check_config(folder: Path, *, kind: str) -> dict[str, Any]:
     """The config.json of a release folder of one kind.
 
     Raises:
@@ -105,7 +117,7 @@ def read_release(folder: str | os.PathLike, *, kind: str) -> Release:
     Raises:
       UserError: unknown format, another kind, missing or broken files.
     """
-    folder = pathlib.Path(folder)
+    folder = stage(folder, FILES)
     config = check_config(folder, kind=kind)
     path = folder / WEIGHTS
     weights = load_safetensors(path)
@@ -119,8 +131,8 @@ def write_release(
     card: str,
 ) -> None:
     """Write a release; the config comes last, so a cut-off write is no release."""
-    folder = pathlib.Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = as_path(folder)
+    make_folder(folder)
     (folder / CONFIG).unlink(missing_ok=True)
     save_safetensors(folder / WEIGHTS, weights)
     write_text(folder / CARD, card)
@@ -128,15 +140,15 @@ def write_release(
     write_text(folder / CONFIG, text + "\n")
 
 
-def own_release(name_or_dir: str | os.PathLike, *, kind: str) -> pathlib.Path:
+def own_release(name_or_dir: str | os.PathLike, *, kind: str) -> Path:
     """The release folder of the user's own at a path: one that may be written to.
 
     Raises:
       UserError: a bundled name or its folder, a training workdir, or no release.
     """
-    folder = pathlib.Path(name_or_dir)
+    folder = as_path(name_or_dir)
     is_bundled = str(name_or_dir) in {*bundled_names(), *ALIASES}
-    if is_bundled or folder.resolve().parent == PRETRAINED:
+    if is_bundled or absolute(folder).parent == PRETRAINED:
         raise UserError(
             f"{name_or_dir}: bundled, and not written to; copy its folder"
             f" {locate(folder.name)} and give the copy"

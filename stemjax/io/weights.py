@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import pathlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +12,7 @@ import safetensors.numpy
 
 from stemjax.io.atomic import replacing
 from stemjax.io.errors import UserError
+from stemjax.io.remote import Path, as_path
 
 
 def flatten(tree: Mapping[str, Any], sep: str = ".") -> dict[str, Any]:
@@ -75,12 +75,12 @@ def sha256_of(path: str | os.PathLike) -> str:
     Raises:
       UserError: no such file.
     """
-    with open(_present(path), "rb") as file:
+    with _present(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _present(path: str | os.PathLike) -> pathlib.Path:
-    path = pathlib.Path(path)
+def _present(path: str | os.PathLike) -> Path:
+    path = as_path(path)
     if not path.is_file():
         raise UserError(f"{path}: no such file; the folder needs its model.safetensors")
     return path

@@ -29,7 +29,7 @@ from stemjax.nn.axes import (
     compute_dtype,
     constrain,
 )
-from stemjax.nn.transformer import Transformer
+from stemjax.nn.transformer import Transformer, product
 
 HEAD_STDDEV = 0.02  # near-equal codes at the start: the first loss is ln V
 
@@ -98,14 +98,14 @@ class Heads(nn.Module):
         init = nn.with_logical_partitioning(init, (LEVELS, EMBED, VOCAB))
         kernels = self.param("kernel", init, shape, jnp.float32).astype(self.dtype)
         if jnp.ndim(level) == 0:  # may be traced: decoding compiles once for all levels
-            logits = x @ kernels[level]
+            logits = product("btd,dv->btv", x, kernels[level], self.dtype)
         else:
             # each example's own kernel; a product with one-hot rows, because its
             # gradient is a product again and not a scatter
             picked = jax.nn.one_hot(level, cfg.num_codebooks, dtype=self.dtype)
             own = jnp.einsum("bq,qdv->bdv", picked, kernels)
             own = constrain(own, (BATCH, None, VOCAB))
-            logits = jnp.einsum("btd,bdv->btv", x, own)
+            logits = product("btd,bdv->btv", x, own, self.dtype)
         logits = constrain(logits, (BATCH, TIME, VOCAB))
         return logits.astype(jnp.float32)  # softmax and loss are float32
 
@@ -146,18 +146,18 @@ class StemGen(nn.Module):
             return jnp.zeros((is_dropped.shape[0], self.cfg.transformer.width // 2))
         return sum(parts)
 
-    def hidden(self, context, target_codes, condition, is_key):
+    def hidden(self, context, target_codes, condition, lengths):
         target = self.target_embed(target_codes)
         # the same vector joins both streams (fig. 3; Assumption A7)
         both = jnp.concatenate([context, target], axis=-1)
         both = both + jnp.concatenate([condition, condition], axis=-1)[:, None]
-        return self.backbone(both, is_key)
+        return self.backbone(both, lengths)
 
-    def level_logits(self, context, target_codes, condition, is_key, level):
-        return self.heads(self.hidden(context, target_codes, condition, is_key), level)
+    def level_logits(self, context, target_codes, condition, lengths, level):
+        return self.heads(self.hidden(context, target_codes, condition, lengths), level)
 
-    def joint_logits(self, context, target_codes, condition, is_key, level):
-        x = self.hidden(context, target_codes, condition, is_key)
+    def joint_logits(self, context, target_codes, condition, lengths, level):
+        x = self.hidden(context, target_codes, condition, lengths)
         return self.heads(x, level), self.context_heads(x, level)
 
     def __call__(self, context_codes, target_codes, conditions, is_dropped, level):
@@ -186,6 +186,24 @@ def init(key: jax.Array, cfg: StemGenConfig, *, boxed: bool = False) -> Any:
     )
     params = variables["params"]
     return params if boxed else meta.unbox(params)
+
+
+def cast_kernels(
+    params: Any, cfg: StemGenConfig, dtype: jnp.dtype | None = None
+) -> Any:
+    """The parameters with the factors of matrix products in their type, so that a loop
+    of forwards does not cast them each time.  The results do not change.
+
+    dtype: as in `apply_level`.
+    """
+    dtype = compute_dtype(cfg.transformer.precision) if dtype is None else dtype
+
+    def cast(name, tree):
+        if name not in ("backbone", "heads", "context_heads"):
+            return tree  # tables of embeddings are summed in float32
+        return jax.tree.map(lambda x: x.astype(dtype) if x.ndim > 1 else x, tree)
+
+    return {name: cast(name, tree) for name, tree in params.items()}
 
 
 def embed_context(
@@ -233,7 +251,7 @@ def apply_level(
     target_codes: jax.Array,
     condition: jax.Array,
     level: int | jax.Array,
-    is_key: jax.Array | None = None,
+    lengths: jax.Array | None = None,
     dtype: jnp.dtype | None = None,
 ) -> jax.Array:
     """Logits of the target's codes at one level, [B, T, V] float32.
@@ -244,10 +262,10 @@ def apply_level(
       condition: [B, D/2] from `embed_conditions`.
       level: [] int32 (decoding; traced or not), or [B] int32, one level per example
         (training).  Either way only the heads asked for are evaluated.
-      is_key: [B, T] bool, True for frames within the true length; None: all are.
+      lengths: [B] int32, frames of each example that are no padding; None: T.
       dtype: of matrix products; None: what the config says for this backend.
     """
-    args = (context, target_codes, condition, is_key, level)
+    args = (context, target_codes, condition, lengths, level)
     return _apply(params, cfg, dtype, StemGen.level_logits, *args)
 
 
@@ -259,11 +277,11 @@ def apply_joint(
     target_codes: jax.Array,
     condition: jax.Array,
     level: int | jax.Array,
-    is_key: jax.Array | None = None,
+    lengths: jax.Array | None = None,
     dtype: jnp.dtype | None = None,
 ) -> tuple[jax.Array, jax.Array]:
     """`apply_level` of a joint model: logits of target and of context (A24)."""
-    args = (context, target_codes, condition, is_key, level)
+    args = (context, target_codes, condition, lengths, level)
     return _apply(params, cfg, dtype, StemGen.joint_logits, *args)
 
 

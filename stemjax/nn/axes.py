@@ -5,10 +5,11 @@ devices is an edit of one table.
 """
 
 import math
+from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.sharding import AxisType, Mesh, PartitionSpec
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from stemjax.config.model import Precision
 from stemjax.config.train import MeshConfig
@@ -107,6 +108,26 @@ def constrain(x: jax.Array, names: tuple[str | None, ...]) -> jax.Array:
     return jax.lax.with_sharding_constraint(x, PartitionSpec(*spec))
 
 
+def share_rows(tree: Any) -> Any:
+    """Arrays [B, ...], their rows laid out over the devices of the mesh in use.
+
+    Without a mesh, or where B does not divide over it, they stay as they are.
+    """
+    mesh = jax.sharding.get_mesh()
+    axes = dict(RULES)[BATCH]
+    shares = math.prod(mesh.shape[a] for a in axes) if not mesh.empty else 1
+    if shares == 1 or any(x.shape[0] % shares for x in jax.tree.leaves(tree)):
+        return tree
+    return jax.device_put(tree, NamedSharding(mesh, PartitionSpec(axes)))
+
+
+def target_platform() -> str:
+    """What is compiled for, "cpu", "gpu" or "tpu": the platform of the mesh in use,
+    whose devices need not be here, else that of this process."""
+    device = jax.sharding.get_abstract_mesh().abstract_device
+    return jax.default_backend() if device is None else device.platform
+
+
 def compute_dtype(precision: Precision) -> jnp.dtype:
     """Type of matrix products: AUTO is bfloat16 on accelerators, float32 on a CPU."""
     match precision:
@@ -115,5 +136,5 @@ def compute_dtype(precision: Precision) -> jnp.dtype:
         case Precision.BFLOAT16:
             return jnp.dtype(jnp.bfloat16)
         case Precision.AUTO:
-            is_cpu = jax.default_backend() == "cpu"
+            is_cpu = target_platform() == "cpu"
             return jnp.dtype(jnp.float32 if is_cpu else jnp.bfloat16)

@@ -11,7 +11,16 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from stemjax.config.model import TransformerConfig
-from stemjax.nn.axes import ACT_EMBED, BATCH, EMBED, HEADS, MLP, TIME, constrain
+from stemjax.nn.axes import (
+    ACT_EMBED,
+    BATCH,
+    EMBED,
+    HEADS,
+    MLP,
+    TIME,
+    constrain,
+    target_platform,
+)
 
 NORM_EPSILON = 1e-6
 
@@ -31,28 +40,58 @@ def rotate(x: jax.Array, cos: jax.Array, sin: jax.Array) -> jax.Array:
     return turned.astype(x.dtype)
 
 
-def attend(q, k, v, is_key=None) -> jax.Array:
-    """Softmax attention of every frame over all valid frames.
+def attend(q, k, v, lengths=None) -> jax.Array:
+    """Softmax attention of every frame over all frames within its example's length.
 
-    q, k, v: [B, T, H, K].  is_key: [B, T] bool or None.  Returns [B, T, H, K].
+    q, k, v: [B, T, H, K].  lengths: [B] int32, at least 1, or None: T.  Returns
+    [B, T, H, K]; frames behind the length hold nothing of use.
     """
     mesh = jax.sharding.get_abstract_mesh()
-    if jax.default_backend() == "cpu" and mesh.size <= 1:
-        # One example at a time: its weights [H, T, T] stay in cache and are made again
-        # in the backward pass.  2.4x faster than the line below (16 x 500 frames, 4
-        # heads of 64, two cores; forward alone 3x), and no [B, H, T, T] is kept.
+    if target_platform() == "cpu" and mesh.size <= 1:
+        # One example at a time: its weights [H, T, T] are made again in the backward
+        # pass, and no [B, H, T, T] is kept.
         one = jax.checkpoint(lambda args: _attend_one(*args))
-        return jax.lax.map(one, (q, k, v, is_key))
-    mask = None if is_key is None else is_key[:, None, None, :]
-    return jax.nn.dot_product_attention(q, k, v, mask=mask)
+        return jax.lax.map(one, (q, k, v, lengths))
+    has_flash = is_flash_shape(target_platform(), q.dtype, q.shape[-1])
+    return jax.nn.dot_product_attention(
+        q,
+        k,
+        v,
+        query_seq_lengths=lengths,
+        key_value_seq_lengths=lengths,
+        implementation="cudnn" if has_flash else "xla",
+    )
 
 
-def _attend_one(q, k, v, is_key):  # [T, H, K] x 3, [T] bool or None
-    scaled = q * q.shape[-1] ** -0.5
-    scores = jnp.einsum("thk,shk->hts", scaled, k, preferred_element_type=jnp.float32)
-    if is_key is not None:
-        scores = jnp.where(is_key, scores, jnp.finfo(jnp.float32).min)
-    return jnp.einsum("hts,shk->thk", jax.nn.softmax(scores).astype(v.dtype), v)
+def is_flash_shape(backend: str, dtype: jnp.dtype, head_width: int) -> bool:
+    """Whether cuDNN's flash attention takes such queries, forward and backward."""
+    is_half = dtype in (jnp.bfloat16, jnp.float16)
+    return backend == "gpu" and is_half and head_width <= 128 and head_width % 8 == 0
+
+
+def _attend_one(q, k, v, length):  # [T, H, K] x 3, [] or None
+    # head-major, padding as a sum: XLA hands the whole of it to one CPU kernel
+    q, k, v = (x.transpose(1, 0, 2) for x in (q * q.shape[-1] ** -0.5, k, v))
+    scores = jnp.einsum("htk,hsk->hts", q, k, preferred_element_type=jnp.float32)
+    if length is not None:
+        is_key = jnp.arange(q.shape[1]) < length
+        scores += jnp.where(is_key, 0.0, jnp.finfo(jnp.float32).min)
+    weights = jax.nn.softmax(scores).astype(v.dtype)
+    mixed = jnp.einsum("hts,hsk->htk", weights, v, preferred_element_type=jnp.float32)
+    return mixed.astype(v.dtype).transpose(1, 0, 2)
+
+
+def product(spec: str, x: jax.Array, kernel: jax.Array, dtype: jnp.dtype) -> jax.Array:
+    """`einsum` with factors of type `dtype`, summed in float32.
+
+    The result is float32 on a CPU, where XLA has kernels for bfloat16 factors with no
+    other result (twice as fast as float32; with a bfloat16 result it falls back to
+    float32), and `dtype` elsewhere.
+    """
+    result = jnp.float32 if target_platform() == "cpu" else dtype
+    return jnp.einsum(
+        spec, x.astype(dtype), kernel.astype(dtype), preferred_element_type=result
+    )
 
 
 def kernel_init(names, *, in_axis=0, out_axis=-1, gain: float = 1.0):
@@ -84,7 +123,7 @@ class Attention(nn.Module):
     dtype: jnp.dtype
 
     @nn.compact
-    def __call__(self, x, rope, is_key):  # [B, T, D], ([T, K/2], [T, K/2]), [B, T]|None
+    def __call__(self, x, rope, lengths):  # [B, T, D], ([T, K/2], [T, K/2]), [B]|None
         width, heads = x.shape[-1], self.cfg.heads
         shape = (width, 3, heads, width // heads)
         init = kernel_init((EMBED, None, HEADS, None), out_axis=(1, 2, 3))
@@ -93,11 +132,12 @@ class Attention(nn.Module):
         init = kernel_init((HEADS, None, EMBED), in_axis=(0, 1), gain=gain)
         out_kernel = self.param("out", init, (*shape[2:], width), jnp.float32)
 
-        qkv = jnp.einsum("btd,dchk->btchk", x, qkv_kernel.astype(self.dtype))
+        qkv = product("btd,dchk->btchk", x, qkv_kernel, self.dtype)
         qkv = constrain(qkv, (BATCH, TIME, None, HEADS, None))
         q, k, v = (qkv[:, :, i] for i in range(3))
-        mixed = attend(rotate(q, *rope), rotate(k, *rope), v, is_key)
-        return jnp.einsum("bthk,hkd->btd", mixed, out_kernel.astype(self.dtype))
+        q, k = rotate(q, *rope).astype(self.dtype), rotate(k, *rope).astype(self.dtype)
+        mixed = attend(q, k, v.astype(self.dtype), lengths)
+        return product("bthk,hkd->btd", mixed, out_kernel, self.dtype)
 
 
 class SwiGLU(nn.Module):
@@ -115,9 +155,10 @@ class SwiGLU(nn.Module):
         init = kernel_init((MLP, EMBED), gain=gain)
         down = self.param("down", init, (hidden, width), jnp.float32)
 
-        both = jnp.einsum("btd,dcm->btcm", x, gate_up.astype(self.dtype))
+        both = product("btd,dcm->btcm", x, gate_up, self.dtype)
         both = constrain(both, (BATCH, TIME, None, MLP))
-        return (nn.silu(both[:, :, 0]) * both[:, :, 1]) @ down.astype(self.dtype)
+        hidden = nn.silu(both[:, :, 0]) * both[:, :, 1]
+        return product("btm,md->btd", hidden, down, self.dtype)
 
 
 class Block(nn.Module):
@@ -125,30 +166,31 @@ class Block(nn.Module):
     dtype: jnp.dtype
 
     @nn.compact
-    def __call__(self, x, rope, is_key):  # [B, T, D]
+    def __call__(self, x, rope, lengths):  # [B, T, D]
         x = constrain(x, (BATCH, TIME, ACT_EMBED))
         y = RMSNorm(self.dtype, name="attention_norm")(x)
-        x = x + Attention(self.cfg, self.dtype, name="attention")(y, rope, is_key)
+        y = Attention(self.cfg, self.dtype, name="attention")(y, rope, lengths)
+        x = (x + y).astype(self.dtype)
         y = RMSNorm(self.dtype, name="mlp_norm")(x)
-        return x + SwiGLU(self.cfg, self.dtype, name="mlp")(y)
+        return (x + SwiGLU(self.cfg, self.dtype, name="mlp")(y)).astype(self.dtype)
 
 
 class Transformer(nn.Module):
     """`cfg.layers` blocks and a last norm: [B, T, D] -> [B, T, D].
 
-    is_key: [B, T] bool, True for frames that may be attended to (padding is False), or
-    None where all are true.  At least one frame of every example must be True.
+    lengths: [B] int32, frames of each example that may be attended to, at least one;
+    those behind are padding.  None: T.
     """
 
     cfg: TransformerConfig
     dtype: jnp.dtype
 
     @nn.compact
-    def __call__(self, x, is_key=None):
+    def __call__(self, x, lengths=None):
         cfg = self.cfg
         rope = rope_tables(x.shape[1], cfg.width // cfg.heads, cfg.rope_theta)
         block = nn.remat(Block) if cfg.rematerialise else Block
         x = x.astype(self.dtype)
         for i in range(cfg.layers):
-            x = block(cfg, self.dtype, name=f"layers_{i}")(x, rope, is_key)
+            x = block(cfg, self.dtype, name=f"layers_{i}")(x, rope, lengths)
         return RMSNorm(self.dtype, name="norm")(x)

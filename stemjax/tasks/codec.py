@@ -17,6 +17,7 @@ from stemjax.arrays import vq
 from stemjax.arrays.losses import multi_scale_mel_distance, si_sdr, wave_distance
 from stemjax.codec import functional
 from stemjax.config.runs import CodecRun
+from stemjax.config.validation import BEST_METRIC
 from stemjax.tasks.task import LossOut, Sums, Task
 
 INT16 = 32_768.0
@@ -38,7 +39,7 @@ def make(run: CodecRun) -> Task:
         dummy_batch=functools.partial(_dummy_batch, run),
         prepare=functools.partial(_prepare, run),
         update_state=functools.partial(_update_state, run),
-        higher_is_better=("mel", False),
+        higher_is_better=BEST_METRIC["codec"],
     )
 
 

@@ -19,6 +19,7 @@ from stemjax.config.codec import CodecConfig
 from stemjax.config.model import ConditionKind, StemGenConfig
 from stemjax.config.presets import fit_to_codec
 from stemjax.config.runs import StemGenRun
+from stemjax.config.validation import BEST_METRIC
 from stemjax.models import stemgen
 from stemjax.tasks.code_sums import (
     DROP_PATTERNS,
@@ -88,7 +89,7 @@ def make(
         dummy_batch=functools.partial(
             _dummy_batch, run, codec_config, batches_are_tokens
         ),
-        higher_is_better=("accuracy", True),
+        higher_is_better=BEST_METRIC["stemgen"],
     )
 
 

@@ -6,8 +6,6 @@ and `host` (JSON: the position of logging and of early stopping).
 """
 
 import os
-import pathlib
-import shutil
 from typing import Any
 
 import jax
@@ -15,6 +13,8 @@ import orbax.checkpoint as ocp
 from etils import epath
 
 from stemjax.io.errors import UserError
+from stemjax.io.remote import absolute, as_path, move_tree
+from stemjax.train import processes
 from stemjax.train.state import TrainState
 
 SERIES = "checkpoints"
@@ -28,6 +28,11 @@ def open_series(folder: str | os.PathLike, keep: int) -> ocp.CheckpointManager:
         step_prefix=None,
         cleanup_tmp_directories=True,
         enable_async_checkpointing=True,
+        # two series save at the same time: without names of their own they would wait
+        # at each other's barriers, in another order in every process
+        multiprocessing_options=ocp.options.MultiprocessingOptions(
+            barrier_sync_key_prefix=epath.Path(folder).name
+        ),
     )
     handlers = {
         "model": ocp.StandardCheckpointHandler(),
@@ -35,7 +40,7 @@ def open_series(folder: str | os.PathLike, keep: int) -> ocp.CheckpointManager:
         "host": ocp.JsonCheckpointHandler(),
     }
     return ocp.CheckpointManager(
-        epath.Path(folder).resolve(), options=options, item_handlers=handlers
+        absolute(folder), options=options, item_handlers=handlers
     )
 
 
@@ -92,14 +97,19 @@ def restore_newest(
                     host=ocp.args.JsonRestore(),
                 ),
             )
+            reason = None
         except Exception as error:  # noqa: BLE001  (orbax raises many types)
             reason = " ".join(str(error).split())[:200]
+        if not processes.all_say(reason is None):
+            reason = reason or "another process could not"
             print(f"checkpoint {step} cannot be read ({reason}); trying the one before")
             broken.append(step)
             continue
-        for bad in broken:
-            _move_out(pathlib.Path(str(manager.directory)), bad)
         if broken:
+            if processes.is_writer():
+                for bad in broken:
+                    _move_out(manager.directory, bad)
+            processes.wait_for_all("moved broken checkpoints out")
             manager.reload()
         model, optimiser = read["model"], read["optimiser"]
         state = TrainState(
@@ -120,12 +130,9 @@ def restore_newest(
     return None
 
 
-def _move_out(series: pathlib.Path, step: int) -> None:
+def _move_out(series: epath.Path, step: int) -> None:
     """Keep a broken checkpoint beside the series, for whoever wants to look."""
-    target = series.parent / "broken" / str(step)
-    target.parent.mkdir(exist_ok=True)
-    shutil.rmtree(target, ignore_errors=True)
-    shutil.move(series / str(step), target)
+    move_tree(series / str(step), series.parent / "broken" / str(step))
 
 
 def restore_params(
@@ -139,7 +146,7 @@ def restore_params(
     Raises:
       UserError: no checkpoint that can be read.
     """
-    workdir = pathlib.Path(workdir)
+    workdir = as_path(workdir)
     for name in (SERIES,) if newest else (BEST, SERIES):
         if not (workdir / name).is_dir():
             continue

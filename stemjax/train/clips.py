@@ -5,7 +5,6 @@ mel-spectrograms: for StemGen the context, the true stem, the generated stem and
 (decoding preset `fast`, fixed keys); for a codec the original and its reconstruction.
 """
 
-import pathlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -17,9 +16,13 @@ from stemjax.codec.codec import Codec
 from stemjax.config.categories import CATEGORIES
 from stemjax.config.decode import FAST
 from stemjax.config.runs import CodecRun, Run
+from stemjax.config.train import MeshConfig
 from stemjax.decode.windows import decode_long
 from stemjax.io.audio import write_wav
+from stemjax.io.remote import Path, as_path
+from stemjax.nn.axes import make_mesh
 from stemjax.train.hooks import Hook
+from stemjax.train.processes import is_writer, whole
 from stemjax.train.state import TrainState
 
 CLIPS = 4
@@ -36,16 +39,21 @@ def clips_hook(
     if not run.loop.clips_every or eval_batches is None:
         return ()
     if codec is None and not isinstance(run, CodecRun):
-        print("no clips are decoded: a token store needs --codec to be heard")
+        print("no clips are decoded: the tokens are those of no codec of stemjax")
         return ()
 
     def write(step: int, state: TrainState) -> None:
+        params, ema, model_state = whole((state.params, state.ema, state.model_state))
+        if not is_writer():
+            return
+        state = state._replace(params=params, ema=ema, model_state=model_state)
         batch = first_rows(eval_batches())
-        folder = pathlib.Path(run.workdir) / "clips" / str(step)
-        if isinstance(run, CodecRun):
-            rows = reconstructed(run, state, batch)
-        else:
-            rows = generated(run, codec, state, batch)
+        folder = as_path(run.workdir) / "clips" / str(step)
+        with jax.set_mesh(make_mesh(MeshConfig(), jax.local_devices()[:1])):
+            if isinstance(run, CodecRun):
+                rows = reconstructed(run, state, batch)
+            else:
+                rows = generated(run, codec, state, batch)
         for k, sounds in enumerate(rows, start=1):
             write_row(folder, k, sounds, run_rate(run, codec))
 
@@ -116,7 +124,7 @@ def generated(
 
 
 def write_row(
-    folder: pathlib.Path, number: int, sounds: Mapping[str, np.ndarray], rate: int
+    folder: Path, number: int, sounds: Mapping[str, np.ndarray], rate: int
 ) -> None:
     """`NUMBER-name.wav` for each sound, and `NUMBER.png` of all of them."""
     from stemjax.arrays.mel import mel_power

@@ -1,18 +1,22 @@
 """What a run would be, without running it: counts, FLOPs and bytes, all abstract."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import jax
-from jax.sharding import AbstractMesh, AxisType
+from jax.sharding import AbstractMesh, AxisType, Mesh
 
+from stemjax.config.codec import CodecConfig
 from stemjax.config.runs import CodecRun, CommonRun, StemGenRun
 from stemjax.config.train import MeshConfig
 from stemjax.models.flops import flops_per_step, parameter_counts
 from stemjax.nn.axes import MESH_AXES
 from stemjax.tasks.task import Task
+from stemjax.train.plan import mesh_on, plan
 from stemjax.train.state import abstract_state, state_shardings
 from stemjax.train.step import BATCH_AXES, check_batch
+from stemjax.train.targets import target_of
 
 
 def planned_mesh(cfg: MeshConfig) -> AbstractMesh:
@@ -34,7 +38,7 @@ def tokens_per_step(run: CommonRun) -> int:
     return run.batch_size * frames
 
 
-def bytes_per_device(task: Task, run: CommonRun, mesh: AbstractMesh) -> int:
+def bytes_per_device(task: Task, run: CommonRun, mesh: Mesh | AbstractMesh) -> int:
     """State, gradients and one batch on each device; activations are not counted."""
     state, places = abstract_state(task, run), state_shardings(task, run, mesh)
 
@@ -55,17 +59,25 @@ def bytes_per_device(task: Task, run: CommonRun, mesh: AbstractMesh) -> int:
     return held + on_one(state.params, places.params) + batch // shares
 
 
-def report(task: Task, run: CommonRun) -> dict[str, Any]:
-    """The JSON object of `--dry-run` (contracts.md).
+def report(
+    run: CommonRun, make: Callable[[CommonRun], Task], codec: CodecConfig | None
+) -> dict[str, Any]:
+    """The JSON object of `--dry-run` (contracts.md), with `--compile` its programs.
+
+    make: the task of a run.  codec: that the step encodes audio with; None: it does
+    not.
 
     Raises:
-      UserError: a batch that does not divide over the mesh.
+      UserError: a mesh or a topology that does not exist, a batch that does not divide.
     """
-    mesh = planned_mesh(run.mesh)
+    task = make(run)
+    target = target_of(run) if run.compile else None
+    mesh = planned_mesh(run.mesh) if target is None else mesh_on(run, target)
     check_batch(run, mesh)
+    tokens = tokens_per_step(run)
+    frames = tokens // run.batch_size
     if isinstance(run, StemGenRun):
         counts = parameter_counts(run.model)
-        frames = tokens_per_step(run) // run.batch_size
         flops = flops_per_step(run.model, run.batch_size, frames)
     else:
         shapes = abstract_state(task, run)
@@ -74,11 +86,17 @@ def report(task: Task, run: CommonRun) -> dict[str, Any]:
             "embedding": 0,
             "head": 0,
         }
-        flops = None  # convolutions: see benchmarks/train_step.py
+        flops = None  # convolutions: counted in the program, where it is compiled
+    programs = {}
+    if target is not None:
+        programs = plan(run, make, codec, mesh, target, num_frames=frames)
+    if flops is None and programs:
+        flops = programs["train_step"]["program_flops"]
     return {
         **{f"{name}_params": count for name, count in counts.items()},
-        "tokens_per_step": tokens_per_step(run),
+        "tokens_per_step": tokens,
         "flops_per_step": flops,
         "bytes_per_device": bytes_per_device(task, run, mesh),
         "mesh": dict(mesh.shape),
+        **programs,
     }

@@ -5,8 +5,8 @@ writes (`export`) come from the same function.
 """
 
 import hashlib
+import os
 import pathlib
-import shutil
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,7 +20,8 @@ from stemjax.config.categories import CATEGORIES
 from stemjax.config.decode import DecodeConfig
 from stemjax.config.runs import to_json
 from stemjax.io.errors import UserError
-from stemjax.io.release import write_release
+from stemjax.io.release import FILES, write_release
+from stemjax.io.remote import Path, absolute, as_path, publish, stage
 from stemjax.io.weights import flatten
 from stemjax.train.checkpoint import restore_params
 from stemjax.train.metrics import EVALUATION, read_lines
@@ -31,7 +32,7 @@ LICENCE = "Apache-2.0"
 
 
 def restore_model(
-    workdir: str | pathlib.Path, *, kind: str
+    workdir: str | os.PathLike, *, kind: str
 ) -> tuple[dict[str, Any], dict[str, np.ndarray], str]:
     """A workdir as if it were a release: its best step, averaged where that was kept.
 
@@ -41,7 +42,7 @@ def restore_model(
     Raises:
       UserError: another kind, no workdir, no checkpoint.
     """
-    workdir = pathlib.Path(workdir)
+    workdir = as_path(workdir)
     saved = read_run(workdir)
     if saved["kind"] != kind:
         raise UserError(f"{workdir}: holds a {saved['kind']!r}, not a {kind!r}")
@@ -64,12 +65,12 @@ def public_names(kind: str, params: Mapping, model_state: Mapping) -> dict:
     return {k: np.asarray(v) for k, v in flatten(jax.device_get(params)).items()}
 
 
-def _release_config(workdir: pathlib.Path, saved: dict, step: int) -> dict[str, Any]:
+def _release_config(workdir: Path, saved: dict, step: int) -> dict[str, Any]:
     run = saved["run"]
     lines = [line for line in read_lines(workdir / EVALUATION) if line["step"] == step]
     config = {
         "kind": saved["kind"],
-        "name": workdir.resolve().name,
+        "name": absolute(workdir).name,
         "version": stemjax.__version__,
         "model": run["model"],
         "steps": step,
@@ -80,7 +81,7 @@ def _release_config(workdir: pathlib.Path, saved: dict, step: int) -> dict[str, 
     if saved["kind"] == "stemgen":
         codec = dict(saved["about"]["codec"])
         if (workdir / OWN_CODEC).is_dir():
-            codec["name"] = str((workdir / OWN_CODEC).resolve())
+            codec["name"] = str(absolute(workdir / OWN_CODEC))
         config |= {
             "codec": codec,
             "categories": list(CATEGORIES),
@@ -93,8 +94,8 @@ def _release_config(workdir: pathlib.Path, saved: dict, step: int) -> dict[str, 
 
 
 def export(
-    workdir: str | pathlib.Path,
-    out: str | pathlib.Path,
+    workdir: str | os.PathLike,
+    out: str | os.PathLike,
     *,
     is_half: bool,
     name: str = "",
@@ -108,16 +109,16 @@ def export(
       name, version: of the release; empty: the workdir's name, the package's version.
       card: text of README.md; empty: a short one is written.
     """
-    workdir, out = pathlib.Path(workdir), pathlib.Path(out)
+    workdir, out = as_path(workdir), as_path(out)
     kind = read_run(workdir)["kind"]
     config, flat, _ = restore_model(workdir, kind=kind)
-    config |= {"name": name or out.resolve().name}
+    config |= {"name": name or absolute(out).name}
     config |= {"version": version} if version else {}
     if kind == "stemgen":
         config["codec"]["name"] = pathlib.Path(config["codec"]["name"]).name
     if kind == "stemgen" and (workdir / OWN_CODEC).is_dir():
         # nobody else has this codec: it travels with the model
-        shutil.copytree(workdir / OWN_CODEC, out / OWN_CODEC, dirs_exist_ok=True)
+        publish(stage(workdir / OWN_CODEC, FILES), out / OWN_CODEC)
         config["codec"]["name"] = OWN_CODEC
     if is_half:
         flat = {
@@ -130,7 +131,7 @@ def export(
     return config
 
 
-def _short_card(config: Mapping[str, Any], workdir: pathlib.Path) -> str:
+def _short_card(config: Mapping[str, Any], workdir: Path) -> str:
     rows = "\n".join(f"| {k} | {v:.4f} |" for k, v in config["metrics"].items())
     return (
         f"# {config['name']} {config['version']}\n\n"

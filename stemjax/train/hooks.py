@@ -4,23 +4,30 @@ A hook is `(every, run)`; the loop calls `run(step, state)` after each `every`-t
 with `step` counted from 1.  Hooks run in the order in which they are given.
 """
 
+import contextlib
 import dataclasses
 import math
-import pathlib
 import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
+from etils import epath
 
 from stemjax.config.runs import CommonRun
+from stemjax.io.errors import UserError
+from stemjax.io.remote import local_folder
 from stemjax.tasks.task import Task
-from stemjax.train import metrics
+from stemjax.train import heartbeat, metrics
 from stemjax.train.prefetch import Prefetch
+from stemjax.train.processes import is_writer
+from stemjax.train.speed import StepCost, matmul_ceiling, peak_memory
 from stemjax.train.state import TrainState
 
 EVAL_SEED = 0  # of masks at evaluation: fixed, whatever the run's seed
+BEAT_SECONDS = 15.0  # between signs of life
 LINE_SECONDS = 5.0  # between printed lines where there is no terminal for a bar
 
 
@@ -53,51 +60,68 @@ class Progress:
 
 
 class Logger:
-    """metrics.jsonl, TensorBoard and the bar, from sums kept on the devices.
+    """metrics.jsonl, TensorBoard, the heartbeat and the bar.
 
-    Nothing is read from the devices but at a log step: `collect` only adds, on the
-    device.  A line holds `step`, `loss` (means since the last line), throughput
-    (examples and tokens per second) and `data_wait` (seconds per step).
+    Nothing is read from the devices but at a log step or before a checkpoint; sums are
+    added step by step in float64, so that a run that was interrupted logs the same
+    means.  A line holds `step`, `loss` (means since the last line), throughput (steps
+    and tokens per second, `mfu`), `data_wait` (seconds per step) and peak memory.  Of
+    many processes one writes.
     """
 
     def __init__(
         self,
-        workdir: pathlib.Path,
+        workdir: epath.Path,
         run: CommonRun,
         progress: Progress,
         *,
         start_step: int,
-        tokens_per_step: int,
+        cost: StepCost,
         batches: Prefetch,
     ):
-        self._path = workdir / metrics.METRICS
+        self._workdir = workdir
         self._run = run
         self._progress = progress
-        self._tokens = tokens_per_step
+        self._cost = cost
+        self._ceiling = matmul_ceiling() if cost.flops else math.inf
         self._batches = batches
-        self._merge = jax.jit(lambda a, b: jax.tree.map(lambda x, y: x + y, a, b))
-        self._pending: Any = None
-        self._board = metrics.TensorBoard(workdir, start_step)
-        self._bar = _bar(start_step, run.steps)
+        self._pack = jax.jit(lambda sums: jnp.stack(jax.tree.leaves(sums)))
+        self._names: list[str] = []
+        self._pending: list[jax.Array] = []  # [2 x names], one a step
+        self._is_writer = is_writer()
+        self._board = (
+            metrics.TensorBoard(workdir, start_step) if self._is_writer else None
+        )
+        self._bar = _bar(start_step, run.steps) if self._is_writer else None
         self._steps = 0
         self._since = time.perf_counter()
         self._waited = 0.0
         self._printed = 0.0
+        self._beaten = -math.inf
+        self.beat(start_step)
 
     def collect(self, sums: Any) -> None:
         """Add one step's sums, without waiting for them."""
-        self._pending = (
-            sums if self._pending is None else self._merge(self._pending, sums)
-        )
+        self._names = sorted(sums)  # the order of a dict's leaves
+        self._pending.append(self._pack(sums))
         self._steps += 1
         if self._bar is not None:
             self._bar.update()
 
     def drain(self) -> None:
         """Bring what was collected into `progress.window` (before a checkpoint)."""
-        if self._pending is not None:
-            self._progress.window = metrics.add(self._progress.window, self._pending)
-            self._pending = None
+        for values in jax.device_get(self._pending):
+            sums = dict(zip(self._names, values.reshape(-1, 2), strict=True))
+            self._progress.window = metrics.add(self._progress.window, sums)
+        self._pending = []
+
+    def beat(self, step: int, state: heartbeat.State = heartbeat.State.RUNNING) -> None:
+        """Say that the run is alive, where it was not said just now."""
+        now = time.monotonic()
+        is_due = now - self._beaten >= BEAT_SECONDS
+        if self._is_writer and (is_due or state is not heartbeat.State.RUNNING):
+            heartbeat.write(self._workdir, step, state)
+            self._beaten = now
 
     def log(self, step: int, state: TrainState) -> None:
         """Write one line with the means since the last."""
@@ -109,11 +133,18 @@ class Logger:
         waited = self._batches.waited - self._waited
         speed = {
             "steps_per_second": self._steps / seconds,
-            "tokens_per_second": self._steps * self._tokens / seconds,
+            "tokens_per_second": self._steps * self._cost.tokens / seconds,
             "data_wait": waited / max(self._steps, 1),
         }
+        if self._cost.flops:
+            per_second = self._steps * self._cost.flops / seconds
+            speed["mfu"] = per_second / self._ceiling
+        speed |= peak_memory()
         self._since, self._waited, self._steps = now, self._batches.waited, 0
-        metrics.append_line(self._path, {"step": step, **values, **speed})
+        if not self._is_writer:
+            return
+        path = self._workdir / metrics.METRICS
+        metrics.append_line(path, {"step": step, **values, **speed})
         self._board.write(step, {f"train/{k}": v for k, v in (values | speed).items()})
         text = f"loss {values['loss']:.4f}"
         if self._bar is not None:
@@ -129,15 +160,16 @@ class Logger:
 
     def log_evaluation(self, step: int, values: dict[str, float]) -> None:
         """Write one line of eval.jsonl."""
-        metrics.append_line(
-            self._path.with_name(metrics.EVALUATION), {"step": step, **values}
-        )
+        self._since = time.perf_counter()  # evaluation is not training time
+        if not self._is_writer:
+            return
+        path = self._workdir / metrics.EVALUATION
+        metrics.append_line(path, {"step": step, **values})
         self._board.write(step, {f"eval/{k}": v for k, v in values.items()})
         shown = " ".join(
             f"{k} {v:.4f}" for k, v in values.items() if k in ("loss", "accuracy")
         )
         self.say(f"step {step} evaluation: {shown or values}")
-        self._since = time.perf_counter()  # evaluation is not training time
 
     def say(self, text: str) -> None:
         """Print a line without breaking the bar."""
@@ -147,7 +179,8 @@ class Logger:
             print(text, flush=True)
 
     def close(self) -> None:
-        self._board.close()
+        if self._board is not None:
+            self._board.close()
         if self._bar is not None:
             self._bar.close()
 
@@ -196,15 +229,34 @@ def note_best(
     return is_better
 
 
-def profile_hook(workdir: pathlib.Path, steps: tuple[int, int]) -> Hook:
+def traced_steps(text: str) -> tuple[int, int]:
+    """The steps A and B of `--profile-steps A:B`.
+
+    Raises:
+      UserError: not two rising step numbers.
+    """
+    first, _, last = text.partition(":")
+    try:
+        steps = int(first), int(last)
+    except ValueError:
+        steps = (0, 0)
+    if not 0 < steps[0] < steps[1]:
+        raise UserError(f"--profile-steps {text}: give A:B, e.g. 100:105")
+    return steps
+
+
+def profile_hook(workdir: epath.Path, steps: tuple[int, int]) -> Hook:
     """A trace of steps (first, last] in `workdir/profile`, for TensorBoard."""
     first, last = steps
+    folder = contextlib.ExitStack()
 
     def run(step: int, state: TrainState) -> None:
         if step == first:
-            jax.profiler.start_trace(str(workdir / "profile"))
+            local = folder.enter_context(local_folder(workdir / "profile"))
+            jax.profiler.start_trace(str(local))
         elif step == last:
             jax.block_until_ready(state.params)
             jax.profiler.stop_trace()
+            folder.close()
 
     return Hook(1, run)

@@ -1,7 +1,6 @@
 """Where a run starts: released weights (`--init-from`), or the codec's codebooks."""
 
 import dataclasses
-import pathlib
 from typing import Any, NamedTuple
 
 import jax
@@ -54,7 +53,7 @@ def initial_weights(run: CommonRun) -> Initial:
         return Initial(run, None, "")
     is_stemgen = isinstance(run, StemGenRun)
     kind = "stemgen" if is_stemgen else "codec"
-    folder = pathlib.Path(locate(run.init_from))
+    folder = locate(run.init_from)
     if (folder / RUN).is_file():
         config, flat, sha256 = restore_model(folder, kind=kind)
     else:
@@ -62,7 +61,8 @@ def initial_weights(run: CommonRun) -> Initial:
         config, flat, sha256 = release.config, release.weights, release.sha256
     shape = from_json(StemGenConfig if is_stemgen else CodecConfig, config["model"])
     run = dataclasses.replace(run, model=shape)
-    if is_stemgen and not run.codec:
+    # "": made by a codec that is not one of stemjax, which nothing here can load
+    if is_stemgen and not run.codec and config["codec"]["sha256"]:
         name = config["codec"]["name"]
         beside = folder / name  # a codec that travels with the model
         name = str(beside) if beside.is_dir() else name

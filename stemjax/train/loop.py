@@ -2,8 +2,7 @@
 
 import enum
 import json
-import pathlib
-import shutil
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,14 +10,17 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax.sharding import NamedSharding, PartitionSpec
+import orbax.checkpoint as ocp
+from etils import epath
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from stemjax.config.runs import CommonRun
 from stemjax.io.atomic import write_text
 from stemjax.io.errors import UserError
+from stemjax.io.remote import as_path
 from stemjax.nn.axes import make_mesh
 from stemjax.tasks.task import Task
-from stemjax.train import checkpoint, resume
+from stemjax.train import checkpoint, heartbeat, processes, resume
 from stemjax.train.hooks import (
     Hook,
     Logger,
@@ -26,8 +28,11 @@ from stemjax.train.hooks import (
     evaluate,
     note_best,
     profile_hook,
+    traced_steps,
 )
 from stemjax.train.prefetch import Prefetch
+from stemjax.train.sharding import place
+from stemjax.train.speed import UNCOUNTED, StepCost
 from stemjax.train.state import (
     TrainState,
     abstract_state,
@@ -60,11 +65,11 @@ def fit(
     frozen: Any,
     train_batches: Callable[[int], Iterator[Mapping[str, np.ndarray]]],
     eval_batches: Callable[[], Iterator[Mapping[str, np.ndarray]]] | None,
-    workdir: str | pathlib.Path,
+    workdir: str | os.PathLike,
     hooks: Sequence[Hook] = (),
     identity: Mapping[str, Any] | None = None,
     about: Mapping[str, Any] | None = None,
-    tokens_per_step: int = 0,
+    cost: StepCost = UNCOUNTED,
     initial: Any = None,
 ) -> Outcome:
     """Train until `run.steps`, early stop, SIGTERM or a non-finite step.
@@ -81,40 +86,46 @@ def fit(
       identity: digests of what else decides what is learned; a resumed run must
         have the same.
       about: what else run.json should say.
-      tokens_per_step: for the throughput that is logged.
+      cost: for the throughput that is logged.
       initial: (params, model_state) of a new run instead of `task.init`'s.
 
     Raises:
       UserError: another run's workdir, or a batch that does not divide.
     """
-    workdir = pathlib.Path(workdir)
-    resume.claim(workdir, task.name, run, identity or {}, about or {})
+    workdir = as_path(workdir)
+    resume.claim(
+        workdir,
+        task.name,
+        run,
+        identity or {},
+        about or {},
+        is_writer=processes.is_writer(),
+    )
     if sentence := resume.finished(workdir, run.steps):
-        print(sentence)
+        say(sentence)
         return Outcome.DONE
-    try:
-        mesh = make_mesh(run.mesh)
-    except ValueError as error:
-        raise UserError(f"--mesh: {error}") from None
-    check_batch(run, mesh)
+    processes.wait_for_all("claimed")
+    mesh = mesh_of(run)
     with (
         jax.set_mesh(mesh),
         checkpoint.open_series(
             workdir / checkpoint.SERIES, run.loop.checkpoint_keep
         ) as series,
         checkpoint.open_series(workdir / checkpoint.BEST, 1) as best,
-        _Terminated() as terminated,
+        _Termination(series) as termination,
     ):
         shardings = state_shardings(task, run, mesh)
         state, progress = _start(task, run, series, shardings, initial)
         start = int(state.step)
-        resume.rewind(workdir, start)
-        frozen = jax.device_put(frozen, NamedSharding(mesh, PartitionSpec()))
-        place = batch_sharding(mesh)
+        if processes.is_writer():
+            resume.rewind(workdir, start)
+        everywhere = NamedSharding(mesh, PartitionSpec())
+        frozen = place(frozen, jax.tree.map(lambda _: everywhere, frozen))
+        rows = batch_sharding(mesh)
 
         def move(batch):
             return {
-                k: jax.make_array_from_process_local_data(place, v)
+                k: jax.make_array_from_process_local_data(rows, v)
                 for k, v in batch.items()
             }
 
@@ -126,7 +137,7 @@ def fit(
             run,
             progress,
             start_step=start,
-            tokens_per_step=tokens_per_step,
+            cost=cost,
             batches=batches,
         )
 
@@ -146,14 +157,19 @@ def fit(
             *hooks,
             Hook(run.loop.checkpoint_every, keep),
         ]
-        if run.loop.profile_steps:
-            all_hooks.append(profile_hook(workdir, run.loop.profile_steps))
+        if run.profile_steps:
+            all_hooks.append(profile_hook(workdir, traced_steps(run.profile_steps)))
         try:
             step, flag = start, None
-            while step < run.steps and not progress.is_stopped and not terminated:
+            while (
+                step < run.steps
+                and not progress.is_stopped
+                and not termination.is_due(step)
+            ):
                 state, sums, now = train_step(state, frozen, next(batches))
                 step += 1
                 log.collect(sums)
+                log.beat(step)
                 due = [hook for hook in all_hooks if hook.is_due(step)]
                 # one step late: the devices are busy with the step just sent
                 flag, last = now, flag
@@ -171,13 +187,36 @@ def fit(
             log.close()
         for manager in (series, best):
             manager.wait_until_finished()
-    if terminated and step < run.steps and not progress.is_stopped:
-        print(f"{workdir}: SIGTERM, saved step {step}; the same command goes on")
+    is_whole = step >= run.steps or progress.is_stopped
+    if not is_whole:
+        say(f"{workdir}: SIGTERM, saved step {step}; the same command goes on")
+        log.beat(step, heartbeat.State.SAVED)
         return Outcome.INTERRUPTED
     reason = "no better validation" if progress.is_stopped else "steps"
-    resume.mark_done(workdir, step, reason)
-    print(f"{workdir}: finished at step {step} ({reason})")
+    if processes.is_writer():
+        resume.mark_done(workdir, step, reason)
+    say(f"{workdir}: finished at step {step} ({reason})")
     return Outcome.DONE
+
+
+def say(text: str) -> None:
+    """Print what every process would say, once."""
+    if processes.is_writer():
+        print(text, flush=True)
+
+
+def mesh_of(run: CommonRun) -> Mesh:
+    """The mesh of a run whose batch divides over it.
+
+    Raises:
+      UserError: sizes that do not fit the devices, or a batch that does not divide.
+    """
+    try:
+        mesh = make_mesh(run.mesh)
+    except ValueError as error:
+        raise UserError(f"--mesh: {error}") from None
+    check_batch(run, mesh)
+    return mesh
 
 
 def _is_false(flag: jax.Array | None) -> bool:
@@ -189,24 +228,26 @@ def _start(task, run, series, shardings, initial) -> tuple[TrainState, Progress]
     restored = checkpoint.restore_newest(series, abstract_state(task, run), shardings)
     if restored is not None:
         state, host = restored
-        print(f"resuming at step {int(state.step)}")
+        say(f"resuming at step {int(state.step)}")
         return state._replace(**unsaved(run, shardings)), Progress.from_json(host)
     fresh = new_state(task, run, shardings)
     if initial is not None:
         params, model_state = initial
-        params = jax.device_put(params, shardings.params)
+        params = place(params, shardings.params)
         fresh = fresh._replace(
             params=params,
-            model_state=jax.device_put(model_state, shardings.model_state),
+            model_state=place(model_state, shardings.model_state),
             ema=None if fresh.ema is None else jax.tree.map(jax.numpy.copy, params),
         )
     return fresh, Progress()
 
 
-def _write_nonfinite(workdir: pathlib.Path, run: CommonRun, state: TrainState) -> None:
+def _write_nonfinite(workdir: epath.Path, run: CommonRun, state: TrainState) -> None:
     """The last finite state and where the data stood, outside the resumable series."""
     folder = workdir / NONFINITE
-    shutil.rmtree(folder, ignore_errors=True)
+    if processes.is_writer() and folder.is_dir():
+        folder.rmtree()
+    processes.wait_for_all("removed the last non-finite state")
     step = int(state.step)
     with checkpoint.open_series(folder / "state", 1) as manager:
         checkpoint.save(manager, state, {})
@@ -217,21 +258,31 @@ def _write_nonfinite(workdir: pathlib.Path, run: CommonRun, state: TrainState) -
         "last_data_index": (step + 1) * run.batch_size - 1,
         "seed": run.seed,
     }
-    write_text(folder / "report.json", json.dumps(report, indent=2) + "\n")
-    print(
+    if processes.is_writer():
+        write_text(folder / "report.json", json.dumps(report, indent=2) + "\n")
+    say(
         f"{workdir}: loss or gradient not finite in the step after {step}; nothing of"
         f" it entered the state. See {folder}/report.json; a lower --optim.peak-lr"
         " often helps"
     )
 
 
-class _Terminated:
-    """True once SIGTERM has come; the loop ends after the step that is running."""
+class _Termination:
+    """Whether SIGTERM asks the run to save and end after the step that is running.
 
-    def __enter__(self) -> "_Terminated":
+    One process listens for the signal itself.  Of many, each asks orbax's preemption
+    check once a step: a signal to any of them makes all stop at one and the same step.
+    """
+
+    def __init__(self, series: ocp.CheckpointManager):
+        self._series = series
+        self._is_shared = jax.distributed.is_initialized()
+
+    def __enter__(self) -> "_Termination":
         self._is_set = threading.Event()
         self._before = None
-        if threading.current_thread() is threading.main_thread():
+        is_main = threading.current_thread() is threading.main_thread()
+        if is_main and not self._is_shared:
             self._before = signal.signal(
                 signal.SIGTERM, lambda number, frame: self._is_set.set()
             )
@@ -241,5 +292,8 @@ class _Terminated:
         if self._before is not None:
             signal.signal(signal.SIGTERM, self._before)
 
-    def __bool__(self) -> bool:
+    def is_due(self, step: int) -> bool:
+        """Asked once before every step, by all processes alike."""
+        if self._is_shared:
+            return self._series.reached_preemption(step)
         return self._is_set.is_set()

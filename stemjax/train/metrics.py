@@ -1,22 +1,37 @@
 """Metrics as (sum, count) pairs, divided once; metrics.jsonl and TensorBoard."""
 
-import json
+import contextlib
 import os
-import pathlib
+import tempfile
+import time
 from collections.abc import Mapping
 
-import jax
-import numpy as np
+from stemjax.io.lines import append_line, drop_after, read_lines
+from stemjax.io.remote import as_path, is_remote, publish
 
-from stemjax.io.atomic import write_text
+__all__ = [
+    "EVALUATION",
+    "METRICS",
+    "HostSums",
+    "TensorBoard",
+    "add",
+    "append_line",
+    "divide",
+    "drop_after",
+    "read_lines",
+]
 
 METRICS = "metrics.jsonl"
 EVALUATION = "eval.jsonl"
+UPLOAD_SECONDS = 60.0  # between copies of a growing event file to a bucket
 HostSums = dict[str, tuple[float, float]]
 
 
 def add(total: HostSums, sums: Mapping) -> HostSums:
     """`total` with one more set of sums (device arrays or numbers), in float64."""
+    import jax
+    import numpy as np
+
     out = dict(total)
     for name, (value, count) in jax.device_get(dict(sums)).items():
         a, b = out.get(name, (0.0, 0.0))
@@ -29,54 +44,47 @@ def divide(sums: HostSums) -> dict[str, float]:
     return {k: total / count for k, (total, count) in sums.items() if count}
 
 
-def append_line(path: str | os.PathLike, record: Mapping) -> None:
-    """Add one JSON object as a line; floats keep full precision."""
-    with open(path, "a", encoding="utf-8") as file:
-        file.write(json.dumps(dict(record), allow_nan=False) + "\n")
-
-
-def read_lines(path: str | os.PathLike) -> list[dict]:
-    """Objects of a .jsonl file; a cut-off last line is left out."""
-    path = pathlib.Path(path)
-    if not path.is_file():
-        return []
-    records = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            records.append(json.loads(line))
-        except ValueError:
-            continue
-    return records
-
-
-def drop_after(path: str | os.PathLike, step: int) -> None:
-    """Forget lines past `step` (they will be written again), by rewrite and rename."""
-    if pathlib.Path(path).is_file():
-        kept = [r for r in read_lines(path) if r["step"] <= step]
-        write_text(path, "".join(json.dumps(r) + "\n" for r in kept))
-
-
 class TensorBoard:
-    """Event files in `workdir/tensorboard`; silent where tensorboardX is absent."""
+    """Event files in `workdir/tensorboard`; silent where tensorboardX is absent.
 
-    def __init__(self, workdir: pathlib.Path, start_step: int):
+    For a workdir in a bucket they grow in a temporary folder and are copied there every
+    `UPLOAD_SECONDS` and at the end; a killed run loses the last of them, and no line of
+    metrics.jsonl.
+    """
+
+    def __init__(self, workdir: str | os.PathLike, start_step: int):
         try:
             from tensorboardX import SummaryWriter
         except ImportError:
             print("tensorboardX is not installed: no TensorBoard events are written")
             self._writer = None
             return
+        folder = as_path(workdir) / "tensorboard"
+        self._cleanup = contextlib.ExitStack()
+        self._local, self._remote = folder, None
+        if is_remote(folder):
+            make = tempfile.TemporaryDirectory(prefix="stemjax-")
+            self._local = self._cleanup.enter_context(make)
+            self._remote = folder
+        self._uploaded = time.monotonic()
         # steps past the restored one were logged by a start that was cut off
-        self._writer = SummaryWriter(
-            str(workdir / "tensorboard"), purge_step=start_step + 1
-        )
+        self._writer = SummaryWriter(str(self._local), purge_step=start_step + 1)
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
         """Scalars of one step."""
-        if self._writer is not None:
-            for name, value in values.items():
-                self._writer.add_scalar(name, value, step)
+        if self._writer is None:
+            return
+        for name, value in values.items():
+            self._writer.add_scalar(name, value, step)
+        if self._remote and time.monotonic() - self._uploaded >= UPLOAD_SECONDS:
+            self._writer.flush()
+            publish(self._local, self._remote)
+            self._uploaded = time.monotonic()
 
     def close(self) -> None:
-        if self._writer is not None:
-            self._writer.close()
+        if self._writer is None:
+            return
+        self._writer.close()
+        if self._remote:
+            publish(self._local, self._remote)
+        self._cleanup.close()

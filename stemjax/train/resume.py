@@ -1,26 +1,29 @@
 """What makes a workdir the same run again: run.json, DONE, and its log files."""
 
 import json
-import pathlib
+import os
 from collections.abc import Mapping
 from typing import Any
 
 from stemjax.config.runs import CommonRun, first_difference, resolved, run_id
 from stemjax.io.atomic import write_text
 from stemjax.io.errors import UserError
+from stemjax.io.release import RUN
+from stemjax.io.remote import as_path, make_folder
 from stemjax.train.metrics import EVALUATION, METRICS, drop_after
 
-RUN = "run.json"
 DONE = "DONE"
 FORMAT = 1
 
 
 def claim(
-    workdir: pathlib.Path,
+    workdir: str | os.PathLike,
     kind: str,
     run: CommonRun,
     identity: Mapping[str, Any],
     about: Mapping[str, Any],
+    *,
+    is_writer: bool = True,
 ) -> None:
     """Write run.json in a new workdir; in an old one, check that it is the same run.
 
@@ -28,6 +31,7 @@ def claim(
       kind: the task's name.
       identity: what else decides what is learned: digests of codec and data.
       about: what else is worth keeping (where the codec lay); may change.
+      is_writer: of many processes one writes; all check.
 
     Raises:
       UserError: another run lives there; names the field.
@@ -40,10 +44,11 @@ def claim(
         "identity": dict(identity),
         "about": dict(about),
     }
-    path = workdir / RUN
+    path = as_path(workdir) / RUN
     if not path.is_file():
-        workdir.mkdir(parents=True, exist_ok=True)
-        write_text(path, json.dumps(now, indent=2, sort_keys=True) + "\n")
+        if is_writer:
+            make_folder(workdir)
+            write_text(path, json.dumps(now, indent=2, sort_keys=True) + "\n")
         return
     saved = read_run(workdir)
     if saved["kind"] != kind:
@@ -57,20 +62,21 @@ def claim(
             f"{path}: field {field!r} differs from this command;"
             " give the same setting or another --workdir"
         )
-    write_text(path, json.dumps(now, indent=2, sort_keys=True) + "\n")
+    if is_writer:
+        write_text(path, json.dumps(now, indent=2, sort_keys=True) + "\n")
 
 
-def read_run(workdir: pathlib.Path) -> dict[str, Any]:
+def read_run(workdir: str | os.PathLike) -> dict[str, Any]:
     """The workdir's run.json.
 
     Raises:
       UserError: missing, broken, or of another format.
     """
-    path = pathlib.Path(workdir) / RUN
+    path = as_path(workdir) / RUN
     if not path.is_file():
         raise UserError(f"{workdir}: no {RUN}; give a training workdir")
     try:
-        saved = json.loads(path.read_text(encoding="utf-8"))
+        saved = json.loads(path.read_bytes())
     except ValueError:
         raise UserError(f"{path}: not valid JSON; restore it from a copy") from None
     if saved.get("format") != FORMAT:
@@ -81,24 +87,26 @@ def read_run(workdir: pathlib.Path) -> dict[str, Any]:
     return saved
 
 
-def finished(workdir: pathlib.Path, steps: int) -> str | None:
+def finished(workdir: str | os.PathLike, steps: int) -> str | None:
     """Why the run is over (a sentence), or None where there is work left."""
-    path = workdir / DONE
+    path = as_path(workdir) / DONE
     if not path.is_file():
         return None
-    done = json.loads(path.read_text(encoding="utf-8"))
+    done = json.loads(path.read_bytes())
     if done["reason"] == "steps" and done["step"] < steps:
         return None  # asked for more steps than were done
     return f"{workdir}: finished at step {done['step']} ({done['reason']})"
 
 
-def mark_done(workdir: pathlib.Path, step: int, reason: str) -> None:
+def mark_done(workdir: str | os.PathLike, step: int, reason: str) -> None:
     """Write DONE, the last thing that a run does."""
-    write_text(workdir / DONE, json.dumps({"step": step, "reason": reason}) + "\n")
+    text = json.dumps({"step": step, "reason": reason}) + "\n"
+    write_text(as_path(workdir) / DONE, text)
 
 
-def rewind(workdir: pathlib.Path, step: int) -> None:
+def rewind(workdir: str | os.PathLike, step: int) -> None:
     """Drop log lines past the restored step, so that each step is logged once."""
+    workdir = as_path(workdir)
     (workdir / DONE).unlink(missing_ok=True)
     for name in (METRICS, EVALUATION):
         drop_after(workdir / name, step)

@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 import jax
+import numpy as np
 from flax.core import meta
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
@@ -36,6 +37,18 @@ def param_shardings(boxed: Any, mesh: Mesh) -> Any:
         return NamedSharding(mesh, PartitionSpec(*spec))
 
     return jax.tree.map(place, boxed, is_leaf=lambda x: isinstance(x, meta.Partitioned))
+
+
+def place(tree: Any, shardings: Any) -> Any:
+    """Arrays that every process holds alike, laid out on the mesh."""
+    if jax.process_count() == 1:
+        return jax.device_put(tree, shardings)
+
+    def spread(x, sharding: NamedSharding) -> jax.Array:
+        x = np.asarray(x)
+        return jax.make_array_from_callback(x.shape, sharding, lambda part: x[part])
+
+    return jax.tree.map(spread, tree, shardings)
 
 
 def mesh_axes(name: str | None, size: int, mesh: Mesh) -> str | tuple[str, ...] | None:

@@ -60,11 +60,13 @@ def build_state(task: Task, run: CommonRun, seed: int) -> TrainState:
 
 def unsaved(run: CommonRun, shardings: TrainState) -> dict[str, jax.Array]:
     """The fields of a state that no checkpoint holds, as in `build_state`."""
-    _, k_steps = jax.random.split(jax.random.key(run.seed))
-    return {
-        "root_key": jax.device_put(k_steps, shardings.root_key),
-        "is_finite": jax.device_put(jnp.ones((), bool), shardings.is_finite),
-    }
+
+    def make(seed):
+        _, k_steps = jax.random.split(jax.random.key(seed))
+        return {"root_key": k_steps, "is_finite": jnp.ones((), bool)}
+
+    places = {"root_key": shardings.root_key, "is_finite": shardings.is_finite}
+    return jax.jit(make, static_argnums=0, out_shardings=places)(run.seed)
 
 
 def state_shardings(task: Task, run: CommonRun, mesh: Mesh) -> TrainState:

@@ -8,6 +8,7 @@ from data.errors import DataError
 from data.mixture import Mixture
 from data.spec import Opened, open_data
 from data.synthetic import SyntheticSet
+from data.token_format import StoreCodec
 
 
 @pytest.fixture
@@ -22,14 +23,14 @@ def opened_folders(monkeypatch, tmp_path):
 
 
 def test_one_folder_is_itself(opened_folders):
-    a = str(opened_folders / "a")
-    assert open_data(a) == Opened(False, ("prepared", a))
-    t = str(opened_folders / "t")
-    assert open_data(t) == Opened(True, ("tokens", t))
+    a = opened_folders / "a"
+    assert open_data(str(a)) == Opened(False, ("prepared", a))
+    t = opened_folders / "t"
+    assert open_data(str(t)) == Opened(True, ("tokens", t))
 
 
 def test_several_are_a_mixture_with_weights(opened_folders):
-    a, b = str(opened_folders / "a"), str(opened_folders / "b")
+    a, b = opened_folders / "a", opened_folders / "b"
     opened = open_data(f"{a}=2.5, {b}")
     assert opened.data == Mixture((("prepared", a), ("prepared", b)), (2.5, 1.0))
     assert opened.sources == (("prepared", a), ("prepared", b))
@@ -63,7 +64,7 @@ def test_a_split_without_songs_is_seen():
 
 def test_tokens_of_another_codec_are_refused():
     class Store:
-        codec = {"name": "theirs", "sha256": "a" * 64}
+        codec = StoreCodec("theirs", "a" * 64, 640, 4, 2048)
 
     store = Opened(True, Store())
     store.check_codec("folder", "theirs", "a" * 64)

@@ -7,6 +7,7 @@ import shutil
 import numpy as np
 import pytest
 from tables import MemorySource, noise
+from token_stores import SECOND, codes_of, encode, filled
 
 from data.draw import usable
 from data.errors import DataError
@@ -14,28 +15,11 @@ from data.mixture import Mixture
 from data.segments import RMS_SAMPLES
 from data.synthetic import SyntheticSet
 from data.token_draw import token_draw, usable_segments
+from data.token_format import StoreCodec
 from data.token_plan import mix_audio, stored_entries
-from data.token_writer import StoreCodec, TokenWriter
 from data.tokens import open_tokens, token_batches, token_eval_batches
 from stemjax.config.runs import Loader
 from stemjax.config.train import PairConfig
-
-SECOND = PairConfig(crop_seconds=1.0)
-CODEC = StoreCodec(
-    name="toy", sha256="c0dec" * 12, hop=640, num_codebooks=2, codebook_size=512
-)
-BATCH = 4
-
-
-def encode(audio):
-    """A codec whose codes depend on their own frame alone: [B, N] -> [B, 2, T]."""
-    frames = audio.reshape(len(audio), -1, 640).astype(np.int64)
-    return np.stack([frames[..., 0] % 512, np.abs(frames).sum(-1) % 512], axis=1)
-
-
-def writer(folder, source, **changes):
-    settings = {"codec": CODEC, "draws_per_segment": 3, "seed": 0, "pairs": SECOND}
-    return TokenWriter(folder, source, **settings | changes)
 
 
 @pytest.fixture(scope="module")
@@ -45,17 +29,16 @@ def songs():
 
 @pytest.fixture(scope="module")
 def store(songs, tmp_path_factory):
-    return writer(tmp_path_factory.mktemp("store") / "t", songs).fill(
-        encode, batch_size=BATCH
-    )
+    return filled(tmp_path_factory.mktemp("store") / "t", songs)
 
 
 def test_codes_are_those_of_the_mixes(songs, store):
     entries = stored_entries(store)
-    assert store.codes.shape == (len(entries), 2, 250) and store.codes.dtype == "<u2"
-    for entry, codes in zip(entries, store.codes, strict=True):
+    codes = codes_of(store)
+    assert codes.shape == (len(entries), 2, 250) and codes.dtype == np.uint16
+    for entry, own in zip(entries, codes, strict=True):
         np.testing.assert_array_equal(
-            codes, encode(mix_audio(songs, entry, 160_000)[None])[0]
+            own, encode(mix_audio(songs, entry, 160_000)[None])[0]
         )
     unique = {(e.split, e.segment, frozenset(e.stems), e.gain) for e in entries}
     assert len(unique) == len(entries)
@@ -87,7 +70,7 @@ def test_pairs_keep_the_rules_of_draws(songs, store):
 def test_gains_are_common_and_part_of_the_codes(tmp_path):
     loud = [(c, noise(n, 3.0, peak=20_000)) for n, c in enumerate((-1, -1, 4))]
     source = MemorySource({"train": [loud]})
-    store = writer(tmp_path / "t", source, draws_per_segment=12).fill(encode)
+    store = filled(tmp_path / "t", source, draws_per_segment=12)
     entries = stored_entries(store)
     table = store.index("train")
     gains = set()
@@ -99,7 +82,7 @@ def test_gains_are_common_and_part_of_the_codes(tmp_path):
         gains.add(pair[0].gain)
         for entry, mix in zip((context, target), sums, strict=True):
             expected = np.round(mix * pair[0].gain).astype(np.int16)
-            np.testing.assert_array_equal(store.codes[entry], encode(expected[None])[0])
+            np.testing.assert_array_equal(store.codes(entry), encode(expected[None])[0])
     assert 1.0 in gains and min(gains) < 0.9
     # one target, at the gain of each context it goes with
     targets = {e.gain for e in entries if e.stems == (2,)}
@@ -181,7 +164,7 @@ def test_evaluation_is_finite_and_has_other_songs(store):
     assert np.concatenate([b["row"] for b in batches]).tolist() == list(range(8))
     batch = batches[0]
     assert not np.array_equal(batch["other_context_codes"], batch["context_codes"])
-    table, codes = store.index("validation"), np.asarray(store.codes)
+    table, codes = store.index("validation"), codes_of(store)
     owner = store.index_arrays["entry_segment"]
     for row in range(4):
         other = batch["other_context_codes"][row]
@@ -196,75 +179,6 @@ def test_evaluation_is_finite_and_has_other_songs(store):
         assert song != batch["song"][row]
 
 
-def test_filling_goes_on_where_it_stopped(songs, store, tmp_path):
-    class Killed(Exception):
-        pass
-
-    calls = []
-
-    def until(limit):
-        def counted(audio):
-            if len(calls) == limit:
-                raise Killed
-            calls.append(audio.copy())
-            return encode(audio)
-
-        return counted
-
-    folder = tmp_path / "t"
-    with pytest.raises(Killed):
-        writer(folder, songs).fill(until(2), batch_size=BATCH)
-    with pytest.raises(DataError, match="holds no manifest.json: make the folder with"):
-        open_tokens(folder)
-    seen = []
-    made = writer(folder, songs)
-    with pytest.raises(Killed):
-        made.fill(until(4), batch_size=BATCH, progress=lambda *x: seen.append(x))
-    total = len(made.entries)
-    assert seen == [(8, total), (12, total), (16, total)]
-    # a kill in the middle of a write: half a line, and codes that are not its codes
-    log = folder / ".work" / "done.jsonl"
-    log.write_text(log.read_text() + '{"first":16,"cou')
-    codes = np.memmap(folder / "codes.bin", "<u2", mode="r+")
-    codes[12 * 2 * 250] ^= 1  # of entry 12: its batch is done again
-    codes.flush()
-    finished = writer(folder, songs).fill(until(1_000), batch_size=BATCH)
-    assert len(calls) == 4 + -(-(total - 12) // BATCH)
-    assert finished.content_hash == store.content_hash
-    np.testing.assert_array_equal(finished.codes, store.codes)
-    finished.verify()
-    assert not (folder / ".work").exists()
-    # and a finished store is left alone, whatever encodes
-    again = writer(folder, songs).fill(until(0), batch_size=BATCH)
-    assert again.content_hash == store.content_hash
-
-
-def test_another_fill_does_not_write_into_a_store(songs, store, tmp_path):
-    for changes in ({"seed": 1}, {"draws_per_segment": 4}):
-        with pytest.raises(
-            DataError, match=f"has {next(iter(changes))} .*another --out"
-        ):
-            writer(store.folder, songs, **changes)
-    other = SyntheticSet(5, songs=(1, 0, 0), seconds=2.0)
-    with pytest.raises(DataError, match="has source"):
-        writer(store.folder, other)
-    (tmp_path / "letter.txt").write_text("mine")
-    with pytest.raises(DataError, match="holds other files"):
-        writer(tmp_path, songs)
-    with pytest.raises(DataError, match="draws per segment must be 1 or more: 0"):
-        writer(tmp_path / "t", songs, draws_per_segment=0)
-    with pytest.raises(DataError, match="no segment has two stems"):
-        writer(tmp_path / "t", MemorySource({})).fill(encode)
-    assert not (tmp_path / "t").exists()
-
-
-def test_codes_of_a_wrong_codec_are_refused(songs, tmp_path):
-    with pytest.raises(ValueError, match=r"shape \(1, 250\), not \(2, 250\)"):
-        writer(tmp_path / "a", songs).fill(lambda audio: encode(audio)[:, :1])
-    with pytest.raises(ValueError, match="outside of its 512"):
-        writer(tmp_path / "b", songs).fill(lambda audio: encode(audio) + 300)
-
-
 @pytest.fixture
 def copied(store, tmp_path):
     return shutil.copytree(store.folder, tmp_path / "copy")
@@ -273,7 +187,7 @@ def copied(store, tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format": 2}, "has format 2, this version reads 1"),
+        ({"format": 1}, "has format 1, this version reads 2: make the folder again"),
         ({"kind": "prepared"}, "is of kind 'prepared', not 'tokens'"),
     ],
 )
@@ -285,29 +199,29 @@ def test_other_manifests_are_refused(copied, change, message):
 
 
 def test_damage_is_found(copied):
-    codes = copied / "codes.bin"
+    codes = copied / "codes-00000.bin"
     content = codes.read_bytes()
     codes.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-    with pytest.raises(DataError, match="codes.bin is damaged"):
+    with pytest.raises(DataError, match="codes-00000.bin is damaged"):
         open_tokens(copied).verify()
     codes.write_bytes(content[:-2])
-    with pytest.raises(DataError, match="codes.bin is not whole"):
+    with pytest.raises(DataError, match="codes-00000.bin is not whole"):
         open_tokens(copied)
     codes.unlink()
-    with pytest.raises(DataError, match="codes.bin is missing"):
+    with pytest.raises(DataError, match="codes-00000.bin is missing"):
         open_tokens(copied)
 
 
 def test_stores_mix_when_their_codec_is_one(songs, store, tmp_path):
     other = SyntheticSet(9, songs=(2, 0, 0), seconds=4.0)
-    same = writer(tmp_path / "a", other).fill(encode)
+    same = filled(tmp_path / "a", other)
     settings = {"split": "train", "batch_size": 30, "seed": 0}
     batch = next(token_batches(Mixture((store, same), (1.0, 1.0)), SECOND, **settings))
     alone = next(token_batches(store, SECOND, **settings))
     is_same = (batch["target_codes"] == alone["target_codes"]).all(axis=(1, 2))
     assert 3 < is_same.sum() < 27  # 15 expected, standard deviation 2.7
     foreign = StoreCodec("other", "f" * 64, 640, 2, 512)
-    strange = writer(tmp_path / "b", other, codec=foreign).fill(encode)
+    strange = filled(tmp_path / "b", other, codec=foreign)
     with pytest.raises(DataError, match="tokens of different codecs"):
         token_batches(Mixture((store, strange), (1.0, 1.0)), SECOND, **settings)
     with pytest.raises(DataError, match="segments of 5 s: lower the crop's 20 s"):

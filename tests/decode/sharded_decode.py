@@ -5,19 +5,23 @@ import json
 import os
 
 os.environ["JAX_PLATFORMS"] = "cpu"
-os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=4"
+os.environ["XLA_FLAGS"] = (
+    "--xla_force_host_platform_device_count=4"
+    " --xla_backend_optimization_level=0"  # compiling is most of the time
+)
 
 import jax
 import numpy as np
-from jax.sharding import NamedSharding, PartitionSpec
 from stub_networks import TableNetwork, inputs
 
+from stemjax import codec
 from stemjax.config.decode import FAST
 from stemjax.config.model import StemGenConfig, TransformerConfig
-from stemjax.config.train import MeshConfig
+from stemjax.config.presets import CODEC_TINY
 from stemjax.decode import iterate
+from stemjax.decode.devices import decode_shared, row_by_row, spread
+from stemjax.eval import context_gain
 from stemjax.models import stemgen
-from stemjax.nn.axes import make_mesh
 
 CONFIG = StemGenConfig(
     num_codebooks=2,
@@ -26,42 +30,79 @@ CONFIG = StemGenConfig(
 )
 
 
-def measure(devices):
-    """Codes, FLOPs of a device and the gathers of the chunk's program."""
-    mesh = make_mesh(MeshConfig(data=devices), jax.devices()[:devices])
+ROWS, FRAMES = 7, 24  # four devices do not divide seven rows
+
+
+def measure(count):
+    """Codes, audio of some, FLOPs of a device and the gathers of the chunk's program."""
     calls = []
     run_chunk = iterate._run_chunk
 
     def recorded(*args):
-        calls.append(args)
+        calls.append((args, jax.sharding.get_mesh()))
         return run_chunk(*args)
 
+    network = TableNetwork(CONFIG.num_codebooks, CONFIG.codebook_size)
+    context, conditions, keys = inputs(network, ROWS, FRAMES)
+    params = stemgen.init(jax.random.key(0), CONFIG)
+    params["heads"]["kernel"] = 20 * params["heads"]["kernel"]
+    small = codec.random(CODEC_TINY.model, seed=0)
+    devices = spread(params, small, jax.devices()[:count])
+    iterate._run_chunk = recorded
+    result = decode_shared(
+        devices,
+        CONFIG,
+        FAST,
+        context,
+        conditions,
+        keys,
+        num_frames=FRAMES,
+        window_frames=FRAMES,
+    )
+    iterate._run_chunk = run_chunk
+    args, mesh = calls[-1]
     with jax.set_mesh(mesh):
-        spread = NamedSharding(mesh, PartitionSpec("data"))
-        network = TableNetwork(CONFIG.num_codebooks, CONFIG.codebook_size)
-        rows = jax.device_put(inputs(network, 8, 24), spread)
-        everywhere = NamedSharding(mesh, PartitionSpec())
-        params = stemgen.init(jax.random.key(0), CONFIG)
-        params["heads"]["kernel"] = 20 * params["heads"]["kernel"]
-        params = jax.device_put(params, everywhere)
-        iterate._run_chunk = recorded
-        result = iterate.decode(params, CONFIG, FAST, *rows, branches_together=True)
-        iterate._run_chunk = run_chunk
-        compiled = run_chunk.lower(*calls[-1]).compile()
+        compiled = run_chunk.lower(*args).compile()
     gathers = [
         line.strip()[:200]
         for line in compiled.as_text().splitlines()
         if any(name in line for name in ("all-gather", "all-to-all", "permute("))
     ]
-    return np.asarray(result.codes), compiled.cost_analysis()["flops"], gathers
+    audio = row_by_row(devices, codec.Codec.decode, result.codes % 16)
+    flops = compiled.cost_analysis()["flops"]
+    assert len(result.codes) == len(audio) == ROWS
+    return np.asarray(result.codes), audio, flops, gathers
 
 
-codes_1, flops_1, _ = measure(1)
-codes_4, flops_4, gathers = measure(4)
+def gains(count):
+    """Context gain of 8 random pairs on some devices."""
+    rng = np.random.default_rng(0)
+    shape = (8, CONFIG.num_codebooks, FRAMES)
+    names = ("context_codes", "other_context_codes", "target_codes")
+    batch = {name: rng.integers(0, 64, shape) for name in names}
+    batch |= {
+        "instrument": np.arange(8, dtype=np.int32),
+        "row": np.arange(8, dtype=np.int32),
+        "song": np.arange(8),
+        "is_valid": np.ones(8, bool),
+    }
+    params = stemgen.init(jax.random.key(0), CONFIG)
+    params["heads"]["kernel"] = 20 * params["heads"]["kernel"]
+    found = context_gain.measure(
+        params, CONFIG, [batch], ratios=(0.5,), devices=jax.devices()[:count]
+    )
+    return [[level[k] for k in ("gain_nats", "own_nats")] for level in found.values()]
+
+
+codes_1, audio_1, flops_1, _ = measure(1)
+codes_4, audio_4, flops_4, gathers = measure(4)
 report = {
     "flops_one": flops_1,
     "flops_share": flops_4 / flops_1,
     "gathers": gathers,
     "equal": bool((codes_1 == codes_4).all()),
+    "same_audio": bool((audio_1 == audio_4).all()),
+    "gains": [gains(1), gains(4)],
+    "different_rows": len({row.tobytes() for row in audio_1}),
 }
 print(json.dumps(report))

@@ -33,6 +33,9 @@ class TableNetwork:
         condition = jnp.where(is_dropped[:, 1], 4, conditions["instrument"])
         return {"context": context, "condition": condition}
 
+    def prepare(self, params):
+        return params
+
     def logits(self, params, embedded, target_codes, level):
         beside = jnp.pad(
             target_codes, ((0, 0), (0, 0), (1, 1)), constant_values=self.codebook_size
@@ -56,6 +59,9 @@ class OracleNetwork:
 
     def embed(self, params, context_codes, conditions, is_dropped, lengths):
         return params["answer"][context_codes]
+
+    def prepare(self, params):
+        return params
 
     def logits(self, params, embedded, target_codes, level):
         return params["strength"] * jax.nn.one_hot(

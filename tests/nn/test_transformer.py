@@ -10,7 +10,14 @@ from flax.core import meta
 
 from stemjax.config.model import TransformerConfig
 from stemjax.nn import transformer
-from stemjax.nn.transformer import Transformer, attend, rope_tables, rotate
+from stemjax.nn.transformer import (
+    Transformer,
+    attend,
+    is_flash_shape,
+    product,
+    rope_tables,
+    rotate,
+)
 
 CFG = TransformerConfig(width=16, layers=2, heads=2, mlp_hidden=24)
 F32 = jnp.dtype(jnp.float32)
@@ -100,8 +107,9 @@ def test_against_a_slow_twin():
     params = jax.tree.map(
         lambda p: p + 0.1 * jnp.cos(jnp.arange(p.size)).reshape(p.shape), params
     )
-    is_key = np.array([[True] * 7, [True] * 5 + [False] * 2])
-    out = np.asarray(apply(params, x, jnp.array(is_key)))
+    lengths = jnp.array([7, 5])
+    is_key = np.arange(7) < np.asarray(lengths)[:, None]
+    out = np.asarray(apply(params, x, lengths))
     plain = jax.tree.map(lambda p: np.asarray(p, np.float64), params["params"])
     for b in range(2):
         twin = transformer_twin(plain, CFG, np.asarray(x[b], np.float64), is_key[b])
@@ -111,11 +119,11 @@ def test_against_a_slow_twin():
 
 def test_frames_past_the_end_change_nothing():
     apply, params, x = build(frames=9)
-    is_key = jnp.arange(9)[None] < jnp.array([[9], [6]])
-    full = apply(params, x, is_key)
-    noise = jnp.where(is_key[..., None], x, 100.0)
+    lengths = jnp.array([9, 6])
+    full = apply(params, x, lengths)
+    noise = jnp.where(jnp.arange(9)[:, None] < lengths[:, None, None], x, 100.0)
     np.testing.assert_array_equal(
-        np.asarray(full)[1, :6], np.asarray(apply(params, noise, is_key))[1, :6]
+        np.asarray(full)[1, :6], np.asarray(apply(params, noise, lengths))[1, :6]
     )
     short = apply(params, x[1:, :6])
     # other shapes, other order of float32 sums
@@ -134,10 +142,11 @@ def test_it_sees_both_directions():
 def test_the_two_roads_of_attention_agree(monkeypatch):
     """A CPU goes example by example, an accelerator all at once."""
     q, k, v = jax.random.normal(jax.random.key(0), (3, 2, 11, 2, 8))
-    is_key = jnp.arange(11)[None] < jnp.array([[11], [4]])
+    lengths = jnp.array([11, 4])
+    is_music = jnp.arange(11)[:, None, None] < lengths[:, None, None, None]
 
     def loss(q, k, v):
-        return (attend(q, k, v, is_key) ** 2).sum()
+        return (attend(q, k, v, lengths) ** 2).sum(where=is_music)
 
     roads = {}
     for backend in ("cpu", "gpu"):
@@ -147,6 +156,47 @@ def test_the_two_roads_of_attention_agree(monkeypatch):
     for a, b in zip(*map(jax.tree.leaves, roads.values()), strict=True):
         # float32, sums of 11 in another order
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "backend, dtype, head_width, has_flash",
+    [
+        ("gpu", jnp.bfloat16, 64, True),
+        ("gpu", jnp.float16, 128, True),
+        ("gpu", jnp.float32, 64, False),  # cuDNN has it in 16 bits alone
+        ("gpu", jnp.bfloat16, 136, False),
+        ("gpu", jnp.bfloat16, 36, False),
+        ("tpu", jnp.bfloat16, 64, False),
+        ("cpu", jnp.bfloat16, 64, False),
+    ],
+)
+def test_where_there_is_flash_attention(backend, dtype, head_width, has_flash):
+    assert is_flash_shape(backend, jnp.dtype(dtype), head_width) is has_flash
+
+
+def test_a_gpu_asks_for_flash_attention_with_lengths(monkeypatch):
+    asked = {}
+
+    def stand_in(q, k, v, **options):
+        asked.update(options)
+        return v
+
+    monkeypatch.setattr(transformer.jax.nn, "dot_product_attention", stand_in)
+    monkeypatch.setattr(transformer.jax, "default_backend", lambda: "gpu")
+    q = jnp.ones((2, 5, 1, 8), jnp.bfloat16)
+    lengths = jnp.array([5, 3])
+    attend(q, q, q, lengths)
+    assert asked.pop("implementation") == "cudnn"
+    assert all(value is lengths for value in asked.values()) and len(asked) == 2
+    attend(q.astype(F32), q.astype(F32), q.astype(F32), lengths)
+    assert asked["implementation"] == "xla"
+
+
+def test_bfloat16_products_sum_in_float32():
+    """Eleven bits: 2048 + 1 is lost in a bfloat16 sum, and kept in float32."""
+    x = jnp.ones((1, 1, 2049), jnp.bfloat16)
+    summed = product("btd,dv->btv", x, jnp.ones((2049, 1)), jnp.dtype(jnp.bfloat16))
+    assert summed.dtype == jnp.float32 and summed.item() == 2049
 
 
 def test_rematerialisation_changes_no_value():

@@ -2,6 +2,7 @@
 
 SECONDS is how long each batch takes to come, so that a signal finds the run at work.
 The mesh is whatever devices there are: MESH="2,2,2" in the environment shapes it.
+PROCESS="HOST:PORT,2,0" makes it process 0 of 2.
 """
 
 import dataclasses
@@ -10,7 +11,8 @@ import sys
 import time
 
 from stemjax.config.train import MeshConfig
-from stemjax.train.loop import fit
+from stemjax.train import processes
+from stemjax.train.loop import fit, mesh_of
 from tests.train import toy
 
 
@@ -19,24 +21,32 @@ def main() -> int:
     pause = float(sys.argv[3]) if len(sys.argv) > 3 else 0.0
     sizes = [int(n) for n in os.environ.get("MESH", "-1,1,1").split(",")]
 
-    def slow_batches(start):
-        for batch in toy.train_batches(toy.RUN.batch_size)(start):
-            time.sleep(pause)
-            yield batch
-
+    host, count, number = os.environ.get("PROCESS", ",0,-1").split(",")
     run = dataclasses.replace(
         toy.RUN,
         steps=steps,
         mesh=MeshConfig(data=sizes[0], fsdp=sizes[1], tensor=sizes[2]),
+        coordinator=host,
+        num_processes=int(count),
+        process_id=int(number),
     )
-    return fit(
-        toy.TASK,
-        run,
-        frozen=toy.FROZEN,
-        train_batches=slow_batches,
-        eval_batches=toy.eval_batches(toy.RUN.batch_size),
-        workdir=workdir,
-    )
+    processes.join(run)
+    share = processes.share_of_batch(mesh_of(run), run.batch_size)
+
+    def slow_batches(start):
+        for batch in toy.train_batches(run.batch_size, share)(start):
+            time.sleep(pause)
+            yield batch
+
+    with processes.ending_together():
+        return fit(
+            toy.TASK,
+            run,
+            frozen=toy.FROZEN,
+            train_batches=slow_batches,
+            eval_batches=toy.eval_batches(run.batch_size, share),
+            workdir=workdir,
+        )
 
 
 if __name__ == "__main__":

@@ -1,65 +1,21 @@
 """Runs that are killed, politely or not, and many devices: each in its own process."""
 
-import os
-import pathlib
 import signal
-import subprocess
-import sys
-import tempfile
 import time
 
 import jax
 import numpy as np
 import pytest
 
-from stemjax.train import metrics
-from stemjax.train.checkpoint import restore_params
-
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-STEPS = 6
-CACHED = {
-    "JAX_PLATFORMS": "cpu",
-    "JAX_COMPILATION_CACHE_DIR": tempfile.mkdtemp(prefix="stemjax-xla-"),
-    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-}
-
-
-def start(workdir, *, steps=STEPS, pause=0.0, **env):
-    command = [sys.executable, "-W", "error", "-m", "tests.train.run_toy"]
-    return subprocess.Popen(
-        [*command, str(workdir), str(steps), str(pause)],
-        cwd=ROOT,
-        env=os.environ | CACHED | env,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-
-
-def finish(process) -> str:
-    out, _ = process.communicate(timeout=600)
-    assert process.returncode == 0, out
-    return out
-
-
-def wait_for(is_there, process, seconds=600):
-    until = time.monotonic() + seconds
-    while not is_there():
-        assert process.poll() is None, process.communicate()[0]
-        assert time.monotonic() < until
-        time.sleep(0.02)
-
-
-def lines(workdir):
-    return [
-        (x["step"], x["loss"])
-        for x in metrics.read_lines(pathlib.Path(workdir) / metrics.METRICS)
-    ]
-
-
-def weights(workdir):
-    params, model_state, step = restore_params(workdir, newest=True)
-    return jax.tree.map(np.asarray, (params, model_state)), step
+from tests.train.launch import (
+    STEPS,
+    assert_same_end,
+    finish,
+    lines,
+    start,
+    wait_for,
+    weights,
+)
 
 
 @pytest.fixture(scope="module")
@@ -69,18 +25,11 @@ def straight(tmp_path_factory):
     return workdir
 
 
-def assert_same_end(workdir, straight):
-    (a, step), (b, straight_step) = weights(workdir), weights(straight)
-    assert step == straight_step == STEPS
-    assert all(jax.tree.leaves(jax.tree.map(np.array_equal, a, b)))
-    assert lines(workdir) == lines(straight)
-
-
 def test_sigterm_saves_and_exits_143_and_the_same_command_goes_on(straight, tmp_path):
     process = start(tmp_path, pause=0.5)
     wait_for(lambda: len(lines(tmp_path)) >= 3, process)
     process.send_signal(signal.SIGTERM)
-    out, _ = process.communicate(timeout=600)
+    out, _ = process.communicate(timeout=120)
     assert process.returncode == 143, out
     _, step = weights(tmp_path)
     assert 3 <= step < STEPS and not (tmp_path / "DONE").exists()
@@ -93,8 +42,20 @@ def test_sigkill_loses_nothing_but_the_steps_since_the_checkpoint(straight, tmp_
     wait_for(lambda: (tmp_path / "checkpoints" / "2").is_dir(), process)
     wait_for(lambda: len(lines(tmp_path)) >= 3, process)
     process.kill()
-    process.communicate(timeout=600)
+    process.communicate(timeout=120)
     assert "resuming at step 2" in finish(start(tmp_path))
+    assert_same_end(tmp_path, straight)
+
+
+def test_killed_again_and_again_a_run_logs_the_same_losses(straight, tmp_path):
+    rng = np.random.default_rng(0)
+    for _ in range(4):
+        process = start(tmp_path, pause=0.1)
+        wait_for(lambda: (tmp_path / "run.json").is_file(), process)
+        time.sleep(rng.uniform(0.5, 4.0))  # in starting, a step, a save, or after all
+        process.kill()
+        process.communicate(timeout=120)
+    finish(start(tmp_path))
     assert_same_end(tmp_path, straight)
 
 

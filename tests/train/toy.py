@@ -67,16 +67,28 @@ def batch(step: int, size: int) -> dict[str, np.ndarray]:
     return {k: np.stack([r[k] for r in rows]) for k in rows[0]}
 
 
-def train_batches(size: int):
-    return lambda start: (batch(step, size) for step in itertools.count(start))
+WHOLE = (0, 1)  # one process makes all rows
 
 
-def eval_batches(size: int):
+def shared(batch: dict[str, np.ndarray], share: tuple[int, int]):
+    """The index-th of `count` equal shares of a batch's rows."""
+    index, count = share
+    size = len(batch["x"]) // count
+    return {k: v[index * size : (index + 1) * size] for k, v in batch.items()}
+
+
+def train_batches(size: int, share=WHOLE):
+    return lambda start: (
+        shared(batch(step, size), share) for step in itertools.count(start)
+    )
+
+
+def eval_batches(size: int, share=WHOLE):
     def make():
         one = batch(10_000, size)
         is_valid = np.arange(size) < size - 1  # the last row is padding
         one["x"][-1] = 1e3
-        yield one | {"is_valid": is_valid}
+        yield shared(one | {"is_valid": is_valid}, share)
 
     return make
 
