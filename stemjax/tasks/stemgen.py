@@ -62,9 +62,14 @@ def make(
         """Codes [B, Q, T] int32 of the streams named; one pass of the codec."""
         if batches_are_tokens:
             return [batch[f"{name}_codes"].astype(jnp.int32) for name in names]
-        audio = jnp.concatenate([batch[name] for name in names])
-        codes = codec.encode(frozen, codec_config, audio.astype(jnp.float32) / 32768)
-        return jnp.split(jax.lax.stop_gradient(codes), len(names))
+        # an example's streams lie beside each other: a batch that is shared out over
+        # devices is encoded where it lies
+        audio = jnp.stack([batch[name] for name in names], axis=1)
+        B, S, N = audio.shape
+        audio = audio.reshape(B * S, N).astype(jnp.float32) / 32768
+        codes = jax.lax.stop_gradient(codec.encode(frozen, codec_config, audio))
+        codes = codes.reshape(B, S, *codes.shape[1:])
+        return [codes[:, i] for i in range(S)]
 
     def init(key):
         return stemgen.init(key, cfg, boxed=True), {}

@@ -13,9 +13,9 @@ from stemjax.config.train import MeshConfig
 from stemjax.models.flops import flops_per_step, parameter_counts
 from stemjax.nn.axes import MESH_AXES
 from stemjax.tasks.task import Task
-from stemjax.train.plan import mesh_on, plan
+from stemjax.train.plan import mesh_on, plan, shares_of
 from stemjax.train.state import abstract_state, state_shardings
-from stemjax.train.step import BATCH_AXES, check_batch
+from stemjax.train.step import check_batch
 from stemjax.train.targets import target_of
 
 
@@ -50,13 +50,12 @@ def bytes_per_device(task: Task, run: CommonRun, mesh: Mesh | AbstractMesh) -> i
             )
         )
 
-    shares = math.prod(mesh.shape[axis] for axis in BATCH_AXES)
     batch = sum(x.nbytes for x in task.dummy_batch(run.batch_size).values())
     held = on_one(
         (state.params, state.opt_state, state.ema, state.model_state),
         (places.params, places.opt_state, places.ema, places.model_state),
     )
-    return held + on_one(state.params, places.params) + batch // shares
+    return held + on_one(state.params, places.params) + batch // shares_of(mesh)
 
 
 def report(

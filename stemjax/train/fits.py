@@ -27,7 +27,7 @@ class Fit(NamedTuple):
 def settings(share: int) -> tuple[Setting, ...]:
     """What can be tried, cheapest first.
 
-    Nothing, then rematerialisation (a third more FLOPs), then micro-batches, each step
+    Nothing, then rematerialisation (a forward more), then micro-batches, each step
     at least twice as many (the same FLOPs in smaller products), then both.
 
     share: examples of a batch on each device; micro-batches divide it.

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from jax.sharding import Mesh
+from jax.sharding import AbstractMesh, Mesh
 
 from stemjax.config.codec import CodecConfig
 from stemjax.config.runs import CommonRun, StemGenRun
@@ -25,7 +25,7 @@ from stemjax.train.targets import GIGABYTE, Target
 
 DECODED_TOGETHER = 32  # contexts on each group of devices, at most
 CPU_ONLY = (
-    "for a CPU: float32, and XLA there does not save memory by rematerialising;"
+    "for a CPU: float32, and XLA there hardly saves memory by rematerialising;"
     " of an accelerator's memory, ask with --topology h100:1 or v5e:8x8"
 )
 
@@ -42,7 +42,7 @@ def mesh_on(run: CommonRun, target: Target) -> Mesh:
         raise UserError(f"--mesh: {error}") from None
 
 
-def shares_of(mesh: Mesh) -> int:
+def shares_of(mesh: Mesh | AbstractMesh) -> int:
     """Equal parts that a batch is cut into, one on each group of devices."""
     return math.prod(mesh.shape[axis] for axis in BATCH_AXES)
 

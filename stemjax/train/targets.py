@@ -6,6 +6,7 @@ is run.
 """
 
 import importlib.util
+import math
 import os
 import re
 from collections.abc import Sequence
@@ -122,8 +123,8 @@ def set_up(run: CommonRun) -> None:
         # a program read from the cache is one to run, which needs its device
         jax.config.update("jax_enable_compilation_cache", False)
     elif run.compile:
-        mesh = run.mesh
-        devices = max(mesh.data, 1) * mesh.fsdp * mesh.tensor
+        sizes = (run.mesh.data, run.mesh.fsdp, run.mesh.tensor)
+        devices = math.prod(max(size, 1) for size in sizes)  # -1: what is left
         if devices > 1:
             jax.config.update("jax_num_cpu_devices", devices)
 

@@ -13,7 +13,7 @@ from stemjax.nn import transformer
 from stemjax.nn.transformer import (
     Transformer,
     attend,
-    is_flash_shape,
+    has_flash,
     product,
     rope_tables,
     rotate,
@@ -159,19 +159,22 @@ def test_the_two_roads_of_attention_agree(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "backend, dtype, head_width, has_flash",
+    "platform, capability, dtype, head_width, has",
     [
-        ("gpu", jnp.bfloat16, 64, True),
-        ("gpu", jnp.float16, 128, True),
-        ("gpu", jnp.float32, 64, False),  # cuDNN has it in 16 bits alone
-        ("gpu", jnp.bfloat16, 136, False),
-        ("gpu", jnp.bfloat16, 36, False),
-        ("tpu", jnp.bfloat16, 64, False),
-        ("cpu", jnp.bfloat16, 64, False),
+        ("gpu", "9.0", jnp.bfloat16, 64, True),
+        ("gpu", "8.0", jnp.float16, 128, True),
+        ("gpu", "10.0", jnp.bfloat16, 64, True),
+        ("gpu", "7.5", jnp.bfloat16, 64, False),
+        ("gpu", "gfx942", jnp.bfloat16, 64, False),
+        ("gpu", "9.0", jnp.float32, 64, False),  # cuDNN has it in 16 bits alone
+        ("gpu", "9.0", jnp.bfloat16, 136, False),
+        ("gpu", "9.0", jnp.bfloat16, 36, False),
+        ("tpu", "8.0", jnp.bfloat16, 64, False),
+        ("cpu", "8.0", jnp.bfloat16, 64, False),
     ],
 )
-def test_where_there_is_flash_attention(backend, dtype, head_width, has_flash):
-    assert is_flash_shape(backend, jnp.dtype(dtype), head_width) is has_flash
+def test_where_there_is_flash_attention(platform, capability, dtype, head_width, has):
+    assert has_flash(platform, capability, jnp.dtype(dtype), head_width) is has
 
 
 def test_a_gpu_asks_for_flash_attention_with_lengths(monkeypatch):
