@@ -13,7 +13,7 @@ import tyro
 
 from stemjax.config.presets import PRESETS, fit_to_codec
 from stemjax.config.runs import CodecRun, Run
-from stemjax.config.train import PairConfig
+from stemjax.config.train import PairConfig, traced_steps
 from stemjax.config.train_commands import Dtype, Export, ImportCodec, Runs, Tokens
 from stemjax.io.errors import UserError, exit_on_bad_input
 from stemjax.train.sweep import chosen
@@ -83,6 +83,11 @@ def main(argv: list[str] | None = None) -> None:
 def check(preset: str, run: Run) -> None:
     """What can be said before anything is loaded."""
     check_request(run)
+    if run.profile_steps:
+        try:
+            traced_steps(run.profile_steps)
+        except ValueError as error:
+            raise UserError(str(error)) from None
     if run.dry_run:
         return
     if not run.workdir:

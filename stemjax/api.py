@@ -26,7 +26,9 @@ from stemjax.train.export import restore_model
 
 MAX_SECONDS = 60.0
 SILENT_DB = -60.0
-BUCKET_SECONDS = 1  # contexts are padded to whole seconds, so few programs are compiled
+# contexts are padded to a multiple, so that few programs are compiled; accelerators lay
+# arrays out in tiles of 8 to 128 rows
+BUCKET_FRAMES = 64
 
 
 @dataclasses.dataclass(frozen=True)
@@ -192,7 +194,7 @@ class Model:
             keys,
             num_frames=self.codec.config.frames(num_samples),
             window_frames=self.trained_frames,
-            bucket_frames=int(BUCKET_SECONDS * self.codec.config.frame_rate),
+            bucket_frames=BUCKET_FRAMES,
             progress=progress,
         )
         stems = row_by_row(self._devices, Codec.decode, decoded.codes)

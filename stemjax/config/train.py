@@ -55,3 +55,15 @@ class StopConfig:
     """Early stop on validation (paper, sec. 3: 20k steps without improvement)."""
 
     patience_steps: int = 20_000  # 0 = never stop early
+
+
+def traced_steps(text: str) -> tuple[int, int]:
+    """The steps A and B of `--profile-steps A:B`.
+
+    Raises:
+      ValueError: not two rising step numbers.
+    """
+    first, _, last = text.partition(":")
+    if not (first.isdecimal() and last.isdecimal() and 0 < int(first) < int(last)):
+        raise ValueError(f"--profile-steps {text}: give A:B, e.g. 100:105")
+    return int(first), int(last)

@@ -17,7 +17,6 @@ import jax.numpy as jnp
 from etils import epath
 
 from stemjax.config.runs import CommonRun
-from stemjax.io.errors import UserError
 from stemjax.io.remote import local_folder
 from stemjax.tasks.task import Task
 from stemjax.train import heartbeat, metrics
@@ -227,22 +226,6 @@ def note_best(
     patience = run.stop.patience_steps
     progress.is_stopped = 0 < patience <= step - progress.best_step
     return is_better
-
-
-def traced_steps(text: str) -> tuple[int, int]:
-    """The steps A and B of `--profile-steps A:B`.
-
-    Raises:
-      UserError: not two rising step numbers.
-    """
-    first, _, last = text.partition(":")
-    try:
-        steps = int(first), int(last)
-    except ValueError:
-        steps = (0, 0)
-    if not 0 < steps[0] < steps[1]:
-        raise UserError(f"--profile-steps {text}: give A:B, e.g. 100:105")
-    return steps
 
 
 def profile_hook(workdir: epath.Path, steps: tuple[int, int]) -> Hook:

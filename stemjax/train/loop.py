@@ -15,6 +15,7 @@ from etils import epath
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from stemjax.config.runs import CommonRun
+from stemjax.config.train import traced_steps
 from stemjax.io.atomic import write_text
 from stemjax.io.errors import UserError
 from stemjax.io.remote import as_path
@@ -28,7 +29,6 @@ from stemjax.train.hooks import (
     evaluate,
     note_best,
     profile_hook,
-    traced_steps,
 )
 from stemjax.train.prefetch import Prefetch
 from stemjax.train.sharding import place

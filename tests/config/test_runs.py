@@ -12,6 +12,7 @@ from stemjax.config.decode import DECODE_PRESETS, DecodeConfig, Guidance
 from stemjax.config.model import StemGenConfig
 from stemjax.config.presets import PRESETS, STEMGEN_TINY, fit_to_codec
 from stemjax.config.runs import first_difference, from_json, resolved, run_id, to_json
+from stemjax.config.train import traced_steps
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -103,3 +104,10 @@ def test_no_knob_is_dead():
         tree = ast.parse(path.read_text())
         read |= {n.attr for n in ast.walk(tree) if isinstance(n, ast.Attribute)}
     assert fields - read - {"frame_rate", "kind"} == set()
+
+
+def test_steps_to_trace():
+    assert traced_steps("100:105") == (100, 105)
+    for bad in ("5", "5:5", "6:5", "0:3", "a:b", ":", "1:2:3", "-1:4"):
+        with pytest.raises(ValueError, match=f"--profile-steps {bad}: give A:B"):
+            traced_steps(bad)
