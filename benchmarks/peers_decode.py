@@ -143,7 +143,7 @@ def main() -> None:
             STEPS,
             is_compiled=not arguments.no_compile,
         )
-        result[name] = compare(programs, arguments.repeats, calls=sum(STEPS))
+        result[name] = compare(programs, arguments.repeats, calls=sum(STEPS), warm=1)
     print(json.dumps(result))
 
 

@@ -107,7 +107,7 @@ def decode(batch: int, size: Size, is_compiled: bool) -> Figures:
         is_compiled=is_compiled,
     )
     compiled = programs.pop("compiled", None)
-    figures = compare(programs, size.repeats, calls=sum(steps))
+    figures = compare(programs, size.repeats, calls=sum(steps), warm=1)
     tokens = GUIDED_BRANCHES * batch * size.frames
     flops = tokens * flops_per_token(size.model, size.frames) / FORWARD_SHARE
     rate = flops / figures["ours_ms"]["median"] * 1e3
@@ -115,7 +115,7 @@ def decode(batch: int, size: Size, is_compiled: bool) -> Figures:
     yield figures | {"tflops": rate / 1e12, "share_of_ceiling": share}
     if compiled is not None:
         programs = {"ours": programs["ours"], "compiled": compiled}
-        yield compare(programs, size.repeats, calls=sum(steps))
+        yield compare(programs, size.repeats, calls=sum(steps), warm=1)
 
 
 def train(size: Size, is_compiled: bool) -> Figures:
@@ -125,7 +125,8 @@ def train(size: Size, is_compiled: bool) -> Figures:
     made = peers_train.random_batch(size.model, batch, frames)
     codec = next(iter(size.codecs.values()))
     run = dataclasses.replace(run, model=fit_to_codec(run.model, codec))
-    figures = compare({"ours": peers_train.our_step(run, codec, made)}, size.repeats)
+    programs = {"ours": peers_train.our_step(run, codec, made)}
+    figures = compare(programs, size.repeats, warm=2)
     rate = flops_per_step(size.model, batch, frames) / figures["ours_ms"]["median"]
     share = rate * 1e3 / matmul_flops(size.matmul)
     yield figures | {"tflops": rate / 1e9, "share_of_ceiling": share}
@@ -136,7 +137,7 @@ def train(size: Size, is_compiled: bool) -> Figures:
         step = peers_train.their_step(
             run, made, device=torch_device(), run_loss=loss, autocast=torch.bfloat16
         )
-        step()
+        interleaved({name: step}, 3)
         theirs = interleaved({name: step}, size.repeats)[name]
         over = 1e3 * statistics.median(theirs) / figures["ours_ms"]["median"]
         yield {f"{name}_ms": in_milliseconds(theirs), f"ours_over_{name}": over}
@@ -159,7 +160,7 @@ def audio(codec_name: str, size: Size, is_compiled: bool) -> Figures:
         "tokens": peers_train.our_step(run, codec, tokens),
         "audio": peers_train.our_step(run, codec, heard, random_codec(codec)),
     }
-    interleaved(programs, 1)
+    interleaved(programs, 3)
     times = interleaved(programs, size.repeats)
     over = statistics.median(times["audio"]) / statistics.median(times["tokens"])
     figures = {f"{name}_ms": in_milliseconds(taken) for name, taken in times.items()}

@@ -62,11 +62,13 @@ def compare(
     repeats: int,
     *,
     calls: int = 1,
+    warm: int = 0,
     first_seconds: float = 240.0,
 ) -> dict[str, object]:
     """Times of "ours" and its peers turn by turn, and the ratios of their medians.
 
     calls: what one program does so many times: figures are ms for each.
+    warm: turns after the first that are not counted.
     first_seconds: a peer whose first call, which compiles, takes longer or fails (no C++
       compiler, no memory) is left out, with the reason as its value.
     """
@@ -84,6 +86,7 @@ def compare(
         else:
             taken = time.perf_counter() - started
             result[f"{name}_first_seconds"] = round(taken, 1)
+    interleaved(programs, warm)
     times = interleaved(programs, repeats)
     for name, seconds in times.items():
         result[f"{name}_ms"] = in_milliseconds(seconds, calls)

@@ -52,21 +52,30 @@ def attend(q, k, v, lengths=None) -> jax.Array:
         # pass, and no [B, H, T, T] is kept.
         one = jax.checkpoint(lambda args: _attend_one(*args))
         return jax.lax.map(one, (q, k, v, lengths))
-    has_flash = is_flash_shape(target_platform(), q.dtype, q.shape[-1])
+    # the GPU that is here, or one of today that is not
+    capability = getattr(jax.devices()[0], "compute_capability", "8.0")
+    flash = has_flash(target_platform(), capability, q.dtype, q.shape[-1])
     return jax.nn.dot_product_attention(
         q,
         k,
         v,
         query_seq_lengths=lengths,
         key_value_seq_lengths=lengths,
-        implementation="cudnn" if has_flash else "xla",
+        implementation="cudnn" if flash else "xla",
     )
 
 
-def is_flash_shape(backend: str, dtype: jnp.dtype, head_width: int) -> bool:
-    """Whether cuDNN's flash attention takes such queries, forward and backward."""
+def has_flash(
+    platform: str, capability: str, dtype: jnp.dtype, head_width: int
+) -> bool:
+    """Whether cuDNN's flash attention takes such queries, forward and backward.
+
+    capability: of the GPU, "8.0" and later have it; AMD's names are no such numbers.
+    """
+    generation = capability.partition(".")[0]
+    is_new = platform == "gpu" and generation.isdigit() and int(generation) >= 8
     is_half = dtype in (jnp.bfloat16, jnp.float16)
-    return backend == "gpu" and is_half and head_width <= 128 and head_width % 8 == 0
+    return is_new and is_half and head_width <= 128 and head_width % 8 == 0
 
 
 def _attend_one(q, k, v, length):  # [T, H, K] x 3, [] or None
