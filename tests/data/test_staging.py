@@ -159,7 +159,7 @@ def stage_in_process(root, staging, counts):
 
 
 def test_processes_of_one_host_share_the_copy(bucket, tmp_path):
-    context = multiprocessing.get_context("fork")
+    context = multiprocessing.get_context("spawn")  # jax may have threads here
     counts = context.SimpleQueue()
     job = (bucket, str(tmp_path / "staging"), counts)
     processes = [context.Process(target=stage_in_process, args=job) for _ in range(3)]
