@@ -25,7 +25,7 @@ from stemjax.decode.host import CompileClock, Progress, check_inputs
 from stemjax.decode.network import Network, StemGenNetwork
 from stemjax.decode.schedule import reveal_counts
 from stemjax.decode.settings import Settings, stack_settings
-from stemjax.nn.axes import share_rows
+from stemjax.nn.axes import share_rows, target_platform
 
 CHUNK = 16  # steps per call: progress moves every few seconds on two cores
 PADDING_ORDER = -1
@@ -121,7 +121,7 @@ def decode_with(
         num_sources=1 + len(conditions),
     )
     if branches_together is None:
-        branches_together = jax.default_backend() != "cpu"
+        branches_together = are_faster_together()
     if is_given is None:
         given_codes = np.zeros(context_codes.shape, np.int32)
         is_given = np.zeros(context_codes.shape, bool)
@@ -159,6 +159,12 @@ def decode_with(
         codes, order = clock.call(_finish, state, network.codebook_size)
         bar.wait()
     return DecodeResult(codes, order, clock.seconds)
+
+
+def are_faster_together() -> bool:
+    """Whether branches of guidance as one batch beat one after another on what is
+    compiled for (docs/performance.md)."""
+    return target_platform() != "cpu"
 
 
 def plan_level(num_hidden: jax.Array, steps: int, max_hidden: int) -> tuple[Steps, ...]:

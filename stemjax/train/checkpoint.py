@@ -15,10 +15,8 @@ from etils import epath
 from stemjax.io.errors import UserError
 from stemjax.io.remote import absolute, as_path, move_tree
 from stemjax.train import processes
+from stemjax.train.layout import BEST, BROKEN, SERIES
 from stemjax.train.state import TrainState
-
-SERIES = "checkpoints"
-BEST = "best"
 
 
 def open_series(folder: str | os.PathLike, keep: int) -> ocp.CheckpointManager:
@@ -132,7 +130,7 @@ def restore_newest(
 
 def _move_out(series: epath.Path, step: int) -> None:
     """Keep a broken checkpoint beside the series, for whoever wants to look."""
-    move_tree(series / str(step), series.parent / "broken" / str(step))
+    move_tree(series / str(step), series.parent / BROKEN / str(step))
 
 
 def restore_params(

@@ -21,6 +21,7 @@ from stemjax.decode.windows import decode_long
 from stemjax.io.audio import write_wav
 from stemjax.io.remote import Path, as_path
 from stemjax.nn.axes import make_mesh
+from stemjax.train import layout
 from stemjax.train.hooks import Hook
 from stemjax.train.processes import is_writer, whole
 from stemjax.train.state import TrainState
@@ -48,7 +49,7 @@ def clips_hook(
             return
         state = state._replace(params=params, ema=ema, model_state=model_state)
         batch = first_rows(eval_batches())
-        folder = as_path(run.workdir) / "clips" / str(step)
+        folder = as_path(run.workdir) / layout.CLIPS / str(step)
         with jax.set_mesh(make_mesh(MeshConfig(), jax.local_devices()[:1])):
             if isinstance(run, CodecRun):
                 rows = reconstructed(run, state, batch)

@@ -144,10 +144,12 @@ def compile_decoder(
 
     rowwise = functools.partial(laid, spec=PartitionSpec(BATCH_AXES))
     step_major = PartitionSpec(None, BATCH_AXES)  # [steps, B]
+    with jax.set_mesh(mesh):
+        branches_together = iterate.are_faster_together()
     args = (
         network,
         static.is_filtered,
-        mesh.devices.flat[0].platform != "cpu",  # branches of guidance in one batch
+        branches_together,
         params,
         rowwise(embedded),
         rowwise(rows),

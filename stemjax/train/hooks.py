@@ -20,6 +20,7 @@ from stemjax.config.runs import CommonRun
 from stemjax.io.remote import local_folder
 from stemjax.tasks.task import Task
 from stemjax.train import heartbeat, metrics
+from stemjax.train.layout import PROFILE
 from stemjax.train.prefetch import Prefetch
 from stemjax.train.processes import is_writer
 from stemjax.train.speed import StepCost, matmul_ceiling, peak_memory
@@ -235,7 +236,7 @@ def profile_hook(workdir: epath.Path, steps: tuple[int, int]) -> Hook:
 
     def run(step: int, state: TrainState) -> None:
         if step == first:
-            local = folder.enter_context(local_folder(workdir / "profile"))
+            local = folder.enter_context(local_folder(workdir / PROFILE))
             jax.profiler.start_trace(str(local))
         elif step == last:
             jax.block_until_ready(state.params)

@@ -30,6 +30,7 @@ from stemjax.train.hooks import (
     note_best,
     profile_hook,
 )
+from stemjax.train.layout import NONFINITE, REPORT
 from stemjax.train.prefetch import Prefetch
 from stemjax.train.sharding import place
 from stemjax.train.speed import UNCOUNTED, StepCost
@@ -46,8 +47,6 @@ from stemjax.train.step import (
     make_eval_step,
     make_train_step,
 )
-
-NONFINITE = "nonfinite"
 
 
 class Outcome(enum.IntEnum):
@@ -259,7 +258,7 @@ def _write_nonfinite(workdir: epath.Path, run: CommonRun, state: TrainState) -> 
         "seed": run.seed,
     }
     if processes.is_writer():
-        write_text(folder / "report.json", json.dumps(report, indent=2) + "\n")
+        write_text(folder / REPORT, json.dumps(report, indent=2) + "\n")
     say(
         f"{workdir}: loss or gradient not finite in the step after {step}; nothing of"
         f" it entered the state. See {folder}/report.json; a lower --optim.peak-lr"

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from stemjax.io.lines import append_line, drop_after, read_lines
 from stemjax.io.remote import as_path, is_remote, publish
+from stemjax.train.layout import TENSORBOARD
 
 __all__ = [
     "EVALUATION",
@@ -59,7 +60,7 @@ class TensorBoard:
             print("tensorboardX is not installed: no TensorBoard events are written")
             self._writer = None
             return
-        folder = as_path(workdir) / "tensorboard"
+        folder = as_path(workdir) / TENSORBOARD
         self._cleanup = contextlib.ExitStack()
         self._local, self._remote = folder, None
         if is_remote(folder):

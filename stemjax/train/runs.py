@@ -9,25 +9,19 @@ import enum
 import json
 import math
 import os
-import pathlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from stemjax.config.validation import BEST_METRIC
 from stemjax.io.errors import UserError
 from stemjax.io.remote import Path, as_path, is_remote
-from stemjax.train import heartbeat, resume
+from stemjax.train import heartbeat, layout, resume
 from stemjax.train.heartbeat import Heartbeat
 from stemjax.train.metrics import EVALUATION, METRICS, read_lines
 
 SKEW_SECONDS = 60.0  # between the clocks of a run's host and of its storage
-CHECKPOINTS = "checkpoints"
 COMMITTED = "commit_success.txt"
-REPORT = pathlib.PurePosixPath("nonfinite/report.json")
-INSIDE = frozenset(
-    (CHECKPOINTS, "best", "broken", "nonfinite", "clips", "tensorboard", "profile")
-    + ("metrics", "eval")  # parts of logs, in a bucket
-)
+INSIDE = layout.FOLDERS | {"metrics", "eval"}  # the latter, parts of logs in a bucket
 """Folders of a workdir that hold no runs."""
 READERS = 16  # threads: files in a bucket are slow to come, one by one
 
@@ -136,7 +130,7 @@ def read_record(root: Path, workdir: Path, *, now: float, stale: float) -> Recor
         metric=metric,
         best=best,
         best_step=best_step,
-        checkpoint=_newest(workdir / CHECKPOINTS),
+        checkpoint=_newest(workdir / layout.SERIES),
         seen=seen,
         state=_state(workdir, done, steps, beat, is_alive=now - seen <= stale),
     )
@@ -154,7 +148,7 @@ def _state(
         return State.DONE_EARLY
     if done and done["step"] >= steps:  # else more steps were asked for since
         return State.DONE_STEPS
-    failed = _modified(workdir / REPORT)
+    failed = _modified(workdir / layout.NONFINITE / layout.REPORT)
     if failed is not None and (beat is None or beat.time <= failed + SKEW_SECONDS):
         return State.NONFINITE
     if beat and beat.state is heartbeat.State.SAVED:

@@ -1,31 +1,14 @@
 """The documentation's example of another codec's tokens, run and trained on."""
 
-import os
-import pathlib
 import re
-import subprocess
-import sys
 
 import pytest
 
 from data.tokens import open_tokens
 from stemjax.train import metrics
+from tests.entry.programs import ROOT, run
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.entry
-
-
-def run(*command):
-    made = subprocess.run(
-        [sys.executable, *map(str, command)],
-        cwd=ROOT,
-        env=os.environ | {"JAX_PLATFORMS": "cpu"},
-        capture_output=True,
-        text=True,
-        timeout=900,
-    )
-    assert made.returncode == 0, made.stdout + made.stderr
-    return made
 
 
 @pytest.fixture(scope="module")

@@ -1,10 +1,6 @@
 """`train.py PRESET --sweep` and `train.py runs` as a user runs them."""
 
 import json
-import os
-import pathlib
-import subprocess
-import sys
 import time
 
 import pytest
@@ -15,23 +11,9 @@ from stemjax.config.runs import resolved
 from stemjax.config.train_sweeps import SWEEPS, apply
 from stemjax.train import heartbeat, processes
 from stemjax.train.resume import mark_done
+from tests.entry.programs import run
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.entry
-
-
-def run(*command, code=0):
-    done = subprocess.run(
-        [sys.executable, *map(str, command)],
-        cwd=ROOT,
-        env=os.environ | {"JAX_PLATFORMS": "cpu"},
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
-    assert done.returncode == code, done.stdout + done.stderr
-    assert "Traceback" not in done.stderr
-    return done
 
 
 def train(*args, code=0):

@@ -7,7 +7,7 @@ import pytest
 
 from stemjax.config.presets import CODEC_TINY
 from stemjax.io.errors import UserError
-from stemjax.train import checkpoint, heartbeat, loop, runs, runs_table
+from stemjax.train import heartbeat, runs, runs_table
 from stemjax.train.heartbeat import Heartbeat
 from stemjax.train.resume import mark_done
 from stemjax.train.runs import Record, State, gather
@@ -134,12 +134,6 @@ def test_runs_are_found_at_any_depth_and_never_inside_a_runs_own_folders(tmp_pat
     records, faults = gather(tmp_path, now=NOW, stale=STALE)
     assert [r.path for r in records] == ["deep/er/002", "top", "top/grid/001"]
     assert faults == []
-
-
-def test_names_are_the_trainers():
-    assert runs.CHECKPOINTS == checkpoint.SERIES
-    assert {checkpoint.SERIES, checkpoint.BEST, loop.NONFINITE} <= runs.INSIDE
-    assert runs.REPORT.parts[0] == loop.NONFINITE
 
 
 def test_one_broken_workdir_does_not_hide_the_others(tmp_path):
