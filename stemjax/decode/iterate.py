@@ -25,7 +25,7 @@ from stemjax.decode.host import CompileClock, Progress, check_inputs
 from stemjax.decode.network import Network, StemGenNetwork
 from stemjax.decode.schedule import reveal_counts
 from stemjax.decode.settings import Settings, stack_settings
-from stemjax.nn.axes import share_rows, target_platform
+from stemjax.nn.axes import target_platform
 
 CHUNK = 16  # steps per call: progress moves every few seconds on two cores
 PADDING_ORDER = -1
@@ -93,7 +93,7 @@ def decode_with(
     """Generate the target's codes for a batch of contexts.
 
     What an example gets depends on its own rows alone, not on the batch around it.
-    With a mesh in use (`jax.set_mesh`) its data axes share the rows.
+    With a mesh in use (`jax.set_mesh`) its data axes share the rows that divide over them.
 
     Args:
       network: see `stemjax.decode.network`; static.
@@ -125,9 +125,6 @@ def decode_with(
     if is_given is None:
         given_codes = np.zeros(context_codes.shape, np.int32)
         is_given = np.zeros(context_codes.shape, bool)
-    rows = (context_codes, dict(conditions), lengths, given_codes, is_given)
-    rows, settings, keys = share_rows((rows, settings, keys))
-    lengths = rows[2]
     clock = CompileClock()
     with clock.listening():
         embedded, state, plan = clock.call(
@@ -135,7 +132,11 @@ def decode_with(
             network,
             static,
             params,
-            *rows,
+            context_codes,
+            dict(conditions),
+            lengths,
+            given_codes,
+            is_given,
         )
         bar = Progress(progress, sum(static.steps))
         for level, chunks in enumerate(plan):

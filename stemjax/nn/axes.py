@@ -5,11 +5,10 @@ devices is an edit of one table.
 """
 
 import math
-from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+from jax.sharding import AxisType, Mesh, PartitionSpec
 
 from stemjax.config.model import Precision
 from stemjax.config.train import MeshConfig
@@ -106,19 +105,6 @@ def constrain(x: jax.Array, names: tuple[str | None, ...]) -> jax.Array:
             axes if size % math.prod(mesh.shape[a] for a in group) == 0 else None
         )
     return jax.lax.with_sharding_constraint(x, PartitionSpec(*spec))
-
-
-def share_rows(tree: Any) -> Any:
-    """Arrays [B, ...], their rows laid out over the devices of the mesh in use.
-
-    Without a mesh, or where B does not divide over it, they stay as they are.
-    """
-    mesh = jax.sharding.get_mesh()
-    axes = dict(RULES)[BATCH]
-    shares = math.prod(mesh.shape[a] for a in axes) if not mesh.empty else 1
-    if shares == 1 or any(x.shape[0] % shares for x in jax.tree.leaves(tree)):
-        return tree
-    return jax.device_put(tree, NamedSharding(mesh, PartitionSpec(axes)))
 
 
 def target_platform() -> str:
