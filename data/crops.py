@@ -6,9 +6,20 @@ import numpy as np
 
 from data.audio import Source, common_gain, read_stems, to_int16
 from data.batches import Batch, Row, endless, finite
-from data.draw import KIND_STREAM, draw, generator
-from data.mixture import Mixture
-from data.pairs import pair_pool
+from data.draw import (
+    KIND_STREAM,
+    PAIR_STREAM,
+    crop,
+    draw_in,
+    epoch_order,
+    generator,
+    mix_db,
+    passes,
+    passes_somewhere,
+    usable,
+)
+from data.manifest import IndexTable
+from data.mixture import Mixture, Pool
 from stemjax.config.runs import Loader
 from stemjax.config.train import PairConfig
 
@@ -65,27 +76,71 @@ def _crop_row(
 ) -> Row:
     """Crop by number: half of them single stems, a quarter each of the two mixes.
 
-    The crop is that of a pair's draw, so its target and its context both sound.
+    The crop is that of a pair's draw, so its target and its context both sound.  Of a
+    song of one stem, a plain recording, it is a crop that sounds.
     """
     pairs = PairConfig(crop_seconds=crop_seconds)
-    pool = pair_pool(data, pairs, split, seed)
+    pool = _crop_pool(data, pairs, split, seed)
 
     def row(index: int) -> Batch:
-        source, epoch, k = pool.place(index)
-        source, table = pool.members[source][:2]
-        made = draw(table, seed, epoch, k, pairs)
-        match generator(KIND_STREAM, seed, index).integers(4):
-            case 0:
-                stems = made.context
-            case 1:
-                stems = tuple(range(*table.stem_offset[made.segment :][:2]))
-            case _:
-                stems = (made.target,)
-        parts = read_stems(source, table, made.segment, stems, made.start, made.samples)
+        number, epoch, k = pool.place(index)
+        source, table, segments, _ = pool.members[number]
+        segment = int(segments[epoch_order(len(segments), seed, epoch)[k]])
+        every = tuple(range(*table.stem_offset[segment : segment + 2]))
+        rng = generator(PAIR_STREAM, seed, epoch, k)
+        if len(every) == 1:
+            stems, (start, samples) = every, _sounding_crop(table, segment, rng, pairs)
+        else:
+            made = draw_in(table, segment, rng, pairs)
+            start, samples = made.start, made.samples
+            match generator(KIND_STREAM, seed, index).integers(4):
+                case 0:
+                    stems = made.context
+                case 1:
+                    stems = every
+                case _:
+                    stems = (made.target,)
+        parts = read_stems(source, table, segment, stems, start, samples)
         mix = parts.sum(axis=0, dtype=np.int32)
         return {"audio": to_int16(mix, common_gain(mix))}
 
     return row
+
+
+def _crop_pool(
+    data: Source | Mixture, pairs: PairConfig, split: str, seed: int
+) -> Pool:
+    """Segments that can give a pair, and those of one stem that sounds."""
+
+    def segments(table: IndexTable) -> np.ndarray:
+        first = table.stem_offset[:-1]
+        alone = np.flatnonzero(np.diff(table.stem_offset) == 1)
+        sounds = passes_somewhere((table.stem_rms_db[first[alone]],), pairs)
+        return np.union1d(usable(table, pairs).segments, alone[sounds])
+
+    least = pairs.active_fraction * pairs.crop_seconds
+    why = (
+        f"no segment sounds for {least:g} s or more: add songs, or lower the crop's"
+        f" {pairs.crop_seconds:g} s"
+    )
+    return Pool(data, split, seed, segments, why)
+
+
+def _sounding_crop(
+    table: IndexTable, segment: int, rng: np.random.Generator, pairs: PairConfig
+) -> tuple[int, int]:
+    """Start and length of a crop of a segment of one stem; the loudest of those tried
+    when none passes the silence test."""
+    stem = table.stem_offset[segment : segment + 1]
+    best, best_db = (0, 0), -np.inf
+    for _ in range(1 + pairs.tries):
+        place = crop(rng, int(table.segment_samples[segment]), pairs)
+        level = mix_db(table, stem, *place)
+        if passes([level], pairs):
+            return place
+        if np.mean(level) > best_db:
+            best, best_db = place, float(np.mean(level))
+    return best
 
 
 def codec_eval_clips(

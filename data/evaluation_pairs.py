@@ -5,6 +5,7 @@ of that category as reference.  A row has its own generator, so the first 400 of
 rows are the 400 of the same seed.  Level and silence are judged from the RMS tables.
 """
 
+import collections
 import dataclasses
 import hashlib
 import json
@@ -75,7 +76,7 @@ def _make_pair(
         room = max(0, int(table.segment_samples[segment]) - samples)
         start = int(rng.integers(room + 1))
         first, last = table.stem_offset[segment : segment + 2]
-        live = np.flatnonzero(_level_db(table, first, last, start, samples) > LIVE_DB)
+        live = np.flatnonzero(level_db(table, first, last, start, samples) > LIVE_DB)
         targets = live[table.stem_category[first + live] >= 0]
         if len(live) < 2 or not len(targets):
             continue
@@ -101,7 +102,7 @@ def _make_pair(
     )
 
 
-def _level_db(
+def level_db(
     table: IndexTable, first: int, last: int, start: int, samples: int
 ) -> np.ndarray:
     """RMS in dB of each stem of a segment over a crop, [last - first]."""
@@ -168,3 +169,13 @@ def read_manifest(path: str | pathlib.Path) -> list[EvaluationPair]:
 def manifest_hash(pairs: Sequence[EvaluationPair]) -> str:
     """SHA-256 of the rows: what two results must share to be compared."""
     return hashlib.sha256(to_lines(pairs).encode()).hexdigest()
+
+
+def about(pairs: Sequence[EvaluationPair], file: str) -> list[str]:
+    """Lines for people: how many of each category, and of how many songs."""
+    counts = collections.Counter(pair.category for pair in pairs)
+    redraws = sum(pair.redraws for pair in pairs)
+    return [f"{count:6d} {category}" for category, count in sorted(counts.items())] + [
+        f"{file}: {len(pairs)} pairs of {len({p.song for p in pairs})} songs,"
+        f" {redraws} redraws, manifest {manifest_hash(pairs)[:12]}"
+    ]

@@ -3,11 +3,12 @@
 import collections
 import concurrent.futures
 import itertools
+import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-THREADS = 2
-AHEAD = 4
+THREADS = min(6, max(2, (os.cpu_count() or 2) // 2))  # more would wait for one another
+AHEAD = THREADS + 2
 
 
 def in_threads(make: Callable[[Any], Any], numbers: Iterable[Any]) -> Iterator[Any]:

@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 
 from data.assemble import assemble, plan_of, read_report, undo
 from data.errors import DataError
-from data.layouts import folder, musdb, slakh
+from data.layouts import folder, medleydb, moisesdb, musdb, slakh
 from data.layouts.song import Fault
 from data.layouts.split_table import read_split_table
 from data.manifest import MANIFEST, read_manifest
@@ -45,12 +45,16 @@ class Layout(enum.Enum):
 
     SLAKH = "slakh"
     MUSDB = "musdb"
+    MEDLEYDB = "medleydb"
+    MOISESDB = "moisesdb"
     FOLDER = "folder"
 
 
 _READERS = {
     Layout.SLAKH: slakh.read_songs,
     Layout.MUSDB: musdb.read_songs,
+    Layout.MEDLEYDB: medleydb.read_songs,
+    Layout.MOISESDB: moisesdb.read_songs,
     Layout.FOLDER: folder.read_songs,
 }
 
@@ -67,7 +71,8 @@ class PrepareArgs:
     out: Path
     """Folder to write; it must be new, or of the same preparation."""
     layout: Layout = Layout.SLAKH
-    """slakh: TrackXXXXX/stems/Sxx.flac; musdb: MUSDB18-HQ; folder: song/stem.wav."""
+    """slakh: TrackXXXXX/stems/Sxx.flac; musdb (MUSDB18-HQ), medleydb, moisesdb: as
+    unpacked; folder: song/stem.wav."""
     splits: Path | None = None
     """Table of splits: CSV with `split` and one of file, title, id."""
     workers: int = os.cpu_count() or 1
@@ -275,7 +280,8 @@ def _print_outcome(outcome: Outcome, out: Path) -> None:
         )
     if outcome.omitted:
         print(
-            f"left out on purpose: {outcome.omitted} songs (copies, omit in --splits)"
+            f"left out on purpose: {outcome.omitted} songs"
+            " (copies, stems that bleed, omit in --splits)"
         )
     if not splits["train"]["songs"]:
         print("warning: no song is in train: give --splits CSV", file=sys.stderr)

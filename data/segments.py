@@ -4,7 +4,7 @@ Between the layouts (paths) and the shards (records): reads, resamples, pads, cu
 """
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -50,7 +50,7 @@ def read_song(song: Song) -> SongAudio:
     while True:
         stems, peak = [], 0.0
         for stem in song.stems:
-            audio = read_stem(stem.path) * np.float32(gain)
+            audio = _read_sum(stem.files) * np.float32(gain)
             peak = max(peak, float(np.abs(audio).max()))
             stems.append(_to_int16(audio))
         if peak <= 1 or gain < 1:
@@ -74,6 +74,16 @@ def read_song(song: Song) -> SongAudio:
     if gain < 1:
         warnings.append(f"stems peak at {1 / gain:.2f}: all scaled by {gain:.3f}")
     return SongAudio(padded, gain, tuple(warnings))
+
+
+def _read_sum(paths: Sequence[Path]) -> np.ndarray:
+    """The files of a stem as one, float32 [N]: summed, cut to the shortest."""
+    total = read_stem(paths[0])
+    for path in paths[1:]:
+        part = read_stem(path)
+        samples = min(len(total), len(part))
+        total = total[:samples] + part[:samples]
+    return total
 
 
 def read_stem(path: Path) -> np.ndarray:

@@ -104,14 +104,17 @@ def _measure_song(song: Song) -> Sized:
 
     longest, files = 0, []
     for stem in song.stems:
-        try:
-            info = soundfile.info(stem.path)
-            files.append((stem.path.name, stem.path.stat().st_size))
-        except (soundfile.LibsndfileError, OSError) as error:
-            raise DataError(
-                f"cannot read {stem.path} ({error}): convert it again"
-            ) from error
-        longest = max(longest, samples_at_32k(info.frames, info.samplerate))
+        lengths = []
+        for path in stem.files:
+            try:
+                info = soundfile.info(path)
+                files.append((path.name, path.stat().st_size))
+            except (soundfile.LibsndfileError, OSError) as error:
+                raise DataError(
+                    f"cannot read {path} ({error}): convert it again"
+                ) from error
+            lengths.append(samples_at_32k(info.frames, info.samplerate))
+        longest = max(longest, min(lengths))
     lengths = segment_lengths(longest)
     return Sized(
         song=song,

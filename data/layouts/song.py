@@ -16,6 +16,12 @@ class StemFile:
     name: str
     category: int  # stemjax.config.categories; -1 unknown: context, never target
     path: Path
+    more: tuple[Path, ...] = ()  # files that are summed to it, cut to the shortest
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All files of the stem."""
+        return (self.path, *self.more)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,6 +60,14 @@ def split_by_hash(key: str) -> str:
     """
     point = int(hashlib.sha256(key.encode()).hexdigest(), 16) % 100
     return "train" if point < 80 else "validation" if point < 90 else "test"
+
+
+def artist_key(artist: str) -> str:
+    """An artist's name for `split_by_hash`: letters and digits, in one case.
+
+    All songs of an artist then share a split, whatever the spelling of a title.
+    """
+    return "".join(letter for letter in artist.casefold() if letter.isalnum())
 
 
 def folders_in(folder: Path) -> list[Path]:

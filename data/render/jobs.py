@@ -1,11 +1,14 @@
 """Songs to render, spread over processes; a finished song's folder is the resume point.
 
-Each process loads the soundfont once.  A song that fails is reported, not fatal.
+Each process loads the soundfont at most once.  A song that fails is reported, not fatal.
 """
 
 import dataclasses
+import functools
 import hashlib
 import multiprocessing
+import os
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
@@ -18,8 +21,12 @@ from data.render.compose import compose
 from data.render.events import Event, last_note, stems_of
 from data.render.levels import level_stems
 from data.render.midi import midi_bytes, read_midi
+from data.render.numpy_synth import NumpySynth
 from data.render.slakh import metadata, name_of, write_song
+from data.render.soundfont import SoundfontSynth
+from data.render.treat import Treatment, treat
 from data.render.vary import AS_WRITTEN, Variation, vary
+from data.render.versions import Version, draw_treatment
 
 SAMPLE_RATE = 32_000
 _TAIL_SECONDS = 3.0  # after the last note, for its decay
@@ -27,9 +34,6 @@ _TAIL_SECONDS = 3.0  # after the last note, for its decay
 
 class Synth(Protocol):
     """What renders a stem: a soundfont, or the NumPy fallback."""
-
-    name: str
-    soundfont: str | None  # base name
 
     def render(
         self, events: Sequence[Event], seconds: float, stem: int | None
@@ -43,15 +47,18 @@ class SynthChoice:
 
     soundfont: Path | None
 
+    @property
+    def about(self) -> dict[str, str | None]:
+        """What metadata.yaml says of it; nothing is loaded."""
+        if self.soundfont is None:
+            return {"renderer": NumpySynth.name, "soundfont": None}
+        return {"renderer": SoundfontSynth.name, "soundfont": self.soundfont.name}
+
     def make(self) -> Synth:
         """Load it."""
-        if self.soundfont is not None:
-            from data.render.soundfont import SoundfontSynth
-
-            return SoundfontSynth(self.soundfont, SAMPLE_RATE)
-        from data.render.numpy_synth import NumpySynth
-
-        return NumpySynth(SAMPLE_RATE)
+        if self.soundfont is None:
+            return NumpySynth(SAMPLE_RATE)
+        return SoundfontSynth(self.soundfont, SAMPLE_RATE)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,6 +85,7 @@ class Source:
     origin: Path | Recipe
     about: dict[str, str]  # metadata of a MIDI file: title, composer, split
     variation: Variation = AS_WRITTEN  # of a MIDI file
+    version: Version | None = None  # where a song is rendered in several
 
 
 class Report(NamedTuple):
@@ -91,37 +99,72 @@ class Report(NamedTuple):
     is_resumed: bool = False
 
 
-class _Song(NamedTuple):
+class Score(NamedTuple):
+    """A song as it will be rendered."""
+
     events: list[Event]
     seconds: float
+    stems: list[int]
+    treatment: Treatment | None
     about: dict  # what metadata.yaml says beyond Slakh's own keys
 
 
-def render_song(source: Source, out: Path, synth: Synth, limits: Limits) -> Report:
-    """Render one song into `out`/track unless it is there already."""
+@functools.lru_cache(maxsize=1)
+def _synth(choice: SynthChoice) -> Synth:
+    """Loaded when a process meets the first song that is not there yet."""
+    return choice.make()
+
+
+def render_song(
+    source: Source, out: Path, choice: SynthChoice, limits: Limits
+) -> Report:
+    """Render one song into `out`/track unless it is there already.
+
+    Raises:
+      DataError: the synth cannot be loaded; whatever else goes wrong is reported.
+    """
+    folder = out / source.track
     try:
-        song = _load(source, limits)
-        about = {**song.about, "renderer": synth.name, "soundfont": synth.soundfont}
-        folder = out / source.track
+        song = read_score(source, limits)
+        about = {**song.about, **choice.about}
         if folder.exists():
             return _resumed(folder, about)
-        stems = stems_of(song.events, limits.min_notes)
-        if not stems:
+        if not song.stems:
             raise DataError(f"no part with {limits.min_notes} notes or more")
-        raw = {stem: synth.render(song.events, song.seconds, stem) for stem in stems}
-        levelled = level_stems(raw, SAMPLE_RATE)
+    except DataError as error:
+        return _failed(source, error)
+    synth = _synth(choice)
+    try:
+        raw = {
+            stem: synth.render(song.events, song.seconds, stem) for stem in song.stems
+        }
+        gains_db = None
+        if song.treatment:
+            raw = treat(raw, song.treatment, SAMPLE_RATE)
+            gains_db = song.treatment.gains_db()
+        levelled = level_stems(raw, SAMPLE_RATE, gains_db)
         silent = [name_of(stem) for stem in levelled.silent]
         if not levelled.stems:
             raise DataError(f"every part is silent ({', '.join(silent)})")
-        meta = metadata(source.track, levelled, synth.soundfont or synth.name, about)
+        plugin = about["soundfont"] or about["renderer"]
+        meta = metadata(source.track, levelled, plugin, about)
         write_song(folder, song.events, levelled, meta, SAMPLE_RATE)
-        length = len(levelled.mix) / SAMPLE_RATE
-        return Report(source.track, length, len(levelled.stems), silent, None)
     except DataError as error:
-        return Report(source.track, 0.0, 0, [], str(error))
+        return _failed(source, error)
+    length = len(levelled.mix) / SAMPLE_RATE
+    return Report(source.track, length, len(levelled.stems), silent, None)
 
 
-def _load(source: Source, limits: Limits) -> _Song:
+def _failed(source: Source, error: DataError) -> Report:
+    return Report(source.track, 0.0, 0, [], str(error))
+
+
+def read_score(source: Source, limits: Limits) -> Score:
+    """Read or compose a song and draw what its version asks for; nothing is rendered.
+
+    Raises:
+      DataError: the MIDI file cannot be read.
+    """
     if isinstance(source.origin, Recipe):
         song = compose(*source.origin)
         events, seconds = list(song.events), source.origin.seconds
@@ -145,11 +188,20 @@ def _load(source: Source, limits: Limits) -> _Song:
         if source.variation != AS_WRITTEN:
             about |= dataclasses.asdict(source.variation)
             content += repr(source.variation).encode()  # a song of its own
+    if source.version and source.version.number:
+        content += repr(source.version).encode()
     # Slakh's UUID is the MD5 of the MIDI file; it names songs, it protects nothing.
     about["UUID"] = hashlib.md5(content, usedforsecurity=False).hexdigest()
     about["rendered_seconds"] = seconds
     about["min_notes"] = limits.min_notes
-    return _Song([e for e in events if e.seconds < seconds], seconds, about)
+    events = [event for event in events if event.seconds < seconds]
+    stems = stems_of(events, limits.min_notes)
+    treatment = None
+    if source.version:
+        treatment = draw_treatment(source.version, stems)
+        about["version"] = source.version.number
+        about["treatment"] = treatment.as_dict() if treatment else None
+    return Score(events, seconds, stems, treatment, about)
 
 
 def _resumed(folder: Path, about: dict) -> Report:
@@ -169,21 +221,17 @@ def _resumed(folder: Path, about: dict) -> Report:
     return Report(folder.name, 0.0, len(found["stems"]), [], None, is_resumed=True)
 
 
-_synth: Synth | DataError  # one a process, set by the pool's initializer
+def _end_with_parent() -> None:
+    """Let this process end when its parent is killed, as nobody else tells it.
 
+    It would hold its soundfont for ever, and write songs beside a resumed command.
+    """
 
-def _start(choice: SynthChoice) -> None:
-    global _synth
-    try:
-        _synth = choice.make()
-    except DataError as error:  # raised here it would reach nobody
-        _synth = error
+    def watch() -> None:
+        multiprocessing.parent_process().join()
+        os._exit(1)
 
-
-def _work(source: Source, out: Path, limits: Limits) -> Report:
-    if isinstance(_synth, DataError):
-        raise _synth
-    return render_song(source, out, _synth, limits)
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def render_all(
@@ -196,13 +244,14 @@ def render_all(
     """Render all songs from `workers` processes; reports in order of completion."""
     out.mkdir(parents=True, exist_ok=True)
     if workers == 1:
-        synth = choice.make()
         for source in sources:
-            yield render_song(source, out, synth, limits)
+            yield render_song(source, out, choice, limits)
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, _start, (choice,)) as pool:
-        futures = [pool.submit(_work, source, out, limits) for source in sources]
+    with ProcessPoolExecutor(workers, context, _end_with_parent) as pool:
+        futures = [
+            pool.submit(render_song, source, out, choice, limits) for source in sources
+        ]
         try:
             for future in as_completed(futures):
                 yield future.result()

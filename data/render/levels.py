@@ -1,6 +1,7 @@
 """Slakh's levels: stems at one loudness, one gain for the song, int16 that adds up."""
 
 import warnings
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -38,8 +39,14 @@ def loudness_lufs(audio: np.ndarray, sample_rate: int) -> float:
     return float(value) if np.isfinite(value) else -np.inf
 
 
-def level_stems(raw: dict[int, np.ndarray], sample_rate: int) -> Levelled:
+def level_stems(
+    raw: dict[int, np.ndarray],
+    sample_rate: int,
+    gains_db: Mapping[int, float] | None = None,
+) -> Levelled:
     """Every stem to -13 LUFS, then one gain so that the mix peaks at -1 dB.
+
+    `gains_db` moves stems against -13 LUFS; without it all are equally loud.
 
     Where a single stem peaks above the mix (stems that cancel), it sets the gain
     instead, for nothing may clip: mix == sum of stems holds exactly in int16.
@@ -52,8 +59,9 @@ def level_stems(raw: dict[int, np.ndarray], sample_rate: int) -> Levelled:
     silent = [stem for stem in raw if stem not in kept]
     if not kept:
         return Levelled({}, np.zeros(0, np.int16), {}, 0.0, silent)
+    aims = {stem: STEM_LUFS + (gains_db or {}).get(stem, 0.0) for stem in kept}
     even = {
-        stem: raw[stem] * np.float32(10 ** ((STEM_LUFS - loudness[stem]) / 20))
+        stem: raw[stem] * np.float32(10 ** ((aims[stem] - loudness[stem]) / 20))
         for stem in kept
     }
     peaks = [np.abs(audio).max() for audio in even.values()]

@@ -81,7 +81,6 @@ class NumpySynth:
     """Renders one stem after another."""
 
     name = "numpy"
-    soundfont = None
 
     def __init__(self, sample_rate: int):
         self.sample_rate = sample_rate
