@@ -1,7 +1,7 @@
 """Codec speed, one JSON line: times real time, and the ratio to transformers.
 
 `python benchmarks/codec.py [--seconds 20] [--repeats 5] [--threads N]`.  The published
-32 kHz size and codec-mini, random weights, batch 1.  Where torch imports, its EnCodec of
+32 kHz size and codec-seanet, random weights, batch 1.  Where torch imports, its EnCodec of
 the same shape runs in the same process, turn by turn; `over_transformers` is its best
 time over ours.
 """
@@ -21,9 +21,9 @@ import numpy as np
 from stemjax.codec import functional
 from stemjax.codec.codec import Codec
 from stemjax.config.codec import CodecConfig
-from stemjax.config.presets import CODEC_MINI
+from stemjax.config.presets import CODEC_SEANET
 
-SIZES = {"encodec-32k": CodecConfig(), "codec-mini": CODEC_MINI.model}
+SIZES = {"encodec-32k": CodecConfig(), "codec-seanet": CODEC_SEANET.model}
 
 
 def our_codec(cfg: CodecConfig) -> Codec:

@@ -27,7 +27,7 @@ ROW_SECONDS = {  # at most; in the order of what matters most
     "train": 170.0,
     "decode_32": 150.0,
     "startup": 120.0,
-    "audio_codec_mini": 90.0,
+    "audio_codec_seanet": 90.0,
     "audio_encodec_32k": 90.0,
 }
 

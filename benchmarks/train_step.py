@@ -1,7 +1,7 @@
 """Training speed, one JSON line: tokens/s and model FLOP/s (StemGen), ms (codec).
 
 `python benchmarks/train_step.py [--steps N]`. stemgen-mini on token batches and
-codec-mini on one-second crops, both with data already on the device: what the devices
+codec-seanet on one-second crops, both with data already on the device: what the devices
 can do.  MFU is model FLOPs over the measured matmul ceiling of this machine, float32 on
 a CPU and bfloat16 elsewhere.
 """
@@ -13,7 +13,7 @@ import time
 import jax
 import jax.numpy as jnp
 
-from stemjax.config.presets import CODEC_MINI, STEMGEN_MINI
+from stemjax.config.presets import CODEC_SEANET, STEMGEN_MINI
 from stemjax.io.allocator import keep_memory
 from stemjax.models.flops import flops_per_step
 from stemjax.nn.axes import compute_dtype, make_mesh
@@ -63,12 +63,12 @@ def main() -> None:
     steps = parser.parse_args().steps
     run = STEMGEN_MINI
     dtype = compute_dtype(run.model.transformer.precision)
-    task = stemgen_task.make(run, CODEC_MINI.model, batches_are_tokens=True)
+    task = stemgen_task.make(run, CODEC_SEANET.model, batches_are_tokens=True)
     seconds = seconds_per_step(task, run, steps)
     tokens = tokens_per_step(run)
     flops = flops_per_step(run.model, run.batch_size, tokens // run.batch_size)
     ceiling = matmul_ceiling(dtype)
-    codec_seconds = seconds_per_step(codec_task.make(CODEC_MINI), CODEC_MINI, steps)
+    codec_seconds = seconds_per_step(codec_task.make(CODEC_SEANET), CODEC_SEANET, steps)
     result = {
         "benchmark": "train_step",
         "device": jax.devices()[0].device_kind,
@@ -79,7 +79,7 @@ def main() -> None:
         "model_flops_per_second": flops / seconds,
         "matmul_flops_per_second": ceiling,
         "mfu": flops / seconds / ceiling,
-        "codec_mini_ms": codec_seconds * 1e3,
+        "codec_seanet_ms": codec_seconds * 1e3,
     }
     print(json.dumps(result))
 

@@ -22,7 +22,7 @@ from benchmarks.peers.timing import compare, in_milliseconds, interleaved
 from stemjax.codec import functional
 from stemjax.config.codec import CodecConfig
 from stemjax.config.model import Precision, StemGenConfig, TransformerConfig
-from stemjax.config.presets import CODEC_MINI, CODEC_TINY, fit_to_codec
+from stemjax.config.presets import CODEC_SEANET, CODEC_TINY, fit_to_codec
 from stemjax.io.cache import use_compilation_cache
 from stemjax.models.flops import flops_per_step, flops_per_token
 
@@ -50,7 +50,7 @@ PAPER = Size(
     train_batch=40,
     matmul=8192,
     decode={1: (16, 16, 16, 16), 32: (4, 4, 4, 4)},
-    codecs={"encodec_32k": CodecConfig(), "codec_mini": CODEC_MINI.model},
+    codecs={"encodec_32k": CodecConfig(), "codec_seanet": CODEC_SEANET.model},
     repeats=3,
 )
 TINY = Size(
@@ -64,7 +64,7 @@ TINY = Size(
     decode={1: (1, 1, 1, 1), 32: (1, 1, 1, 1)},
     codecs={
         name: dataclasses.replace(CODEC_TINY.model, num_codebooks=4, codebook_size=32)
-        for name in ("encodec_32k", "codec_mini")
+        for name in ("encodec_32k", "codec_seanet")
     },
     repeats=1,
 )
@@ -215,7 +215,7 @@ ROWS: Mapping[str, Callable[[Size, bool], Figures]] = {
     "decode_1": lambda *given: decode(1, *given),
     "decode_32": lambda *given: decode(32, *given),
     "train": train,
-    "audio_codec_mini": lambda *given: audio("codec_mini", *given),
+    "audio_codec_seanet": lambda *given: audio("codec_seanet", *given),
     "audio_encodec_32k": lambda *given: audio("encodec_32k", *given),
     "startup": startup,
 }

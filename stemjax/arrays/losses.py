@@ -7,8 +7,11 @@ si_sdr: scale-invariant signal-to-distortion ratio, Le Roux et al. 2019, zero-me
 
 import jax.numpy as jnp
 
+from stemjax.arrays.bands import band_magnitude
 from stemjax.arrays.mel import OVERLAP, log_mel
 from stemjax.config.codec import CodecObjective
+
+ROOT_FLOOR = 1e-4  # of magnitude, -80 dB: keeps the root's gradient and ratio finite
 
 
 def bins_of(window: int, most: int) -> int:
@@ -37,6 +40,22 @@ def multi_scale_mel_distance(a, b, cfg: CodecObjective, sample_rate: int):
             # the added constant keeps the root's gradient finite where a equals b
             total += cfg.mel_l2_weight * jnp.sqrt(jnp.mean(difference**2) + 1e-12)
     return total / len(cfg.mel_windows)
+
+
+def tone_distance(a, b, cfg: CodecObjective, sample_rate: int):
+    """How far the loud partials are apart, relative to b's: [N], [N] -> [].
+
+    Root magnitudes in the narrow bands of `cfg.tone_bands`: the sum of their absolute
+    differences over b's sum, mean over the spectra.  0: equal; 1: a is silent.  A log
+    distance counts every band alike, and most bands hold no partial.
+    """
+    total = 0.0
+    for band in cfg.tone_bands:
+        roots = [
+            jnp.sqrt(band_magnitude(x, band, sample_rate) + ROOT_FLOOR) for x in (a, b)
+        ]
+        total += jnp.mean(jnp.abs(roots[0] - roots[1])) / jnp.mean(roots[1])
+    return total / len(cfg.tone_bands)
 
 
 def wave_distance(a, b):

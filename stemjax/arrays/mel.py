@@ -49,22 +49,31 @@ def centred_frames(audio, window: int, hop: int):
     return jnp.concatenate([blocks[i : i + count] for i in range(overlap)], axis=1)
 
 
-def stft_magnitude(audio, window: int, hop: int):
-    """Magnitudes of the short-time Fourier transform: [N] -> [T, F], F = window/2 + 1.
+def stft(audio, window: int, hop: int):
+    """Short-time Fourier transform: [N] -> real and imaginary parts [T, F] each.
 
-    Not scaled: equal to `abs(librosa.stft(audio, n_fft=window, hop_length=hop)).T`.
+    F = window/2 + 1.  Not scaled: equal to
+    `librosa.stft(audio, n_fft=window, hop_length=hop).T`.
 
     Raises:
       ValueError: `hop` does not divide `window`.
     """
     frames = centred_frames(audio, window, hop)
     if window <= MATMUL_LIMIT:
-        cosine, sine = jnp.split(frames @ _dft_matrix(window), 2, axis=-1)
-        power = cosine**2 + sine**2
-    else:
-        spectrum = jnp.fft.rfft(frames * hann(window).astype(np.float32))
-        power = spectrum.real**2 + spectrum.imag**2
-    return jnp.sqrt(power + TINY)
+        real, minus_imaginary = jnp.split(frames @ _dft_matrix(window), 2, axis=-1)
+        return real, -minus_imaginary
+    spectrum = jnp.fft.rfft(frames * hann(window).astype(np.float32))
+    return spectrum.real, spectrum.imag
+
+
+def stft_magnitude(audio, window: int, hop: int):
+    """Magnitudes of `stft`: [N] -> [T, F].
+
+    Raises:
+      ValueError: `hop` does not divide `window`.
+    """
+    real, imaginary = stft(audio, window, hop)
+    return jnp.sqrt(real**2 + imaginary**2 + TINY)
 
 
 @functools.lru_cache

@@ -19,9 +19,9 @@ import safetensors.numpy
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from stemjax.arrays.vq import kmeans, nearest
-from stemjax.codec import functional, import_published, long_audio, names
-from stemjax.config.codec import CodecConfig
-from stemjax.config.runs import from_json, to_json
+from stemjax.codec import functional, import_published, long_audio, long_frames, names
+from stemjax.config.codec import AnyCodecConfig, CodecConfig, OscillatorCodecConfig
+from stemjax.config.runs import codec_from_json, to_json
 from stemjax.io.errors import UserError
 from stemjax.io.release import (
     CONFIG,
@@ -35,8 +35,6 @@ from stemjax.io.release import (
 from stemjax.io.weights import sha256_of
 from stemjax.nn.axes import BATCH, RULES
 
-CACHE_BYTES = 8 << 20  # of a CPU's cache, for a chunk at the sample rate
-ACCELERATOR_SECONDS = 20  # of a chunk there
 NO_CARD = "# {name}\n\nA codec of stemjax; kept for the models that speak its tokens.\n"
 
 
@@ -50,16 +48,7 @@ def _decode(variables, cfg, codes, length):
     return functional.decode(variables, cfg, codes, length)
 
 
-def chunk_frames(cfg: CodecConfig, batch_size: int) -> int:
-    """Frames of a chunk; longer audio goes through in chunks.
-
-    A CPU is fastest with what fits its cache, an accelerator with few large programs.
-    """
-    second = round(cfg.frame_rate)
-    if jax.default_backend() != "cpu":
-        return ACCELERATOR_SECONDS * second
-    fitting = CACHE_BYTES // (4 * batch_size * cfg.hop * cfg.num_filters)
-    return max(second // 2, fitting // second * second)
+LONG = {CodecConfig: long_audio, OscillatorCodecConfig: long_frames}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,7 +59,7 @@ class Codec:
     rows: how the rows of a batch lie on the devices; None: all on one.
     """
 
-    config: CodecConfig
+    config: AnyCodecConfig
     variables: Mapping[str, Any]
     name: str
     sha256: str
@@ -103,13 +92,12 @@ class Codec:
         samples = audio.shape[1]
         frames = cfg.frames(samples)
         place = self._place
-        chunk = chunk_frames(cfg, self._rows_of_one(len(audio)))
+        long = LONG[type(cfg)]
+        chunk = long.chunk_frames(cfg, self._rows_of_one(len(audio)))
         if frames > chunk:
             laid, codebooks = self._laid["encoder"], self.variables["codebooks"]
-            return long_audio.encode(
-                laid, codebooks, cfg, audio, chunk=chunk, place=place
-            )
-        if frames <= long_audio.widest_padding(cfg):
+            return long.encode(laid, codebooks, cfg, audio, chunk=chunk, place=place)
+        if frames <= long.widest_padding(cfg):
             return np.asarray(_encode(self.variables, cfg, place(audio), None))
         padded = _pad_last(audio, self._bucket(frames) * cfg.hop)
         codes = _encode(self.variables, cfg, place(padded), np.int32(samples))
@@ -132,11 +120,12 @@ class Codec:
                 f" 0..{cfg.codebook_size - 1}"
             )
         codes, frames = codes.astype(np.int32), codes.shape[2]
-        chunk = chunk_frames(cfg, len(codes))
+        long = LONG[type(cfg)]
+        chunk = long.chunk_frames(cfg, len(codes))
         if frames > chunk:
             laid, codebooks = self._laid["decoder"], self.variables["codebooks"]
-            return long_audio.decode(laid, codebooks, cfg, codes, chunk=chunk)
-        if frames <= long_audio.widest_padding(cfg):
+            return long.decode(laid, codebooks, cfg, codes, chunk=chunk)
+        if frames <= long.widest_padding(cfg):
             return np.asarray(_decode(self.variables, cfg, codes, None))
         padded = _pad_last(codes, self._bucket(frames))
         audio = _decode(self.variables, cfg, padded, np.int32(frames))
@@ -159,7 +148,7 @@ class Codec:
 
     @functools.cached_property
     def _laid(self) -> Mapping[str, Any]:
-        return long_audio.lay_out(self.variables["params"])
+        return LONG[type(self.config)].lay_out(self.variables["params"])
 
     def _bucket(self, frames: int) -> int:
         second = max(1, round(self.config.frame_rate))
@@ -201,7 +190,7 @@ class CodecFile(NamedTuple):
 
     name: str
     sha256: str
-    config: CodecConfig
+    config: AnyCodecConfig
     load: Callable[[], Codec]
 
 
@@ -221,7 +210,7 @@ def identify(name_or_dir: str | os.PathLike) -> CodecFile:
     else:
         config = check_config(folder, kind="codec")
         try:
-            cfg = from_json(CodecConfig, config["model"])
+            cfg = codec_from_json(config["model"])
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise UserError(
                 f"{folder / CONFIG}: broken model field ({error}); copy it again"
@@ -257,7 +246,7 @@ def load(name_or_dir: str | os.PathLike) -> Codec:
     return identify(name_or_dir).load()
 
 
-def random(cfg: CodecConfig, seed: int) -> Codec:
+def random(cfg: AnyCodecConfig, seed: int) -> Codec:
     """A codec with random weights whose codebooks are fitted to its own latents.
 
     Its codes are many and follow the audio, its audio is noise: for tests and tiny runs.
@@ -271,7 +260,7 @@ def random(cfg: CodecConfig, seed: int) -> Codec:
 
 
 @functools.partial(jax.jit, static_argnames="cfg")
-def _random_variables(cfg: CodecConfig, seed: int):
+def _random_variables(cfg: AnyCodecConfig, seed: int):
     key_init, key_audio, key_codes = jax.random.split(jax.random.key(seed), 3)
     params, _ = functional.init(key_init, cfg)
     latents = functional.encode_latents(params, cfg, _random_audio(key_audio, cfg))
@@ -284,7 +273,7 @@ def _random_variables(cfg: CodecConfig, seed: int):
     return {"params": params, "codebooks": codebooks}
 
 
-def _random_audio(key, cfg: CodecConfig):
+def _random_audio(key, cfg: AnyCodecConfig):
     """Eight clips of chords and noise that change every 0.1 s: [8, N]."""
     frames = -(-cfg.codebook_size // 8)  # as many in all as there are codes
     step = cfg.sample_rate // 10

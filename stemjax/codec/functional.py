@@ -7,35 +7,44 @@ are state, not parameters: they move by averages, not by gradients (EnCodec, sec
 from collections.abc import Mapping
 from typing import Any
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from stemjax.arrays.vq import quantize_residual
+from stemjax.codec.oscillators import OscillatorDecoder
 from stemjax.codec.seanet import Decoder, Encoder
-from stemjax.config.codec import CodecConfig
+from stemjax.codec.spectral_encoder import SpectralEncoder
+from stemjax.config.codec import AnyCodecConfig, CodecConfig, OscillatorCodecConfig
 
 Tree = Mapping[str, Any]
 
+HALVES = {
+    CodecConfig: (Encoder, Decoder),
+    OscillatorCodecConfig: (SpectralEncoder, OscillatorDecoder),
+}
 
-def init(key: jax.Array, cfg: CodecConfig) -> tuple[dict, dict]:
+
+def init(key: jax.Array, cfg: AnyCodecConfig) -> tuple[dict, dict]:
     """Fresh (params, codebooks).
 
     Convolutions are normal with variance 1 / fan-in, the LSTM's weights with a third of
     it, biases zero.  Codebooks are zero with `inited` 0: training begins by replacing
     them with k-means of its first latents.
     """
+    encoder, decoder = HALVES[type(cfg)]
     audio = jnp.zeros((1, cfg.hop))
     latents = jnp.zeros((1, 1, cfg.hidden_size))
     deviations = {
-        "encoder": Encoder(cfg).init(key, audio)["params"],
-        "decoder": Decoder(cfg).init(key, latents)["params"],
+        "encoder": encoder(cfg).init(key, audio)["params"],
+        "decoder": decoder(cfg).init(key, latents)["params"],
     }
     embeddings = jnp.zeros((cfg.num_codebooks, cfg.codebook_size, cfg.hidden_size))
-    return _noise_like(key, deviations), codebook_tree(embeddings, is_inited=False)
+    return noise_like(key, deviations), codebook_tree(embeddings, is_inited=False)
 
 
-def _noise_like(key: jax.Array, deviations: Tree) -> dict:
+def noise_like(key: jax.Array, deviations: Tree) -> dict:
     """Normal noise of the given deviations.
 
     One draw for all leaves: XLA compiles it in 1 s, one draw per leaf in 12.
@@ -76,24 +85,41 @@ def stack_codebooks(codebooks: Tree, name: str = "embed") -> jax.Array:
 
 
 def encode_latents(
-    params: Tree, cfg: CodecConfig, audio: jax.Array, length: jax.Array | None = None
+    params: Tree, cfg: AnyCodecConfig, audio: jax.Array, length: jax.Array | None = None
 ) -> jax.Array:
     """Samples [B, N] to latent frames [B, ceil(N / hop), D]; differentiable.
 
     length: [] int32 where only the first `length` samples are the signal; frames past
       it mean nothing.  N must then be whole frames.
     """
-    return Encoder(cfg).apply({"params": params["encoder"]}, audio, length)
+    return HALVES[type(cfg)][0](cfg).apply({"params": params["encoder"]}, audio, length)
 
 
 def decode_latents(
-    params: Tree, cfg: CodecConfig, latents: jax.Array, length: jax.Array | None = None
+    params: Tree,
+    cfg: AnyCodecConfig,
+    latents: jax.Array,
+    length: jax.Array | None = None,
 ) -> jax.Array:
     """Latent frames [B, T, D] to samples [B, T * hop]; differentiable.
 
     length: [] int32 where only the first `length` frames are the signal.
     """
-    return Decoder(cfg).apply({"params": params["decoder"]}, latents, length)
+    return HALVES[type(cfg)][1](cfg).apply(
+        {"params": params["decoder"]}, latents, length
+    )
+
+
+def decode_with_spectra(
+    params: Tree, cfg: OscillatorCodecConfig, latents: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """Samples as `decode_latents`, and the spectra [B, T, F] they were played from."""
+
+    def both(decoder):
+        frames = decoder.frames(latents)
+        return decoder.play(frames), decoder.spectra(frames)
+
+    return nn.apply(both, OscillatorDecoder(cfg))({"params": params["decoder"]})
 
 
 def quantize(codebooks: Tree, latents: jax.Array) -> jax.Array:
@@ -111,7 +137,10 @@ def dequantize(codebooks: Tree, codes: jax.Array) -> jax.Array:
 
 
 def encode(
-    variables: Tree, cfg: CodecConfig, audio: jax.Array, length: jax.Array | None = None
+    variables: Tree,
+    cfg: AnyCodecConfig,
+    audio: jax.Array,
+    length: jax.Array | None = None,
 ) -> jax.Array:
     """Samples [B, N] in -1..1 to codes [B, Q, ceil(N / hop)] int32.
 
@@ -124,7 +153,10 @@ def encode(
 
 
 def decode(
-    variables: Tree, cfg: CodecConfig, codes: jax.Array, length: jax.Array | None = None
+    variables: Tree,
+    cfg: AnyCodecConfig,
+    codes: jax.Array,
+    length: jax.Array | None = None,
 ) -> jax.Array:
     """Codes [B, Q, T] to samples [B, T * hop]; `length` as in `decode_latents`."""
     with jax.default_matmul_precision("highest"):

@@ -23,11 +23,25 @@ from stemjax.codec.seanet import Decoder, Encoder
 from stemjax.config.codec import CodecConfig
 
 Place = Callable[[np.ndarray], Any]
+CACHE_BYTES = 8 << 20  # of a CPU's cache, for a chunk at the sample rate
+ACCELERATOR_SECONDS = 20  # of a chunk there
 
 
 def as_it_is(array: np.ndarray) -> np.ndarray:
     """`Place` of what one device works on: jit puts it there."""
     return array
+
+
+def chunk_frames(cfg: CodecConfig, batch_size: int) -> int:
+    """Frames of a chunk; longer audio goes through in chunks.
+
+    A CPU is fastest with what fits its cache, an accelerator with few large programs.
+    """
+    second = round(cfg.frame_rate)
+    if jax.default_backend() != "cpu":
+        return ACCELERATOR_SECONDS * second
+    fitting = CACHE_BYTES // (4 * batch_size * cfg.hop * cfg.num_filters)
+    return max(second // 2, fitting // second * second)
 
 
 def widest_padding(cfg: CodecConfig) -> int:

@@ -12,14 +12,20 @@ import jax
 import numpy as np
 
 from stemjax.codec import functional
-from stemjax.config.codec import CodecConfig
+from stemjax.config.codec import AnyCodecConfig
 from stemjax.io.errors import UserError
 from stemjax.io.weights import flatten, unflatten
 
+HALVES = ("encoder", "decoder")
+
 
 def to_public(variables: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """`{"params", "codebooks"}` as a flat dict of published names, sorted."""
-    flat = flatten({**variables["params"], **variables["codebooks"]})
+    """`{"params", "codebooks"}` as a flat dict of published names, sorted.
+
+    What trains beside the codec, a discriminator, has none and is left out.
+    """
+    halves = {half: variables["params"][half] for half in HALVES}
+    flat = flatten({**halves, **variables["codebooks"]})
     names = {name: re.sub(r"\blayers_(\d+)\b", r"layers.\1", name) for name in flat}
     arrays = jax.device_get(flat)
     return dict(sorted((names[k], np.asarray(v)) for k, v in arrays.items()))
@@ -32,7 +38,7 @@ def from_public(flat: Mapping[str, Any]) -> dict[str, Any]:
     return {"params": tree, "codebooks": {"quantizer": tree.pop("quantizer")}}
 
 
-def public_shapes(cfg: CodecConfig) -> dict[str, tuple[int, ...]]:
+def public_shapes(cfg: AnyCodecConfig) -> dict[str, tuple[int, ...]]:
     """The shape of every tensor of a codec, by published name; nothing is computed."""
     params, codebooks = jax.eval_shape(
         lambda key: functional.init(key, cfg), jax.random.key(0)
@@ -44,7 +50,7 @@ def public_shapes(cfg: CodecConfig) -> dict[str, tuple[int, ...]]:
     }
 
 
-def check_shapes(flat: Mapping[str, Any], cfg: CodecConfig, source: Any) -> None:
+def check_shapes(flat: Mapping[str, Any], cfg: AnyCodecConfig, source: Any) -> None:
     """Hold weights against their config.
 
     Raises:

@@ -2,9 +2,15 @@
 
 import dataclasses
 
-from stemjax.config.codec import CodecConfig, CodecObjective
+from stemjax.config.codec import (
+    AdversarialObjective,
+    CodecConfig,
+    CodecObjective,
+    DiscriminatorConfig,
+    Spectrum,
+)
 from stemjax.config.model import StemGenConfig, StemGenObjective, TransformerConfig
-from stemjax.config.runs import CodecRun, Run, StemGenRun
+from stemjax.config.runs import CodecRun, OscillatorCodecRun, Run, StemGenRun
 from stemjax.config.train import LoopConfig, OptimConfig, PairConfig, StopConfig
 
 
@@ -46,6 +52,27 @@ STEMGEN_MINI = StemGenRun(
     ema_decay=0.998,
 )
 
+# For an accelerator of which minutes are to be had (recipes/): 12.2M parameters, in
+# bfloat16 what a bundle of 40 MB holds beside a codec.
+STEMGEN_SMALL = dataclasses.replace(
+    STEMGEN_MINI,
+    steps=20_000,
+    batch_size=64,
+    model=StemGenConfig(
+        transformer=TransformerConfig(
+            width=256, layers=10, heads=4, mlp_hidden=704, rope_theta=100.0
+        ),
+    ),
+    optim=OptimConfig(
+        peak_lr=1.5e-3,
+        warmup_steps=500,
+        hold_steps=12_000,
+        decay_steps=7_500,
+        floor=0.1,
+    ),
+    loop=LoopConfig(log_every=100, eval_every=2_500, checkpoint_every=2_500),
+)
+
 # Fine-tuning: `--init-from DIR`; the model's shape comes from DIR.
 STEMGEN_FINETUNE = dataclasses.replace(
     STEMGEN_MINI,
@@ -77,8 +104,8 @@ STEMGEN_TINY = StemGenRun(
     ),
 )
 
-# The bundled codec; figures in stemjax/pretrained/codec-mini/README.md.
-CODEC_MINI = CodecRun(
+# EnCodec's architecture at a quarter of its width; what version 1 of the bundled codec was.
+CODEC_SEANET = CodecRun(
     steps=3_200,
     batch_size=8,
     model=CodecConfig(
@@ -96,6 +123,56 @@ CODEC_MINI = CodecRun(
     ),
     loop=LoopConfig(log_every=10, eval_every=200, checkpoint_every=100),
     ema_decay=0.998,
+)
+
+# The bundled codec; commands and figures in stemjax/pretrained/codec-mini/README.md.
+# Its spectra are correlated, and a larger learning rate moves all of them at once.
+CODEC_MINI = OscillatorCodecRun(
+    steps=4_000,
+    batch_size=16,
+    objective=CodecObjective(
+        wave_weight=0.0,
+        tone_weight=1.0,
+        spectrum_weight=1.0,
+        continuous_steps=1_000,
+        mel_windows=(256, 512, 1024, 2048),
+        level_dropout=0.3,
+        crop_seconds=1.5,
+    ),
+    optim=OptimConfig(
+        peak_lr=5e-4,
+        warmup_steps=100,
+        hold_steps=2_500,
+        decay_steps=1_500,
+        floor=0.03,
+        beta2=0.99,
+        weight_decay=0.0,
+    ),
+    loop=LoopConfig(log_every=10, eval_every=250, checkpoint_every=250),
+    ema_decay=0.998,
+)
+
+# The decoder alone, from the bundled codec's first stage (`--init-from`): codes stay, and
+# with them token stores.  The discriminator hears magnitudes, as the codec codes no phase.
+CODEC_MINI_ADVERSARIAL = dataclasses.replace(
+    CODEC_MINI,
+    steps=1_200,
+    batch_size=8,
+    objective=dataclasses.replace(
+        CODEC_MINI.objective, continuous_steps=0, freeze_codes=True
+    ),
+    adversarial=AdversarialObjective(
+        weight=1.0,
+        matching_weight=5.0,
+        discriminator=DiscriminatorConfig(spectrum=Spectrum.LOG_MAGNITUDE),
+    ),
+    optim=dataclasses.replace(
+        CODEC_MINI.optim,
+        peak_lr=3e-4,
+        warmup_steps=200,
+        hold_steps=500,
+        decay_steps=500,
+    ),
 )
 
 CODEC_TINY = CodecRun(
@@ -123,8 +200,11 @@ CODEC_TINY = CodecRun(
 PRESETS: dict[str, Run] = {
     "stemgen-slakh": STEMGEN_SLAKH,
     "stemgen-mini": STEMGEN_MINI,
+    "stemgen-small": STEMGEN_SMALL,
     "stemgen-finetune": STEMGEN_FINETUNE,
     "stemgen-tiny": STEMGEN_TINY,
     "codec-mini": CODEC_MINI,
+    "codec-mini-adversarial": CODEC_MINI_ADVERSARIAL,
+    "codec-seanet": CODEC_SEANET,
     "codec-tiny": CODEC_TINY,
 }

@@ -6,7 +6,13 @@ import hashlib
 import json
 from typing import Any
 
-from stemjax.config.codec import CodecConfig, CodecObjective
+from stemjax.config.codec import (
+    AdversarialObjective,
+    AnyCodecConfig,
+    CodecConfig,
+    CodecObjective,
+    OscillatorCodecConfig,
+)
 from stemjax.config.model import StemGenConfig, StemGenObjective
 from stemjax.config.train import (
     LoopConfig,
@@ -53,6 +59,11 @@ class CommonRun:
     num_processes: int = 0
     process_id: int = -1
 
+    @property
+    def part_optims(self) -> dict[str, OptimConfig | None]:
+        """Top-level parameters with an optimiser of their own; None: they stay."""
+        return {}
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class StemGenRun(CommonRun):
@@ -66,9 +77,24 @@ class StemGenRun(CommonRun):
 class CodecRun(CommonRun):
     model: CodecConfig = CodecConfig()
     objective: CodecObjective = CodecObjective()
+    adversarial: AdversarialObjective = AdversarialObjective()
+
+    @property
+    def part_optims(self) -> dict[str, OptimConfig | None]:
+        parts: dict[str, OptimConfig | None] = {}
+        if self.adversarial.is_on:
+            parts["discriminator"] = self.adversarial.optim
+        if self.objective.freeze_codes:
+            parts["encoder"] = None
+        return parts
 
 
-Run = StemGenRun | CodecRun
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class OscillatorCodecRun(CodecRun):
+    model: OscillatorCodecConfig = OscillatorCodecConfig()
+
+
+Run = StemGenRun | CodecRun | OscillatorCodecRun
 
 INVOCATION_FIELDS = (
     "workdir",
@@ -132,6 +158,16 @@ def from_json(kind: Any, value: Any) -> Any:
     if isinstance(kind, type) and issubclass(kind, enum.Enum):
         return kind(value)
     return value
+
+
+def codec_from_json(value: dict[str, Any]) -> AnyCodecConfig:
+    """The config of a codec as saved; which kind it is, its fields tell.
+
+    Raises:
+      ValueError: a field that the kind does not have, naming it.
+    """
+    is_spectral = "bands" in value
+    return from_json(OscillatorCodecConfig if is_spectral else CodecConfig, value)
 
 
 def resolved(run: Run) -> dict[str, Any]:

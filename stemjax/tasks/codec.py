@@ -1,10 +1,13 @@
-"""Training of the codec (EnCodec, sec. 3.2 to 3.4; the discriminator comes later).
+"""Training of the codec (EnCodec, sec. 3.2 to 3.4).
 
 Gradients train encoder and decoder: distances of spectra and samples, straight through
 the quantizer, and the commitment that keeps latents near their codes.  Codebooks are
 not trained by gradients: they are the task's `model_state`, start from k-means of the
 first batch, and follow moving averages of the latents that chose them, once per
 optimiser step, from sums over all micro-batches and devices.
+
+A discriminator joins where `run.adversarial` weighs it (`adversarial`).  With
+`freeze_codes` encoder and codebooks stay as they came, and the decoder alone learns.
 """
 
 import functools
@@ -14,10 +17,18 @@ import jax.numpy as jnp
 import numpy as np
 
 from stemjax.arrays import vq
-from stemjax.arrays.losses import multi_scale_mel_distance, si_sdr, wave_distance
-from stemjax.codec import functional
+from stemjax.arrays.losses import (
+    multi_scale_mel_distance,
+    si_sdr,
+    tone_distance,
+    wave_distance,
+)
+from stemjax.codec import discriminator, functional
+from stemjax.codec.spectral_encoder import heard
+from stemjax.config.codec import OscillatorCodecConfig
 from stemjax.config.runs import CodecRun
 from stemjax.config.validation import BEST_METRIC
+from stemjax.tasks import adversarial
 from stemjax.tasks.task import LossOut, Sums, Task
 
 INT16 = 32_768.0
@@ -29,18 +40,30 @@ def make(run: CodecRun) -> Task:
     """The task of one codec run; batches are {"audio": [B, N] int16}, N on the hop.
 
     Validation reports `mel` (the distance that decides), `wave`, `si_sdr` in dB, and
-    per level q `perplexity_q` of the codes in a batch.
+    per level q `perplexity_q` of the codes in a batch.  Against a discriminator `mel`
+    decides nothing: it rises where the ear hears better, so the newest step is kept.
     """
+    is_adversarial = run.adversarial.is_on
     return Task(
         name="codec",
-        init=lambda key: functional.init(key, run.model),
+        init=functools.partial(_init, run),
         loss=functools.partial(_loss, run),
         eval_sums=functools.partial(_eval_sums, run),
         dummy_batch=functools.partial(_dummy_batch, run),
         prepare=functools.partial(_prepare, run),
         update_state=functools.partial(_update_state, run),
-        higher_is_better=BEST_METRIC["codec"],
+        higher_is_better=None if is_adversarial else BEST_METRIC["codec"],
+        fresh_parts=(adversarial.PART,) if is_adversarial else (),
     )
+
+
+def _init(run: CodecRun, key):
+    params, codebooks = functional.init(key, run.model)
+    if run.adversarial.is_on:
+        k_discriminator = jax.random.fold_in(key, 1)
+        shape = run.adversarial.discriminator
+        params[adversarial.PART] = discriminator.init(k_discriminator, shape)
+    return params, codebooks
 
 
 def nest_codebooks(embed, embed_avg, cluster_size) -> dict:
@@ -66,7 +89,10 @@ def _dummy_batch(run: CodecRun, batch_size: int) -> dict[str, np.ndarray]:
 
 
 def _prepare(run: CodecRun, params, model_state, frozen, batch, key):
-    """k-means of the first batch's latents, level by level, into empty codebooks."""
+    """k-means of a batch's latents, level by level, into empty codebooks.
+
+    The first batch, or the one after `continuous_steps`.
+    """
     cfg, objective = run.model, run.objective
 
     def fill(state):
@@ -83,8 +109,17 @@ def _prepare(run: CodecRun, params, model_state, frozen, batch, key):
         size = _first_size(run, residual.shape[0] / cfg.codebook_size)
         return nest_codebooks(embed, embed * size, jnp.full(embed.shape[:2], size))
 
-    is_started = functional.stack_codebooks(model_state, "inited").min() > 0
-    return jax.lax.cond(is_started, lambda state: state, fill, model_state)
+    due = 1 - 0.5 / max(1, objective.continuous_steps)
+    begun = functional.stack_codebooks(model_state, "inited").min() >= due
+    is_due = begun | (objective.continuous_steps == 0)
+    return jax.lax.cond(
+        is_due & ~_is_quantizing(model_state), fill, lambda state: state, model_state
+    )
+
+
+def _is_quantizing(model_state) -> jax.Array:
+    """Whether the codebooks have been filled: bool []."""
+    return jnp.any(functional.stack_codebooks(model_state) != 0)
 
 
 def _first_size(run: CodecRun, mean):
@@ -123,7 +158,24 @@ def _distances(run: CodecRun, output, audio, floor: float) -> dict[str, jax.Arra
             "si_sdr": si_sdr(output, audio, floor),
         }
 
-    return jax.vmap(one)(output, audio)
+    def tone(output, audio):
+        return tone_distance(output, audio, run.objective, run.model.sample_rate)
+
+    parts = jax.vmap(one)(output, audio)
+    if run.objective.tone_weight > 0:
+        parts["tone"] = jax.vmap(tone)(output, audio)
+    return parts
+
+
+def _reconstruct(run: CodecRun, params, latents, audio):
+    """Samples [B, N] of latents, and how far the spectra they are played from are off.
+
+    The second is 0 for a codec that goes by no spectra.
+    """
+    if not isinstance(run.model, OscillatorCodecConfig):
+        return functional.decode_latents(params, run.model, latents), jnp.zeros(())
+    output, spectra = functional.decode_with_spectra(params, run.model, latents)
+    return output, jnp.mean(jnp.abs(spectra - heard(audio, run.model)))
 
 
 def _loss(run: CodecRun, params, model_state, frozen, batch, key):
@@ -131,30 +183,43 @@ def _loss(run: CodecRun, params, model_state, frozen, batch, key):
     audio = _audio(batch)
     k_levels, k_candidates = jax.random.split(key)
     latents = functional.encode_latents(params, cfg, audio)
+    if weights.freeze_codes:
+        latents = jax.lax.stop_gradient(latents)
     codes, residuals = _quantize(model_state, latents)
     left = residuals[1:].reshape(-1, *latents.shape)  # [Q, B, T, D]
     explained = jax.lax.stop_gradient(latents) - left
     commitment = jnp.mean((latents - explained) ** 2)
     levels = _levels_kept(run, k_levels, len(audio))
     quantized = explained[levels - 1, jnp.arange(len(audio))]
-    output = functional.decode_latents(
-        params, cfg, vq.straight_through(latents, quantized)
-    )
+    is_quantizing = _is_quantizing(model_state)
+    commitment = jnp.where(is_quantizing, commitment, 0)
+    quantized = jnp.where(is_quantizing, quantized, latents)
+    given = vq.straight_through(latents, quantized)
+    output, spectrum = _reconstruct(run, params, given, audio)
     parts = _distances(run, output, audio, LOSS_FLOOR)
     total = (
         weights.mel_weight * jnp.mean(parts["mel"])
         + weights.wave_weight * jnp.mean(parts["wave"])
         - weights.sisdr_weight * jnp.mean(parts["si_sdr"]) / 10
         + weights.commit_weight * commitment
+        + weights.spectrum_weight * spectrum
     )
+    if "tone" in parts:
+        total += weights.tone_weight * jnp.mean(parts["tone"])
     count = jnp.float32(len(audio))
     sums: Sums = {name: (jnp.sum(value), count) for name, value in parts.items()}
     sums["commitment"] = (commitment * count, count)
+    sums["spectrum"] = (spectrum * count, count)
     for q, used in enumerate(
         functional.stack_codebooks(model_state, "cluster_size"), start=1
     ):
         # of the moving average, so over about 1 / (1 - ema_decay) steps
         sums[f"perplexity_{q}"] = (_perplexity(used) * count, count)
+    if run.adversarial.is_on:
+        judged, more = adversarial.losses(
+            run.adversarial, params[adversarial.PART], output, audio
+        )
+        total, sums = total + judged, sums | more
     return total, LossOut(sums, _stats(run, codes, residuals, k_candidates))
 
 
@@ -202,6 +267,38 @@ def _stats(run: CodecRun, codes, residuals, key) -> dict[str, jax.Array]:
 
 
 def _update_state(run: CodecRun, model_state, stats, key):
+    """Codebooks that follow their latents, or, as long as they are empty, a step more
+    towards the first: `inited` rises from 0 to 1 over `continuous_steps`.
+    """
+    if run.objective.freeze_codes:
+        return model_state
+    follow = functools.partial(_follow, run)
+    if not run.objective.continuous_steps:
+        return follow(model_state, stats, key)
+
+    def wait(state, stats, key):
+        begun = functional.stack_codebooks(state, "inited") + (
+            1 / run.objective.continuous_steps
+        )
+        return _with_inited(state, jnp.minimum(begun, 1))
+
+    is_quantizing = _is_quantizing(model_state)
+    return jax.lax.cond(is_quantizing, follow, wait, model_state, stats, key)
+
+
+def _with_inited(state, inited) -> dict:
+    """The state with other `inited` [Q, 1]."""
+    layers = {
+        f"layers_{q}": {
+            "codebook": state["quantizer"][f"layers_{q}"]["codebook"]
+            | {"inited": value}
+        }
+        for q, value in enumerate(inited)
+    }
+    return {"quantizer": layers}
+
+
+def _follow(run: CodecRun, model_state, stats, key) -> dict:
     """Moving averages of the codebooks, and a new start for codes nobody chooses."""
     objective = run.objective
     embed, embed_avg, cluster_size = vq.ema_update(
@@ -230,7 +327,9 @@ def _eval_sums(run: CodecRun, params, model_state, frozen, batch, key) -> Sums:
     weight = batch["is_valid"].astype(jnp.float32)
     latents = functional.encode_latents(params, run.model, audio)
     codes, residuals = _quantize(model_state, latents)
-    quantized = latents - residuals[-1].reshape(latents.shape)
+    is_quantizing = _is_quantizing(model_state)
+    left = jnp.where(is_quantizing, residuals[-1].reshape(latents.shape), 0)
+    quantized = latents - left
     output = functional.decode_latents(params, run.model, quantized)
     parts = _distances(run, output, audio, floor=1e-12)
     count = jnp.sum(weight)

@@ -46,7 +46,9 @@ class Task(NamedTuple):
       step before the loss (k-means of codebooks).
     update_state: model_state, stats, key -> model_state, once per optimiser step.
     higher_is_better: the validation metric that decides best and early stop, and
-      whether it should rise.
+      whether it should rise; None: no metric does, and the newest step is the one.
+    fresh_parts: top-level parameters that no release holds (a discriminator); a run
+      that starts from released weights has them from `init`.
     """
 
     name: str
@@ -56,4 +58,5 @@ class Task(NamedTuple):
     dummy_batch: Callable
     prepare: Callable = keep_prepared
     update_state: Callable = keep_state
-    higher_is_better: tuple[str, bool] = ("accuracy", True)
+    higher_is_better: tuple[str, bool] | None = ("accuracy", True)
+    fresh_parts: tuple[str, ...] = ()

@@ -80,8 +80,9 @@ def report(
         flops = flops_per_step(run.model, run.batch_size, frames)
     else:
         shapes = abstract_state(task, run)
+        kept = {k: v for k, v in shapes.params.items() if k not in task.fresh_parts}
         counts = {
-            "backbone": sum(x.size for x in jax.tree.leaves(shapes.params)),
+            "backbone": sum(x.size for x in jax.tree.leaves(kept)),
             "embedding": 0,
             "head": 0,
         }

@@ -215,7 +215,12 @@ def evaluate(
 def note_best(
     progress: Progress, task: Task, run: CommonRun, step: int, values: dict[str, float]
 ) -> bool:
-    """Keep the best validation value, decide on early stop; True for a new best."""
+    """Keep the best validation value, decide on early stop; True for a new best.
+
+    Where no metric decides (`Task.higher_is_better`), no step is best and none the last.
+    """
+    if task.higher_is_better is None:
+        return False
     name, should_rise = task.higher_is_better
     if name not in values:
         raise KeyError(f"task {task.name!r} evaluates no {name!r}: {sorted(values)}")

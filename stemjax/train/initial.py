@@ -1,6 +1,7 @@
 """Where a run starts: released weights (`--init-from`), or the codec's codebooks."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -8,9 +9,15 @@ import numpy as np
 
 from stemjax.codec import names
 from stemjax.codec.functional import stack_codebooks
-from stemjax.config.codec import CodecConfig
 from stemjax.config.model import StemGenConfig
-from stemjax.config.runs import CommonRun, StemGenRun, from_json
+from stemjax.config.runs import (
+    CodecRun,
+    CommonRun,
+    StemGenRun,
+    codec_from_json,
+    from_json,
+)
+from stemjax.io.errors import UserError
 from stemjax.io.release import locate, read_release
 from stemjax.io.weights import unflatten
 from stemjax.models.code_init import start_from_codebooks
@@ -47,9 +54,16 @@ def initial_weights(run: CommonRun) -> Initial:
     the command names none.
 
     Raises:
-      UserError: no such weights, or weights of another kind.
+      UserError: no such weights, or weights of another kind; no weights where a codec's
+        codes are to stay.
     """
     if not run.init_from:
+        is_stuck = isinstance(run, CodecRun) and run.objective.freeze_codes
+        if is_stuck and not run.dry_run:
+            raise UserError(
+                "--objective.freeze-codes: give --init-from DIR, the codec whose codes"
+                " are to stay"
+            )
         return Initial(run, None, "")
     is_stemgen = isinstance(run, StemGenRun)
     kind = "stemgen" if is_stemgen else "codec"
@@ -59,7 +73,10 @@ def initial_weights(run: CommonRun) -> Initial:
     else:
         release = read_release(folder, kind=kind)
         config, flat, sha256 = release.config, release.weights, release.sha256
-    shape = from_json(StemGenConfig if is_stemgen else CodecConfig, config["model"])
+    if is_stemgen:
+        shape = from_json(StemGenConfig, config["model"])
+    else:
+        shape = codec_from_json(config["model"])
     run = dataclasses.replace(run, model=shape)
     # "": made by a codec that is not one of stemjax, which nothing here can load
     if is_stemgen and not run.codec and config["codec"]["sha256"]:
@@ -70,5 +87,21 @@ def initial_weights(run: CommonRun) -> Initial:
     flat = {k: np.asarray(v) for k, v in flat.items()}
     if is_stemgen:
         return Initial(run, (unflatten(flat), {}), sha256)
-    variables = names.from_public(flat)
+    names.check_shapes(flat, shape, folder)
+    variables = names.from_public(_with_whole_averages(flat))
     return Initial(run, (variables["params"], variables["codebooks"]), sha256)
+
+
+def _with_whole_averages(flat: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """A codec's weights, its codebooks' running sums such that no code jumps.
+
+    A code is its running sum over its running count.  A release may hold those in half
+    precision beside the codes in full, and the first update would then round the codes.
+    """
+    whole = dict(flat)
+    for name in flat:
+        book, _, last = name.rpartition(".")
+        if last == "embed_avg":
+            size = flat[f"{book}.cluster_size"][:, None]
+            whole[name] = (flat[f"{book}.embed"] * size).astype(np.float32)
+    return whole

@@ -232,7 +232,11 @@ def _start(task, run, series, shardings, initial) -> tuple[TrainState, Progress]
     fresh = new_state(task, run, shardings)
     if initial is not None:
         params, model_state = initial
-        params = place(params, shardings.params)
+        places = {
+            k: v for k, v in shardings.params.items() if k not in task.fresh_parts
+        }
+        own = {part: fresh.params[part] for part in task.fresh_parts}
+        params = place(params, places) | own
         fresh = fresh._replace(
             params=params,
             model_state=place(model_state, shardings.model_state),

@@ -5,6 +5,8 @@ never looks at how many steps a run is asked for, so that a longer `--steps` con
 the same curve.
 """
 
+import types
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -16,6 +18,8 @@ from stemjax.config.train import OptimConfig
 # norms, biases (torch spells them bias_ih_l0), tables of embeddings and null vectors.
 PLAIN_LEAVES = ("scale", "bias")
 PLAIN_PARTS = ("embed", "null", "norm")
+REST = "rest"  # label of the parameters that `parts` does not name
+NO_PARTS: Mapping[str, OptimConfig | None] = types.MappingProxyType({})
 
 
 def learning_rate(cfg: OptimConfig) -> optax.Schedule:
@@ -53,9 +57,15 @@ def decay_mask(params: Any) -> Any:
     return jax.tree.map_with_path(is_decayed, params)
 
 
-def make_optimizer(cfg: OptimConfig) -> optax.GradientTransformation:
-    """Clip by global norm, Adam, decoupled weight decay, tri-stage rate (A9, A22)."""
-    return optax.chain(
+def make_optimizer(
+    cfg: OptimConfig, parts: Mapping[str, OptimConfig | None] = NO_PARTS
+) -> optax.GradientTransformation:
+    """Clip by global norm, Adam, decoupled weight decay, tri-stage rate (A9, A22).
+
+    parts: top-level parameters that have an optimiser of their own, norm and clipping
+      included; None: they stay as they are.
+    """
+    rest = optax.chain(
         optax.clip_by_global_norm(cfg.clip_norm),
         optax.adamw(
             learning_rate(cfg),
@@ -65,6 +75,20 @@ def make_optimizer(cfg: OptimConfig) -> optax.GradientTransformation:
             mask=decay_mask,
         ),
     )
+    if not parts:
+        return rest
+    transforms = {
+        name: optax.set_to_zero() if own is None else make_optimizer(own)
+        for name, own in parts.items()
+    }
+
+    def label(path, _):  # the path is empty where optax asks for a state's outline
+        return path[0].key if path and path[0].key in parts else REST
+
+    def labels(params):
+        return jax.tree.map_with_path(label, params)
+
+    return optax.multi_transform(transforms | {REST: rest}, labels)
 
 
 def ema_rate(decay: float, step: jax.Array) -> jax.Array:

@@ -51,7 +51,7 @@ def build_state(task: Task, run: CommonRun, seed: int) -> TrainState:
         step=jnp.zeros((), jnp.int32),
         params=params,
         model_state=model_state,
-        opt_state=make_optimizer(run.optim).init(params),
+        opt_state=make_optimizer(run.optim, run.part_optims).init(params),
         ema=jax.tree.map(jnp.copy, params) if run.ema_decay else None,
         root_key=k_steps,
         is_finite=jnp.ones((), bool),
@@ -76,11 +76,12 @@ def state_shardings(task: Task, run: CommonRun, mesh: Mesh) -> TrainState:
     replicated = NamedSharding(mesh, PartitionSpec())
     shapes = abstract_state(task, run)
     of_opt = optax.tree.map_params(
-        make_optimizer(run.optim),
-        lambda _, sharding: sharding,
+        make_optimizer(run.optim, run.part_optims),
+        lambda x, sharding: x if _is_absent(x) else sharding,
         shapes.opt_state,
         of_params,
         transform_non_params=lambda _: replicated,
+        is_leaf=_is_absent,
     )
     return TrainState(
         step=replicated,
@@ -91,6 +92,11 @@ def state_shardings(task: Task, run: CommonRun, mesh: Mesh) -> TrainState:
         root_key=replicated,
         is_finite=replicated,
     )
+
+
+def _is_absent(x: Any) -> bool:
+    """Whether it stands for a parameter of another part's optimiser."""
+    return isinstance(x, optax.MaskedNode)
 
 
 def abstract_state(task: Task, run: CommonRun) -> TrainState:

@@ -44,7 +44,7 @@ def make_train_step(
     A step whose loss or gradient is not finite returns the old state with `is_finite`
     False; so do all steps after it.
     """
-    tx = make_optimizer(run.optim)
+    tx = make_optimizer(run.optim, run.part_optims)
     rate = learning_rate(run.optim)
 
     def step(state: TrainState, frozen, batch):
@@ -62,7 +62,8 @@ def make_train_step(
         ema = state.ema
         if ema is not None:
             keep = ema_rate(run.ema_decay, state.step)
-            ema = jax.tree.map(lambda a, p: keep * a + (1 - keep) * p, ema, params)
+            # so written, the average of parameters that stay is exactly themselves
+            ema = jax.tree.map(lambda a, p: a + (1 - keep) * (p - a), ema, params)
         is_finite = state.is_finite & jnp.isfinite(loss) & jnp.isfinite(norm)
         new = TrainState(
             step=state.step + 1,

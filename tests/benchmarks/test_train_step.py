@@ -15,7 +15,7 @@ def test_its_figures_agree_with_each_other(monkeypatch, capsys):
     model = fit_to_codec(STEMGEN_TINY.model, CODEC_TINY.model)
     run = dataclasses.replace(STEMGEN_TINY, model=model)
     monkeypatch.setattr(train_step, "STEMGEN_MINI", run)
-    monkeypatch.setattr(train_step, "CODEC_MINI", CODEC_TINY)
+    monkeypatch.setattr(train_step, "CODEC_SEANET", CODEC_TINY)
     monkeypatch.setattr("sys.argv", ["train_step.py", "--steps", "1"])
     train_step.main()
     (line,) = capsys.readouterr().out.splitlines()

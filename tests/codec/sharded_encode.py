@@ -5,7 +5,7 @@ import json
 import jax
 import numpy as np
 
-from stemjax.codec import codec, functional
+from stemjax.codec import codec, functional, long_audio
 from stemjax.config.presets import CODEC_TINY
 from stemjax.config.train import MeshConfig
 from stemjax.nn.axes import make_mesh
@@ -37,7 +37,7 @@ def main():
         expected = alone.encode(0.1 * audio)
         found["codes"].append(len(np.unique(expected)))
         found["equal"].append(bool((by_rows.encode(0.1 * audio) == expected).all()))
-    chunks = [codec.chunk_frames(cfg, rows) for rows in (ROWS, ROWS // DEVICES)]
+    chunks = [long_audio.chunk_frames(cfg, rows) for rows in (ROWS, ROWS // DEVICES)]
     found["chunks"] = chunks
     placed = jax.device_put(audio[:, :6_400], by_rows.rows)
     compiled = (

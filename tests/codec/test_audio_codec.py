@@ -9,7 +9,7 @@ import pytest
 
 import stemjax.codec
 from stemjax.codec import functional, long_audio, names
-from stemjax.codec.codec import chunk_frames
+from stemjax.codec.long_audio import chunk_frames
 from stemjax.codec.seanet import Decoder, Encoder, elu
 from stemjax.config.codec import CodecConfig, PadMode
 from stemjax.io.errors import UserError

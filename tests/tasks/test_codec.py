@@ -306,3 +306,36 @@ def test_perplexity_by_hand():
     assert float(codec_task._perplexity(jnp.array([2.0, 1, 1]))) == pytest.approx(
         2**1.5
     )
+
+
+def test_latents_go_unquantized_for_the_first_steps(started):
+    _, params, filled, batch, _ = started
+    objective = dataclasses.replace(SMALL.objective, continuous_steps=2)
+    task = codec_task.make(dataclasses.replace(SMALL, objective=objective))
+    _, state = task.init(jax.random.key(0))
+    prepare, update = jax.jit(task.prepare), jax.jit(task.update_state)
+    loss, key = jax.jit(task.loss), jax.random.key(1)
+    validation = {**batch, "is_valid": np.ones(4, np.float32)}
+    audio = jnp.float32(batch["audio"]) / 32_768
+    latents = functional.encode_latents(params, SMALL.model, audio)
+    continuous = functional.decode_latents(params, SMALL.model, latents)
+    wave = float(jnp.mean(jnp.abs(continuous - audio)))
+    for step in range(2):
+        state = prepare(params, state, None, batch, key)
+        books = functional.stack_codebooks(state)
+        begun = functional.stack_codebooks(state, "inited")
+        assert not np.any(books) and np.all(begun == step / 2)
+        _, out = loss(params, state, None, batch, key)
+        assert out.sums["commitment"][0] == 0
+        total, count = out.sums["wave"]
+        np.testing.assert_allclose(total / count, wave, rtol=1e-5)
+        total, count = task.eval_sums(params, state, None, validation, key)["wave"]
+        np.testing.assert_allclose(total / count, wave, rtol=1e-5)
+        state = update(state, out.stats, key)
+    state = prepare(params, state, None, batch, key)
+    # from then on as a run that quantizes at once: the same k-means, then averages
+    jax.tree.map(np.testing.assert_array_equal, state, filled)
+    _, out = loss(params, state, None, batch, key)
+    assert out.sums["commitment"][0] > 0
+    moved = functional.stack_codebooks(update(state, out.stats, key))
+    assert np.any(moved != functional.stack_codebooks(state))

@@ -1,0 +1,179 @@
+"""Multi-scale STFT discriminator (EnCodec, sec. 3.4), and the losses of both halves.
+
+One network per window, all alike but for their weights: 2-D convolutions over time and
+frequency, [B, T, F, C].  Weights are plain: the published weight norm rescales gradients,
+which Adam does already.  The first convolution halves the frequencies too: at full
+resolution it takes as long as all the others.  The spectrum's highest bin is left out, so
+that they halve evenly; a halving convolution is computed on pairs of neighbouring bins as
+one of half the width, whose derivatives XLA computes 10 times as fast on a CPU.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from stemjax.arrays.mel import OVERLAP, hann, stft
+from stemjax.codec.functional import noise_like
+from stemjax.config.codec import DiscriminatorConfig, Spectrum
+
+KERNEL = (3, 8)  # frames, bins
+LAST_KERNEL = (3, 3)
+SLOPE = 0.2  # of the leaky ReLU below 0
+FLOOR = 1e-5  # magnitudes below it are equal; 1 is noise of full scale
+CENTRE = -2.5  # of log10 magnitudes: silence is as far from 0 as full scale
+
+
+class Judgement(NamedTuple):
+    """What one scale says of audio.
+
+    score: [B, T, F'], above 0 where it takes the audio for real.  features: what its
+    layers put out before that, each [B, T, F'', C].
+    """
+
+    score: jax.Array
+    features: tuple[jax.Array, ...]
+
+
+class Conv2d(nn.Module):
+    """Convolution over frames and bins that pads with zeros: T stays, F / stride."""
+
+    features: int
+    kernel: tuple[int, int] = KERNEL
+    stride: int = 1  # over bins, which must divide by it
+    dilation: int = 1  # over frames
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """[B, T, F, C] to [B, T, F / stride, features].
+
+        A fresh weight holds its standard deviation, fan_in^-0.5, which `init`
+        multiplies by noise.
+        """
+        batch, frames, bins, channels = x.shape
+        tall, wide = self.kernel
+        weight = self.param(
+            "weight",
+            nn.initializers.constant((tall * wide * channels) ** -0.5),
+            (tall, wide, channels, self.features),
+        )
+        bias = self.param("bias", nn.initializers.zeros, (self.features,))
+        x = x.reshape(batch, frames, bins // self.stride, self.stride * channels)
+        wide //= self.stride
+        weight = weight.reshape(tall, wide, self.stride * channels, self.features)
+        over_frames = (tall - 1) // 2 * self.dilation
+        padding = ((over_frames, over_frames), (wide // 2, (wide - 1) // 2))
+        return bias + lax.conv_general_dilated(
+            x,
+            weight,
+            window_strides=(1, 1),
+            padding=padding,
+            rhs_dilation=(self.dilation, 1),
+            dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        )
+
+
+class Scale(nn.Module):
+    """The discriminator of one window."""
+
+    cfg: DiscriminatorConfig
+    window: int  # samples
+
+    @nn.compact
+    def __call__(self, audio: jax.Array) -> Judgement:
+        """audio: [B, N]; T = 1 + 4 N // window."""
+        width = self.cfg.channels
+        x = spectra(audio, self.window, self.cfg.spectrum)
+        layers = [Conv2d(width, stride=2, name="enter")]
+        layers += [
+            Conv2d(width, stride=2, dilation=dilation, name=f"halve_{i}")
+            for i, dilation in enumerate(self.cfg.dilations)
+        ]
+        layers += [Conv2d(width, LAST_KERNEL, name="leave")]
+        features = []
+        for layer in layers:
+            x = nn.leaky_relu(layer(x), SLOPE)
+            features.append(x)
+        score = Conv2d(1, LAST_KERNEL, name="score")(x)[..., 0]
+        return Judgement(score, tuple(features))
+
+
+def spectra(audio: jax.Array, window: int, kind: Spectrum) -> jax.Array:
+    """Audio [B, N] to [B, T, window / 2, 2 or 1]: parts, or log10 magnitudes.
+
+    Divided by the root of the window's energy, so that white noise of standard
+    deviation s has parts of deviation s / sqrt(2) at every window.
+    """
+    scale = np.float32(1 / np.sqrt(np.sum(hann(window) ** 2)))
+    parts = jax.vmap(lambda one: stft(one, window, window // OVERLAP))(audio)
+    real, imaginary = (scale * part[..., :-1] for part in parts)
+    match kind:
+        case Spectrum.COMPLEX:
+            return jnp.stack([real, imaginary], axis=-1)
+        case Spectrum.LOG_MAGNITUDE:
+            power = real**2 + imaginary**2
+            return (jnp.log10(power + FLOOR**2) / 2 - CENTRE)[..., None]
+
+
+def init(key: jax.Array, cfg: DiscriminatorConfig) -> dict[str, Any]:
+    """Fresh parameters, one subtree per window: normal weights, biases zero."""
+    deviations = {
+        name: Scale(cfg, window).init(key, jnp.zeros((1, window)))["params"]
+        for name, window in _scales(cfg)
+    }
+    return noise_like(key, deviations)
+
+
+def judge(
+    params: Mapping[str, Any], cfg: DiscriminatorConfig, audio: jax.Array
+) -> list[Judgement]:
+    """What every scale says of audio [B, N]."""
+    return [
+        Scale(cfg, window).apply({"params": params[name]}, audio)
+        for name, window in _scales(cfg)
+    ]
+
+
+def _scales(cfg: DiscriminatorConfig) -> list[tuple[str, int]]:
+    return [(f"window_{window}", window) for window in cfg.windows]
+
+
+def generator_hinge(fake: Sequence[Judgement]) -> jax.Array:
+    """Mean of max(0, 1 - score) over scales: what the generator is to lower."""
+    return _mean(jnp.mean(jax.nn.relu(1 - f.score)) for f in fake)
+
+
+def discriminator_hinge(
+    real: Sequence[Judgement], fake: Sequence[Judgement]
+) -> jax.Array:
+    """Mean of max(0, 1 - real) + max(0, 1 + fake) over scales; 2 knows nothing."""
+    return _mean(
+        jnp.mean(jax.nn.relu(1 - r.score)) + jnp.mean(jax.nn.relu(1 + f.score))
+        for r, f in zip(real, fake, strict=True)
+    )
+
+
+def feature_distance(real: Sequence[Judgement], fake: Sequence[Judgement]) -> jax.Array:
+    """Mean absolute difference of features as a share of the real ones' mean size.
+
+    Mean over layers and scales (EnCodec, eq. 4).
+    """
+    return _mean(
+        jnp.mean(jnp.abs(a - b)) / jnp.maximum(jnp.mean(jnp.abs(a)), 1e-6)
+        for r, f in zip(real, fake, strict=True)
+        for a, b in zip(r.features, f.features, strict=True)
+    )
+
+
+def accuracy(judged: Sequence[Judgement], *, is_real: bool) -> jax.Array:
+    """Share of the scores with the right sign, mean over scales."""
+    sign = 1 if is_real else -1
+    return _mean(jnp.mean(sign * j.score > 0) for j in judged)
+
+
+def _mean(values) -> jax.Array:
+    return jnp.mean(jnp.stack(list(values)))
