@@ -75,6 +75,14 @@ def test_the_host_side_never_sees_the_device_side(path):
             )
 
 
+@pytest.mark.parametrize("path", sources("recipes"), ids=relative)
+def test_recipes_start_the_scripts_and_import_neither_side(path):
+    allowed = ("stemjax.config", "stemjax.io", "recipes")
+    for name in imports_of(path):
+        if name.split(".")[0] in {"stemjax", "data", "jax", "train"}:
+            assert name.startswith(allowed), f"{relative(path)} imports {name}"
+
+
 def test_the_rule_can_fail(tmp_path):
     bad = tmp_path / "bad.py"
     bad.write_text(
@@ -110,7 +118,7 @@ def test_sampling_and_evaluating_never_import_tensorflow():
 def test_files_stay_readable():
     long = {
         relative(p): n
-        for top in ("stemjax", "data", "tests", "benchmarks")
+        for top in ("stemjax", "data", "recipes", "tests", "benchmarks")
         for p in sources(top)
         if (n := len(p.read_text().splitlines())) > 350
     }

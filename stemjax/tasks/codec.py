@@ -327,9 +327,8 @@ def _eval_sums(run: CodecRun, params, model_state, frozen, batch, key) -> Sums:
     weight = batch["is_valid"].astype(jnp.float32)
     latents = functional.encode_latents(params, run.model, audio)
     codes, residuals = _quantize(model_state, latents)
-    is_quantizing = _is_quantizing(model_state)
-    left = jnp.where(is_quantizing, residuals[-1].reshape(latents.shape), 0)
-    quantized = latents - left
+    # with codebooks that are still empty too: no such step is to be the best
+    quantized = latents - residuals[-1].reshape(latents.shape)
     output = functional.decode_latents(params, run.model, quantized)
     parts = _distances(run, output, audio, floor=1e-12)
     count = jnp.sum(weight)

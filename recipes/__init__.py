@@ -1,0 +1,1 @@
+"""Recipes: long jobs made of this repository's own commands, ready to be run whole."""
