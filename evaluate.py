@@ -1,45 +1,18 @@
 """Measure models and codecs: `python evaluate.py --help`."""
 
 import dataclasses
+import functools
 import json
+import pathlib
 import sys
-from typing import Annotated, Any
+from typing import Any
 
 import tyro
 
-from stemjax.eval.commands.arguments import (
-    CodecTable,
-    Compare,
-    ContextGain,
-    ConvertVggish,
-    Fad,
-    Generate,
-    MakeManifest,
-    Mirdd,
-    PerClip,
-    Report,
-    Score,
-    Selftest,
-)
+from stemjax.eval.commands import arguments as plain
+from stemjax.eval.commands import listening_arguments as asked
 from stemjax.eval.commands.decoding_arguments import Decoding, Sweep, Tables, Tune
-
-Command = (
-    Annotated[Score, tyro.conf.subcommand("score")]
-    | Annotated[Fad, tyro.conf.subcommand("fad")]
-    | Annotated[Mirdd, tyro.conf.subcommand("mirdd")]
-    | Annotated[PerClip, tyro.conf.subcommand("per-clip")]
-    | Annotated[Compare, tyro.conf.subcommand("compare")]
-    | Annotated[Report, tyro.conf.subcommand("report")]
-    | Annotated[MakeManifest, tyro.conf.subcommand("make-manifest")]
-    | Annotated[Generate, tyro.conf.subcommand("generate")]
-    | Annotated[Sweep, tyro.conf.subcommand("sweep")]
-    | Annotated[Tables, tyro.conf.subcommand("tables")]
-    | Annotated[Tune, tyro.conf.subcommand("tune")]
-    | Annotated[ContextGain, tyro.conf.subcommand("context-gain")]
-    | Annotated[CodecTable, tyro.conf.subcommand("codec-table")]
-    | Annotated[Selftest, tyro.conf.subcommand("selftest")]
-    | Annotated[ConvertVggish, tyro.conf.subcommand("convert-vggish")]
-)
+from stemjax.eval.commands.subcommands import WRITES_REPORT, Command
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -60,51 +33,44 @@ def main(argv: list[str] | None = None) -> None:
             write_text(command.out, json.dumps(report, indent=2, sort_keys=True) + "\n")
 
 
-# the others write files of their own
-WRITES_REPORT = (ContextGain, CodecTable, Compare, Fad, Mirdd, Selftest)
-
-
 def run(command: Any) -> dict[str, Any] | None:
     """Do what was asked; returns the report where there is one."""
     match command:
-        case Score():
+        case plain.Score():
             from stemjax.eval.commands.score import run_score
 
             return run_score(command)
-        case Fad():
+        case plain.Fad():
             from stemjax.eval.commands.one_metric import run_fad
 
             return run_fad(command)
-        case Mirdd():
+        case plain.Mirdd():
             from stemjax.eval.commands.one_metric import run_mirdd
 
             return run_mirdd(command)
-        case PerClip():
+        case plain.PerClip():
             from stemjax.eval.commands.per_clip import run_per_clip
 
             run_per_clip(command)
-        case Report():
+        case plain.Report():
             from stemjax.eval.commands.overview import run_report
 
             run_report(command)
-        case Compare():
+        case plain.Compare():
             from stemjax.eval.commands.score import run_compare
 
             return run_compare(command)
-        case Selftest():
+        case plain.Selftest():
             from stemjax.eval.commands.selftest import run_selftest
 
             return run_selftest(command)
-        case ConvertVggish():
-            from stemjax.eval.vggish_weights import convert
+        case plain.ConvertVggish():
+            from stemjax.eval.commands.one_metric import run_convert
 
-            weights = convert(command.source, command.out)
-            print(
-                f"{command.out}: VGGish, sha256 {weights.sha256[:12]}, smoke test passed"
-            )
-        case MakeManifest():
+            run_convert(command)
+        case plain.MakeManifest():
             make_manifest(command)
-        case Generate():
+        case plain.Generate():
             generate(command)
         case Sweep():
             sweep(command)
@@ -112,18 +78,26 @@ def run(command: Any) -> dict[str, Any] | None:
             tables(command)
         case Tune():
             tune(command)
-        case ContextGain():
+        case asked.Listening():
+            listening(command)
+        case asked.Classifier():
+            classifier(command)
+        case asked.Gallery():
+            gallery(command)
+        case asked.Results():
+            from stemjax.eval.commands.results import run_results
+
+            run_results(command)
+        case plain.ContextGain():
             return context_gain(command)
-        case CodecTable():
+        case plain.CodecTable():
             return codec_table(command)
     return None
 
 
-def make_manifest(command: MakeManifest) -> None:
+def make_manifest(command: plain.MakeManifest) -> None:
     """Draw the pairs and write them; says how many of each category there are."""
-    import collections
-
-    from data.evaluation_pairs import make_pairs, manifest_hash, to_lines
+    from data.evaluation_pairs import about, make_pairs, to_lines
     from data.spec import open_audio
     from stemjax.io.atomic import write_text
 
@@ -135,27 +109,29 @@ def make_manifest(command: MakeManifest) -> None:
         crop_seconds=command.seconds,
     )
     write_text(command.out, to_lines(pairs))
-    counts = collections.Counter(pair.category for pair in pairs)
-    for category, count in sorted(counts.items()):
-        print(f"{count:6d} {category}")
-    redraws = sum(pair.redraws for pair in pairs)
-    print(
-        f"{command.out}: {len(pairs)} pairs of {len({p.song for p in pairs})} songs,"
-        f" {redraws} redraws, manifest {manifest_hash(pairs)[:12]}"
-    )
+    print("\n".join(about(pairs, command.out)))
 
 
 def example_set(source: Any, pairs: Any) -> Any:
     """Rows of a manifest with the audio of their prepared folder."""
-    import functools
-
     from data.evaluation_pairs import read_pair, to_lines
     from stemjax.eval.generate import ExampleSet
 
     return ExampleSet(pairs, to_lines(pairs), functools.partial(read_pair, source))
 
 
-def generate(command: Generate) -> None:
+@functools.cache
+def source_of(data: str, seconds: float) -> Any:
+    """A prepared folder; synthetic songs for crops of a length where none is named."""
+    from data.spec import open_audio
+    from data.synthetic import SyntheticSet
+
+    if data:
+        return open_audio(data)
+    return SyntheticSet(songs=(2, 8, 8), seconds=1.5 * seconds)
+
+
+def generate(command: plain.Generate) -> None:
     """Answer the rows of a manifest that are not answered yet."""
     import stemjax
     from data.evaluation_pairs import read_manifest
@@ -171,15 +147,9 @@ def generate(command: Generate) -> None:
 def drawn(command: Decoding, data: str, *, count: int, seed: int) -> Any:
     """Examples of a prepared folder; of synthetic songs where none is named."""
     from data.evaluation_pairs import make_pairs
-    from data.spec import open_audio
-    from data.synthetic import SyntheticSet
-    from stemjax.config.sweeps import FAST_SECONDS
 
-    seconds = FAST_SECONDS if command.fast else command.seconds
-    if data:
-        source = open_audio(data)
-    else:
-        source = SyntheticSet(songs=(2, 8, 8), seconds=1.5 * seconds)
+    seconds = command.crop_seconds
+    source = source_of(data, seconds)
     pairs = make_pairs(
         source, split=command.split, count=count, seed=seed, crop_seconds=seconds
     )
@@ -188,8 +158,6 @@ def drawn(command: Decoding, data: str, *, count: int, seed: int) -> Any:
 
 def bench_of(command: Decoding, count: int) -> tuple[Any, Any, list[str]]:
     """The model on its examples, others for its anchors, and lines about both."""
-    import pathlib
-
     import stemjax
     from stemjax.eval.commands.decoding import about_examples, check_numbers
     from stemjax.eval.populations import Bench
@@ -232,8 +200,6 @@ def tables(command: Tables) -> None:
 
 def tune(command: Tune) -> None:
     """Search decoding settings on one split and check them on another."""
-    import pathlib
-
     import stemjax
     from stemjax.eval.commands import tune as body
     from stemjax.eval.commands.decoding import about_examples, check_numbers
@@ -244,8 +210,8 @@ def tune(command: Tune) -> None:
     checking = dataclasses.replace(command, split=command.check_split)
     count = body.examples_needed(command)
     chosen_on, checked_on = (
-        drawn(asked, command.data, count=count, seed=command.seed)
-        for asked in (command, checking)
+        drawn(each, command.data, count=count, seed=command.seed)
+        for each in (command, checking)
     )
     model = stemjax.load(command.checkpoint, codec=command.codec)
     folder = pathlib.Path(command.out)
@@ -260,7 +226,73 @@ def tune(command: Tune) -> None:
     body.run_tune(command, tuning, about)
 
 
-def context_gain(command: ContextGain) -> dict[str, Any]:
+def labelled(source: Any, command: asked.Classifier) -> dict[str, Any]:
+    """What gives the labelled clips of each split that has songs."""
+    from data.evaluation_stems import labelled_clips
+    from data.layouts.song import SPLITS
+
+    clips_of = functools.partial(
+        labelled_clips, source, per_category=command.per_category, seed=command.seed
+    )
+    there = [split for split in SPLITS if source.index(split).songs]
+    return {split: functools.partial(clips_of, split) for split in there}
+
+
+def classifier(command: asked.Classifier) -> None:
+    """Fit and measure the classifier of instruments."""
+    from data.spec import open_audio
+    from stemjax.eval.commands.classifier import run_classifier
+
+    source = open_audio(command.data)
+    run_classifier(command.out, labelled(source, command), source.content_hash)
+
+
+def instruments(given: str, source: Any, cache: str) -> Any:
+    """A classifier that was given, else the one of a prepared folder."""
+    from stemjax.eval.commands.classifier import find_or_train
+
+    splits = labelled(source, asked.Classifier(data="", out=""))
+    return find_or_train(given, cache, splits, source.content_hash)
+
+
+def gallery(command: asked.Gallery) -> None:
+    """Answer recordings for a web page."""
+    import stemjax
+    from data.spec import open_audio
+    from stemjax.eval.commands.gallery import run_gallery
+    from stemjax.eval.instrument_classifier import load
+
+    model = stemjax.load(command.checkpoint, codec=command.codec)
+    heard_by = load(command.classifier) if command.classifier else None
+    if command.data and not heard_by:
+        heard_by = instruments("", open_audio(command.data), command.cache)
+    config = model.decode_config(command.preset or None)
+    run_gallery(command, model, config, heard_by)
+
+
+def listening(command: asked.Listening) -> None:
+    """Measure whether a model listens."""
+    from data import evaluation_pairs, evaluation_stems
+    from stemjax.eval.commands import listening as body
+
+    body.check(command)
+    bench, _, about = bench_of(command, body.examples_needed(command))
+    rows = body.rows_of(command, bench.system.decode)
+    source = source_of(command.data, command.crop_seconds)
+    pairs = bench.examples.pairs
+    mismatched = body.Mismatched(
+        evaluation_stems.mismatched(source, pairs, seed=command.seed),
+        functools.partial(evaluation_pairs.read_pair, source),
+    )
+
+    def judges() -> body.Judges:
+        found = instruments(command.classifier, source, command.cache)
+        return body.Judges(bench.system, found)
+
+    body.run_listening(command, rows, bench, mismatched, judges, about)
+
+
+def context_gain(command: plain.ContextGain) -> dict[str, Any]:
     """Print the table of one model; returns the report."""
     import stemjax
     from data import pairs, tokens
@@ -284,38 +316,21 @@ def context_gain(command: ContextGain) -> dict[str, Any]:
         batch_size=command.batch_size,
         seed=command.seed,
     )
-    report = body.run(
-        model.params,
-        model.config,
-        batches,
-        encode=None if opened.is_tokens else model.codec.encode,
-        num_pairs=command.pairs,
-        is_shuffled=command.shuffle_weights,
-        seed=command.seed,
-    )
-    report |= {
-        "checkpoint": {"name": model.name, "version": model.version},
-        "sha256": model.sha256,
-        "split": command.split,
-        "seed": command.seed,
-    }
-    print(body.table(report))
-    return report
+    encode = None if opened.is_tokens else model.codec.encode
+    return body.run_context_gain(command, model, batches, encode)
 
 
-def codec_table(command: CodecTable) -> dict[str, Any]:
+def codec_table(command: plain.CodecTable) -> dict[str, Any]:
     """Print the table of one codec; returns its rows."""
     from data.crops import codec_eval_clips
     from data.spec import open_data
     from stemjax import codec
-    from stemjax.eval import codec_table as body
+    from stemjax.eval.commands.codec_table import run_codec_table
     from stemjax.io.errors import UserError
 
     opened = open_data(command.data)
     if opened.is_tokens:
         raise UserError(f"{command.data}: a codec is measured on audio")
-    loaded = codec.load(command.codec)
-
     held_out, training = (
         codec_eval_clips(
             opened.data,
@@ -326,22 +341,7 @@ def codec_table(command: CodecTable) -> dict[str, Any]:
         )
         for split in (command.split, "train")
     )
-    rows = body.codec_table(
-        loaded.variables,
-        loaded.config,
-        held_out,
-        training,
-        seed=command.seed,
-    )
-    print(body.markdown(rows), end="")
-    return {
-        "codec": {"name": loaded.name, "sha256": loaded.sha256},
-        "clips": command.clips,
-        "seconds": command.seconds,
-        "split": command.split,
-        "seed": command.seed,
-        "rows": [dataclasses.asdict(row) for row in rows],
-    }
+    return run_codec_table(command, codec.load(command.codec), held_out, training)
 
 
 if __name__ == "__main__":

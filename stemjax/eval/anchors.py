@@ -81,7 +81,7 @@ def anchors(bench: Bench, others: ExampleSet) -> list[Anchor]:
         ]
 
     def silent(count: int) -> list[Triple]:
-        stem = folder / "anchors" / "silence.flac"
+        stem = silence_path(bench)
         return [
             Triple(pair.id, real_path(folder, pair), stem, context_path(folder, pair))
             for pair in pairs[:count]
@@ -114,18 +114,35 @@ def write_anchors(
 ) -> None:
     """The clips of `anchors` that no run has; those that are there are kept."""
     rate = bench.system.sample_rate
-    pairs = bench.examples.pairs
-    silence = bench.folder / "anchors" / "silence.flac"
-    if not silence.is_file():
-        _, real = bench.examples.read(pairs[0])
-        write_flac(silence, np.zeros_like(real), rate)
+    write_silence(bench)
     write_references(_split_folder(bench), others, others.pairs, rate)
+    write_codec_floor(bench, progress=progress)
+
+
+def silence_path(bench: Bench) -> pathlib.Path:
+    """Where the stem lies that is none."""
+    return bench.folder / "anchors" / "silence.flac"
+
+
+def write_silence(bench: Bench) -> None:
+    """A silent stem as long as the first example, unless it is there."""
+    silence = silence_path(bench)
+    if not silence.is_file():
+        _, real = bench.examples.read(bench.examples.pairs[0])
+        write_flac(silence, np.zeros_like(real), bench.system.sample_rate)
+
+
+def write_codec_floor(
+    bench: Bench, *, progress: Callable[[int], None] = lambda count: None
+) -> None:
+    """The real stems through the codec, those that are not there."""
+    pairs = bench.examples.pairs
     missing = [p for p in pairs if not codec_path(bench, p).is_file()]
     progress(len(pairs) - len(missing))
     for pair in missing:
         _, real = bench.examples.read(pair)
         heard = through_codec(bench.system.codec, real)
-        write_flac(codec_path(bench, pair), heard, rate)
+        write_flac(codec_path(bench, pair), heard, bench.system.sample_rate)
         progress(1)
 
 

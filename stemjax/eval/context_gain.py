@@ -62,6 +62,48 @@ def measure(
       UserError: no pair, or batches without another song's context.
     """
     ratios = tuple(map(float, ratios))
+    (own, other, null), song = pair_losses(
+        params,
+        cfg,
+        batches,
+        encode=encode,
+        num_pairs=num_pairs,
+        ratios=ratios,
+        devices=devices,
+    )
+
+    def summary(q: int, r: int) -> dict[str, Any]:
+        return {
+            **gain_interval(other[q, r] - own[q, r], song),
+            "own_nats": float(own[q, r].mean()),
+            "other_nats": float(other[q, r].mean()),
+            "null_nats": float(null[q, r].mean()),
+            "over_null": gain_interval(null[q, r] - own[q, r], song),
+        }
+
+    return {
+        q + 1: {
+            **summary(q, 0),
+            "by_ratio": {str(ratio): summary(q, r) for r, ratio in enumerate(ratios)},
+        }
+        for q in range(cfg.num_codebooks)
+    }
+
+
+def pair_losses(
+    params: Any,
+    cfg: StemGenConfig,
+    batches: Iterable[Mapping[str, np.ndarray]],
+    *,
+    encode: Callable[[np.ndarray], np.ndarray] | None = None,
+    num_pairs: int | None = None,
+    ratios: tuple[float, ...] = RATIOS,
+    devices: Sequence[jax.Device] | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Cross-entropy of each pair; see `measure` for the arguments and errors.
+
+    Returns: [own|other|none, Q, ratios, P] nats per hidden token, and the songs [P].
+    """
     losses, songs, seen = [], [], 0
     mesh = make_mesh(MeshConfig(), devices or jax.local_devices())
     params = jax.device_put(params, NamedSharding(mesh, PartitionSpec()))
@@ -81,25 +123,7 @@ def measure(
             break
     if not seen:
         raise UserError("context gain: no held-out pair; give data with a test split")
-    own, other, null = np.concatenate(losses, axis=-1)  # each [Q, ratios, pairs]
-    song = np.concatenate(songs)
-
-    def summary(q: int, r: int) -> dict[str, Any]:
-        return {
-            **gain_interval(other[q, r] - own[q, r], song),
-            "own_nats": float(own[q, r].mean()),
-            "other_nats": float(other[q, r].mean()),
-            "null_nats": float(null[q, r].mean()),
-            "over_null": gain_interval(null[q, r] - own[q, r], song),
-        }
-
-    return {
-        q + 1: {
-            **summary(q, 0),
-            "by_ratio": {str(ratio): summary(q, r) for r, ratio in enumerate(ratios)},
-        }
-        for q in range(cfg.num_codebooks)
-    }
+    return np.concatenate(losses, axis=-1), np.concatenate(songs)
 
 
 def gain_interval(gains: np.ndarray, songs: np.ndarray) -> dict[str, Any]:

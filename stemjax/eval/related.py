@@ -112,7 +112,7 @@ def _apa_entry(label: str, found: apa.Apa) -> dict[str, Any]:
     if found.estimate is None or found.unclipped is None:
         reason = "mixes with other examples' stems do not differ from the real ones"
         return _undefined(label, reason) | distances
-    unclipped = {"value": found.unclipped.value, "se": _finite(found.unclipped.se)}
+    unclipped = {"value": found.unclipped.value, "se": finite(found.unclipped.se)}
     more = {"unclipped": unclipped, "remoteness": found.remoteness}
     return _entry(label, found.estimate) | distances | more
 
@@ -126,12 +126,12 @@ def _alignment_entry(
     if found.ratio is not None:
         ratio = {
             "value": found.ratio.value,
-            "se": _finite(found.ratio.se),
-            "corrected": _finite(found.ratio.corrected),
-            "groups": [_finite(g) for g in found.ratio.groups],
+            "se": finite(found.ratio.se),
+            "corrected": finite(found.ratio.corrected),
+            "groups": [finite(g) for g in found.ratio.groups],
         }
     return _entry(label, found.generated) | {
-        "real": {"value": found.real.value, "se": _finite(found.real.se)},
+        "real": {"value": found.real.value, "se": finite(found.real.se)},
         "ratio": ratio,
         "shuffled": found.shuffled,
         "counted": found.counted,
@@ -142,9 +142,9 @@ def _entry(label: str, estimate: Estimate) -> dict[str, Any]:
     return {
         "id": label,
         "value": estimate.value,
-        "se": _finite(estimate.se),
-        "corrected": _finite(estimate.corrected),
-        "groups": [_finite(g) for g in estimate.groups],
+        "se": finite(estimate.se),
+        "corrected": finite(estimate.corrected),
+        "groups": [finite(g) for g in estimate.groups],
         "sizes": [int(s) for s in estimate.sizes],
         "status": "ok",
     }
@@ -154,5 +154,6 @@ def _undefined(label: str, reason: str) -> dict[str, Any]:
     return {"id": label, "value": None, "status": "undefined", "reason": reason}
 
 
-def _finite(value: float) -> float | None:
+def finite(value: float) -> float | None:
+    """A value as JSON can hold it."""
     return float(value) if math.isfinite(value) else None

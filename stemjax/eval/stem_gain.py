@@ -18,7 +18,7 @@ from stemjax.codec.codec import Codec
 from stemjax.config.categories import category_of
 from stemjax.config.model import StemGenConfig
 from stemjax.eval.anchors import misaligned
-from stemjax.eval.context_gain import measure
+from stemjax.eval.context_gain import measure, pair_losses
 from stemjax.eval.generate import Pair
 from stemjax.io.audio import read_audio
 
@@ -27,6 +27,9 @@ BATCH = 4  # windows of one forward
 
 class Listener(Protocol):
     """The model that judges: `stemjax.api.Model`."""
+
+    @property
+    def sha256(self) -> str: ...
 
     @property
     def config(self) -> StemGenConfig: ...
@@ -74,6 +77,25 @@ def stem_gain(
     batches = _batches(pairs, contexts, contexts[partners], stems, listener)
     level = measure(listener.params, listener.config, batches, ratios=(1.0,))[1]
     return StemGain(level["gain_nats"], _standard_error(level))
+
+
+def stem_gains(
+    listener: Listener,
+    pairs: Sequence[Pair],
+    contexts: np.ndarray,
+    others: np.ndarray,
+    stems: np.ndarray,
+) -> np.ndarray:
+    """The gain of each stem by itself at each level, [P, Q] nats per token.
+
+    contexts, others, stems: codes [P, Q, T] int32: of the context that a stem is set
+    beside, of another song's, of the stem.  Means over windows, as in `stem_gain`.
+    """
+    batches = _batches(pairs, contexts, others, stems, listener)
+    (own, other, _), _ = pair_losses(
+        listener.params, listener.config, batches, ratios=(1.0,)
+    )
+    return (other - own)[:, 0].reshape(len(own), len(pairs), -1).mean(axis=2).T
 
 
 def _standard_error(level: Mapping[str, Any]) -> float:

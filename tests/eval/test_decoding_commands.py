@@ -79,6 +79,12 @@ def test_tables_at_the_sizes_of_a_run():
     assert {p.steps for t in few.values() for r in t.rows for p in r.points} == {
         FAST.steps
     }
+    quarter = tables.chosen(Tables(numbers=(2,), steps=(32, 16, 8, 8)))
+    assert {p.steps for t in quarter.values() for r in t.rows for p in r.points} == {
+        (32, 16, 8, 8)
+    }
+    with pytest.raises(UserError, match="--steps 4 0: give 1 or more"):
+        tables.chosen(Tables(steps=(4, 0)))
     assert tables.examples_needed(Tables(n=600)) == 600
     assert tables.examples_needed(Tables(numbers=(3,))) == 400
     assert tables.chosen(Tables(n=8))[1].sizes == (8,)

@@ -7,6 +7,7 @@ import jax
 import numpy as np
 
 from stemjax.config.model import StemGenConfig
+from stemjax.eval.commands.arguments import ContextGain
 from stemjax.eval.context_gain import measure, shuffle_weights
 
 
@@ -32,6 +33,34 @@ def run(
         "weights": "shuffled" if is_shuffled else "trained",
         "unit": "nats per token",
         "levels": {str(level): values for level, values in levels.items()},
+    }
+
+
+def run_context_gain(
+    command: ContextGain,
+    model: Any,
+    batches: Iterable[Mapping[str, np.ndarray]],
+    encode: Callable[[np.ndarray], np.ndarray] | None,
+) -> dict[str, Any]:
+    """Print the table of a model; returns the report with what it is of.
+
+    model: `stemjax.api.Model`.  batches, encode: as in `run`.
+    """
+    report = run(
+        model.params,
+        model.config,
+        batches,
+        encode=encode,
+        num_pairs=command.pairs,
+        is_shuffled=command.shuffle_weights,
+        seed=command.seed,
+    )
+    print(table(report))
+    return report | {
+        "checkpoint": {"name": model.name, "version": model.version},
+        "sha256": model.sha256,
+        "split": command.split,
+        "seed": command.seed,
     }
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from stemjax.eval.anchors import anchors, write_anchors
 from stemjax.eval.clips import Triple, read_facts
-from stemjax.eval.commands.decoding_arguments import Decoding
+from stemjax.eval.commands.decoding_arguments import Decoding, Scoring
 from stemjax.eval.commands.score import ANALYSERS, Progress, settings_for
 from stemjax.eval.cost import estimate, lines
 from stemjax.eval.generate import ExampleSet, Job, decode_stems, write_references
@@ -27,8 +27,8 @@ from stemjax.io.errors import UserError
 
 
 @contextmanager
-def bar(what: str, total: int, unit: str) -> Iterator[Callable[[int], Any]]:
-    """A bar of progress on stderr, with the time left."""
+def bar(what: str, total: int | None, unit: str) -> Iterator[Callable[[int], Any]]:
+    """A bar of progress on stderr, with the time left where the total is known."""
     from tqdm import tqdm
 
     with tqdm(desc=what, total=total, unit=unit, file=sys.stderr) as shown:
@@ -45,6 +45,17 @@ def shard_of(text: str) -> tuple[int, int]:
     if index.isdigit() and count.isdigit() and int(index) < int(count):
         return int(index), int(count)
     raise UserError(f"--shard {text}: write i/N with 0 <= i < N, such as 0/4")
+
+
+def check_steps(steps: Sequence[int]) -> None:
+    """That every level has a step.
+
+    Raises:
+      UserError: one has none.
+    """
+    if steps and min(steps) < 1:
+        given = " ".join(map(str, steps))
+        raise UserError(f"--steps {given}: give 1 or more for each level")
 
 
 def check_numbers(command: Decoding) -> None:
@@ -96,7 +107,7 @@ def is_whole(shard: str) -> bool:
     return shard_of(shard)[1] == 1
 
 
-def scorer_of(command: Decoding, settings: Settings) -> Scorer:
+def scorer_of(command: Scoring, settings: Settings) -> Scorer:
     """Triples to their score; a file that several populations share is read once."""
     facts = functools.cache(read_facts)
     cache = pathlib.Path(command.cache).expanduser()
@@ -132,7 +143,7 @@ def print_cost(benches: Sequence[tuple[Bench, Sequence[Job]]], batch_size: int) 
         print("\n".join(lines(estimate(bench, unique(jobs), batch_size=batch_size))))
 
 
-def settings_of(command: Decoding, bench: Bench) -> Settings:
+def settings_of(command: Scoring, bench: Bench) -> Settings:
     """What populations of a bench are measured by."""
     return settings_for(
         bench.system.codec.identity,

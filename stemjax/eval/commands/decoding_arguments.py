@@ -5,11 +5,12 @@ from typing import Annotated, Literal
 
 import tyro
 
+from stemjax.config.sweeps import FAST_SECONDS
 from stemjax.eval.commands.arguments import Embedded, Notes
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Decoding(Embedded):
+class Decoding:
     """What they share."""
 
     data: str = ""
@@ -40,11 +41,22 @@ class Decoding(Embedded):
     """Print what it would cost, measured on this machine, and stop."""
     cache: str = "~/.cache/stemjax/eval"
     """Folder of analyses; a clip is analysed once, whatever its name."""
+
+    @property
+    def crop_seconds(self) -> float:
+        """Length of a crop, that of a trial included."""
+        return FAST_SECONDS if self.fast else self.seconds
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Scoring(Embedded, Decoding):
+    """What those share that score by FAD and MIRDD."""
+
     notes: Annotated[Notes, tyro.conf.EnumChoicesFromValues] = Notes.SALIENCE
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Tables(Decoding):
+class Tables(Scoring):
     """The paper's Tables 1 to 3 on this model: scores, errors, anchors, orderings."""
 
     numbers: tyro.conf.Positional[tuple[Literal[1, 2, 3], ...]] = (1, 2, 3)
@@ -55,10 +67,12 @@ class Tables(Decoding):
     """Prepared folder for it, by default the same."""
     second_codec: str = ""
     """Codec folder for it, where its codec is not bundled."""
+    steps: tuple[int, ...] = ()
+    """Steps per level for all rows, coarse first; else the paper's."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Sweep(Decoding):
+class Sweep(Scoring):
     """Scores of a grid of decoding settings, decoded by as few programs as can be."""
 
     grid: tyro.conf.Positional[str]
@@ -67,7 +81,7 @@ class Sweep(Decoding):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Tune(Decoding):
+class Tune(Scoring):
     """Search decoding settings of a model by FD and MIRDD, and check them elsewhere.
 
     What is searched are guidance scales, w_causal, w_conf, temperature, one at a time,

@@ -1,10 +1,11 @@
-"""`python evaluate.py fad` and `mirdd`: one metric of two populations, in one line."""
+"""`python evaluate.py fad` and `mirdd`, one metric of two populations in one line, and
+`convert-vggish`, what FAD needs."""
 
 from typing import Any
 
 from stemjax.config.metrics import Metric
 from stemjax.eval.clips import pair_folders
-from stemjax.eval.commands.arguments import Fad, Mirdd
+from stemjax.eval.commands.arguments import ConvertVggish, Fad, Mirdd
 from stemjax.eval.commands.score import (
     context_folder,
     folders,
@@ -14,6 +15,7 @@ from stemjax.eval.commands.score import (
 )
 from stemjax.eval.report import number
 from stemjax.eval.score import Settings
+from stemjax.eval.vggish_weights import convert
 from stemjax.io.errors import UserError
 
 
@@ -57,6 +59,16 @@ def run_mirdd(command: Mirdd) -> dict[str, Any]:
         seed=command.seed,
     )
     return _printed(measure(triples, command.cache, settings), Metric.MIRDD)
+
+
+def run_convert(command: ConvertVggish) -> None:
+    """Convert VGGish's weights and say so.
+
+    Raises:
+      UserError: weights that fail the smoke test.
+    """
+    weights = convert(command.source, command.out)
+    print(f"{command.out}: VGGish, sha256 {weights.sha256[:12]}, smoke test passed")
 
 
 def _printed(report: dict[str, Any], metric: Metric) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from stemjax.config.decode import BEST, FAST
 from stemjax.config.sweeps import TABLES, Row, Table, with_steps
 from stemjax.eval import tables
 from stemjax.eval.commands.decoding import (
+    check_steps,
     decode,
     is_whole,
     measure_anchors,
@@ -46,15 +47,25 @@ class Benches(NamedTuple):
 
 def chosen(command: Tables) -> dict[int, Table]:
     """The tables asked for, at the steps and sizes of this run."""
-    found = {}
+    found, steps = {}, other_steps(command)
     for number in sorted(set(command.numbers)):
         table = TABLES[number]
         sizes = tuple(min(size, command.n or size) for size in table.sizes)
-        rows = with_steps(table.rows, FAST.steps) if command.fast else table.rows
+        rows = with_steps(table.rows, steps) if steps else table.rows
         found[number] = dataclasses.replace(
             table, rows=rows, sizes=tuple(dict.fromkeys(sizes))
         )
     return found
+
+
+def other_steps(command: Tables) -> tuple[int, ...]:
+    """Steps per level in place of the paper's; () where those are taken.
+
+    Raises:
+      UserError: a level without a step.
+    """
+    check_steps(command.steps)
+    return command.steps or (FAST.steps if command.fast else ())
 
 
 def examples_needed(command: Tables) -> int:
@@ -183,7 +194,7 @@ def _system_line(system: Mapping[str, Any]) -> str:
 
 
 def _settings(command: Tables) -> list[str]:
-    steps = FAST.steps if command.fast else BEST.steps
+    steps = other_steps(command) or BEST.steps
     return [
         f"steps {'/'.join(map(str, steps))} a level; w_c {BEST.w_conf:g},"
         f" w_r {BEST.w_rand:g};"
