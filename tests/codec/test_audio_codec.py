@@ -182,7 +182,7 @@ def test_audio_longer_than_a_chunk_goes_in_chunks(small, monkeypatch):
         "encode",
         lambda *args, **kw: asked.append(kw["chunk"]) or run(*args, **kw),
     )
-    monkeypatch.setattr("stemjax.codec.codec.CACHE_BYTES", 4 * 32 * 2 * 1_000)
+    monkeypatch.setattr(long_audio, "CACHE_BYTES", 4 * 32 * 2 * 1_000)
     codes = small.encode(x)
     assert asked == [1_000]
     np.testing.assert_array_equal(codes, exact_encode(small.variables, SMALL, x))

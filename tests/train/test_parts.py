@@ -121,9 +121,11 @@ def test_a_dimension_that_does_not_divide_stays_whole():
 
 
 def test_weights_are_released_under_public_names():
-    params = {"encoder": {"layers_0": {"conv": {"weight": jnp.ones((2, 1, 3))}}}}
+    half = {"layers_0": {"conv": {"weight": jnp.ones((2, 1, 3))}}}
+    params = {"encoder": half, "decoder": half, "discriminator": half}
     state = {"quantizer": {"layers_1": {"codebook": {"embed": jnp.zeros((3, 2))}}}}
     assert list(public_names("codec", params, state)) == [
+        "decoder.layers.0.conv.weight",
         "encoder.layers.0.conv.weight",
         "quantizer.layers.1.codebook.embed",
     ]
