@@ -104,7 +104,8 @@ STEMGEN_TINY = StemGenRun(
     ),
 )
 
-# EnCodec's architecture at a quarter of its width; what version 1 of the bundled codec was.
+# EnCodec's architecture at a quarter of its width: the bundled codec-mini 1; figures in
+# stemjax/pretrained/codec-mini/README.md.
 CODEC_SEANET = CodecRun(
     steps=3_200,
     batch_size=8,
@@ -125,7 +126,7 @@ CODEC_SEANET = CodecRun(
     ema_decay=0.998,
 )
 
-# The bundled codec; commands and figures in stemjax/pretrained/codec-mini/README.md.
+# The codec without phase (A27) that is to follow codec-mini 1 in the bundle.
 # Its spectra are correlated, and a larger learning rate moves all of them at once.
 CODEC_MINI = OscillatorCodecRun(
     steps=4_000,
