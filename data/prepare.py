@@ -15,10 +15,10 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from data.assemble import assemble, plan_of, read_report, undo
-from data.errors import DataError
+from data.errors import DataError, fail, told_in_one_line
 from data.layouts import folder, medleydb, moisesdb, musdb, slakh
 from data.layouts.song import Fault
 from data.layouts.split_table import read_split_table
@@ -296,29 +296,16 @@ def main() -> None:
     """Parse, prepare, and turn bad input into one line and exit 2."""
     import tyro
 
-    try:
+    with told_in_one_line():
         args = tyro.cli(
             PrepareArgs,
             prog="python -m data.prepare",
             config=(tyro.conf.EnumChoicesFromValues,),  # slakh, not SLAKH
         )
         outcome = prepare(args)
-    except DataError as error:
-        _fail(str(error))
-    except OSError as error:
-        name = f" {error.filename}" if error.filename else ""
-        _fail(f"{error.strerror or error}{name}: check the path, rights and disk space")
-    except KeyboardInterrupt:
-        print("stopped: the same command goes on from here", file=sys.stderr)
-        sys.exit(130)
     _print_outcome(outcome, args.out)
     if args.strict and outcome.faults:
-        _fail(f"{len(outcome.faults)} songs were skipped and --strict was given")
-
-
-def _fail(message: str) -> NoReturn:
-    print("error: " + " ".join(message.split()), file=sys.stderr)
-    sys.exit(2)
+        fail(f"{len(outcome.faults)} songs were skipped and --strict was given")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ import csv
 import dataclasses
 import fnmatch
 import shutil
-import sys
 import tempfile
 import zipfile
 from collections.abc import Sequence
@@ -17,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data.errors import DataError
+from data.errors import DataError, told_in_one_line
 from data.layouts.folder import TABLE
 from data.layouts.song import SPLITS
 from data.segments import SAMPLE_RATE, read_stem
@@ -160,12 +159,9 @@ def main() -> None:
     """Parse, write, and turn bad input into one line and exit 2."""
     import tyro
 
-    try:
+    with told_in_one_line():
         args = tyro.cli(RecordingsArgs, prog="python -m data.recordings")
         count = lay_out(args)
-    except (DataError, OSError) as error:
-        print("error: " + " ".join(str(error).split()), file=sys.stderr)
-        sys.exit(2)
     print(
         f"{args.out}: {count} songs; next: python -m data.prepare --layout folder"
         f" --input {args.out} --out DIR"

@@ -5,9 +5,8 @@ import dataclasses
 import os
 import sys
 from pathlib import Path
-from typing import NoReturn
 
-from data.errors import DataError
+from data.errors import DataError, told_in_one_line
 from data.render.jobs import Limits, Recipe, Report, Source, SynthChoice, render_all
 from data.render.soundfont import INSTALL, default_soundfont, has_tinysoundfont
 from data.render.vary import Variation
@@ -176,28 +175,18 @@ def main() -> None:
     """Parse, render, and turn bad input into one line and exit 2."""
     import tyro
 
-    try:
+    with told_in_one_line():
         args = tyro.cli(RenderArgs, prog="python -m data.render")
         reports = run(args)
         done = [report for report in reports if not report.problem]
         if not done:
             raise DataError(f"no song of {len(reports)} could be rendered")
-    except DataError as error:
-        _fail(str(error))
-    except OSError as error:
-        name = f" {error.filename}" if error.filename else ""
-        _fail(f"{error.strerror or error}{name}: check the path, rights and disk space")
     minutes = sum(report.seconds for report in done) / 60
     resumed = sum(report.is_resumed for report in done)
     print(
         f"{len(done)} songs in {args.out} ({minutes:.1f} min new, {resumed} already"
         f" there), {len(reports) - len(done)} skipped"
     )
-
-
-def _fail(message: str) -> NoReturn:
-    print("error: " + " ".join(message.split()), file=sys.stderr)
-    sys.exit(2)
 
 
 if __name__ == "__main__":

@@ -6,9 +6,9 @@ import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
-from data.errors import DataError
+from data.errors import DataError, told_in_one_line
 from data.layouts.song import folders_in
 from data.manifest import MANIFEST
 from data.prepare import Outcome, PrepareArgs, prepare
@@ -190,20 +190,12 @@ def main() -> None:
     """Parse, make the set, and turn bad input into one line and exit 2."""
     import tyro
 
-    try:
+    with told_in_one_line():
         args = tyro.cli(
             Annotated[TrainingSetArgs, tyro.conf.UseAppendAction],
             prog="python -m data.training_set",
         )
         reports, outcome = make(args)
-    except DataError as error:
-        _fail(str(error))
-    except OSError as error:
-        name = f" {error.filename}" if error.filename else ""
-        _fail(f"{error.strerror or error}{name}: check the path, rights and disk space")
-    except KeyboardInterrupt:
-        print("stopped: the same command goes on from here", file=sys.stderr)
-        sys.exit(130)
     folder = args.out / PREPARED
     for line in lines_of(summarise(folder)):
         print(line)
@@ -215,11 +207,6 @@ def main() -> None:
         f"{folder}: {made} songs rendered now, {skipped} skipped, {outcome.made} shards"
         f" made now; {outcome.manifest['content_hash']}"
     )
-
-
-def _fail(message: str) -> NoReturn:
-    print("error: " + " ".join(message.split()), file=sys.stderr)
-    sys.exit(2)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from stemjax.eval import codec_table
+from stemjax.eval import code_use, codec_table
 from stemjax.eval.commands import context_gain
 from stemjax.io.errors import UserError
 
@@ -44,6 +44,8 @@ def _codec_page(text: str) -> str:
         f"# Codec {report['codec']['name']}, {report['clips']} clips of"
         f" {report['seconds']:g} s, split {report['split']}\n\n"
         + codec_table.markdown(rows)
+        + "\n"
+        + code_use.markdown([code_use.LevelUse(**level) for level in report["levels"]])
     )
 
 
@@ -112,11 +114,12 @@ def page(found: Sequence[Found], words: str, pictures: str) -> str:
     Raises:
       UserError: words with a decimal number that no result holds.
     """
+    headings = [part.page.partition("\n")[0] for part in found]
     body = "\n".join(
         line
-        for part in found
+        for part, heading in zip(found, headings, strict=True)
         for line in (
-            demoted(part.page),
+            demoted(_told_apart(part) if headings.count(heading) > 1 else part.page),
             *(
                 f"![{picture.stem}]({pictures}/{picture_name(part, picture)})\n"
                 for picture in part.pictures
@@ -130,6 +133,12 @@ def page(found: Sequence[Found], words: str, pictures: str) -> str:
     )
     parts = ["# Results", "", intro, "", *([words.strip(), ""] if words else []), body]
     return "\n".join(parts)
+
+
+def _told_apart(part: Found) -> str:
+    """The page, its folder's name behind its heading."""
+    heading, end, rest = part.page.partition("\n")
+    return f"{heading} ({part.name}){end}{rest}" if part.name else part.page
 
 
 def demoted(text: str) -> str:

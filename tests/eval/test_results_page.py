@@ -40,6 +40,7 @@ CODEC = {
     "clips": 4,
     "seconds": 5.0,
     "split": "test",
+    "levels": [{"level": 1, "perplexity": 1234.4, "used": 2000, "kept": 0.81}],
     "rows": [
         {"name": "codec", "mel": 0.321, "si_sdr": 1.5, "kbps": 2.2, "clips": 4},
     ],
@@ -78,10 +79,21 @@ def test_every_result_is_on_the_page_in_order_with_its_pictures(folder):
     assert "| generated | 0.612 (0.550 to 0.674) |" in page
     assert "    1 +0.2500  +0.2000 to +0.3000" in page
     assert "| codec | 0.321 | 1.50 | 2.20 | 4 |" in page
+    assert "| 1 | 1234 | 2000 | 0.81 |" in page
     assert "![listening](results/listening-listening.png)" in page
     picture = out.parent / "results" / "listening-listening.png"
     assert picture.read_bytes() == b"picture"
     assert run(folder)[0] == page
+
+
+def test_two_of_a_kind_are_told_apart_by_their_folders(folder):
+    (folder / "real" / "codec").mkdir(parents=True)
+    text = (folder / "codec" / "codec_table.json").read_text()
+    (folder / "real" / "codec" / "codec_table.json").write_text(text)
+    page, _ = run(folder)
+    assert "## Codec codec-mini, 4 clips of 5 s, split test (codec)" in page
+    assert "## Codec codec-mini, 4 clips of 5 s, split test (real/codec)" in page
+    assert "## Context gain of mini 3, split test\n" in page
 
 
 def test_words_quote_what_was_printed_and_nothing_else(folder, tmp_path):

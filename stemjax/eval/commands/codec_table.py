@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from stemjax.codec.codec import Codec
+from stemjax.eval import code_use
 from stemjax.eval import codec_table as body
 from stemjax.eval.commands.arguments import CodecTable
 
@@ -17,7 +18,7 @@ def run_codec_table(
     held_out: Sequence[np.ndarray],
     training: Sequence[np.ndarray],
 ) -> dict[str, Any]:
-    """Print the table; returns its rows.
+    """Print the coders' table and the codes'; returns the rows of both.
 
     held_out, training: clips [N] float32 at the codec's rate.
     """
@@ -28,7 +29,8 @@ def run_codec_table(
         training,
         seed=command.seed,
     )
-    print(body.markdown(rows), end="")
+    levels = code_use.code_use(loaded.encode, loaded.config, held_out)
+    print(body.markdown(rows), code_use.markdown(levels), sep="\n", end="")
     return {
         "codec": {"name": loaded.name, "sha256": loaded.sha256},
         "clips": command.clips,
@@ -36,4 +38,5 @@ def run_codec_table(
         "split": command.split,
         "seed": command.seed,
         "rows": [dataclasses.asdict(row) for row in rows],
+        "levels": [dataclasses.asdict(level) for level in levels],
     }
