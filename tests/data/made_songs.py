@@ -1,10 +1,13 @@
 """Songs made for the tests of layouts, records and preparation: sines in files."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
 import soundfile
 import yaml
+
+from data.prepare import main
 
 
 def sine(
@@ -26,6 +29,14 @@ def empty(path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch()
     return path
+
+
+def prepare_command(monkeypatch, layout: str, folder: Path, *flags) -> None:
+    """`python -m data.prepare` of folder/in, written to folder/out."""
+    flags += ("--input", folder / "in", "--out", folder / "out", "--workers", 1)
+    argv = ["prepare", "--layout", layout, *map(str, flags)]
+    monkeypatch.setattr(sys, "argv", argv)
+    main()
 
 
 def slakh_song(folder: Path, entries: dict, files=(), **top) -> Path:

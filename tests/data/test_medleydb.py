@@ -1,17 +1,14 @@
 """MedleyDB's layout: made songs and one assertion per trap of the archive."""
 
-import sys
-
 import numpy as np
 import pytest
 import yaml
-from made_songs import empty, sine, write_audio
+from made_songs import empty, prepare_command, sine, write_audio
 
 from data.audio import read_stems
 from data.layouts.medleydb import INSTRUMENTS, KNOWN_BLEED, read_songs
 from data.layouts.song import split_by_hash
 from data.layouts.split_table import read_split_table
-from data.prepare import main
 from data.records import open_prepared
 from stemjax.config.categories import CATEGORIES, category_of
 
@@ -159,10 +156,7 @@ def test_the_command_prepares_rows_and_sums(tmp_path, monkeypatch, capsys):
     song(tmp_path / "in", "One_Song", [("cello", ""), ("flute", "")], audio=audio)
     table = tmp_path / "splits.csv"
     table.write_text("id,split\nOne_Song,train\n")
-    flags = ["--layout", "medleydb", "--input", tmp_path / "in", "--workers", 1]
-    flags += ["--out", tmp_path / "out", "--splits", table]
-    monkeypatch.setattr(sys, "argv", ["prepare", *map(str, flags)])
-    main()
+    prepare_command(monkeypatch, "medleydb", tmp_path, "--splits", table)
     assert "train: 1 songs, 1 segments, 2 stems" in capsys.readouterr().out
     prepared = open_prepared(tmp_path / "out")
     rows = prepared.index("train")
@@ -175,13 +169,3 @@ def test_the_command_prepares_rows_and_sums(tmp_path, monkeypatch, capsys):
     # Away from the ends, where the resampler rings: two roundings and its ripple.
     inner = np.r_[2000:30_000, 34_000:62_000]
     np.testing.assert_allclose(mix[inner] / 32_768, expected[inner], atol=2e-4)
-
-
-def test_nothing_of_the_layout_is_one_line(tmp_path, monkeypatch, capsys):
-    flags = ["--layout", "medleydb", "--input", tmp_path, "--out", tmp_path / "out"]
-    monkeypatch.setattr(sys, "argv", ["prepare", *map(str, flags)])
-    with pytest.raises(SystemExit) as end:
-        main()
-    assert end.value.code == 2
-    (line,) = capsys.readouterr().err.splitlines()
-    assert "no song can be used" in line and "medleydb" in line

@@ -1,17 +1,15 @@
 """MoisesDB's layout: made songs and one assertion per trap of the archive."""
 
 import json
-import sys
 
 import numpy as np
 import pytest
-from made_songs import empty, sine, write_audio
+from made_songs import empty, prepare_command, sine, write_audio
 
 from data.audio import read_stems
 from data.layouts.moisesdb import read_songs
 from data.layouts.song import split_by_hash
 from data.layouts.split_table import read_split_table
-from data.prepare import main
 from data.records import open_prepared
 from stemjax.config.categories import CATEGORIES, category_of
 
@@ -182,10 +180,7 @@ def test_the_command_prepares_rows_and_sums(tmp_path, monkeypatch, capsys):
     song(tmp_path / "in", "a", stems, audio=audio)
     table = tmp_path / "splits.csv"
     table.write_text("id,split\na,train\n")
-    flags = ["--layout", "moisesdb", "--input", tmp_path / "in", "--workers", 1]
-    flags += ["--out", tmp_path / "out", "--splits", table]
-    monkeypatch.setattr(sys, "argv", ["prepare", *map(str, flags)])
-    main()
+    prepare_command(monkeypatch, "moisesdb", tmp_path, "--splits", table)
     assert "train: 1 songs, 1 segments, 2 stems" in capsys.readouterr().out
     prepared = open_prepared(tmp_path / "out")
     rows = prepared.index("train")
@@ -199,13 +194,3 @@ def test_the_command_prepares_rows_and_sums(tmp_path, monkeypatch, capsys):
     assert not drums[48_000:].any()
     # At 32 kHz nothing is resampled; writing the file truncates to 16 bits.
     np.testing.assert_allclose(bass, sine(2.0, pitch=220.0, peak=0.1), atol=2**-15)
-
-
-def test_nothing_of_the_layout_is_one_line(tmp_path, monkeypatch, capsys):
-    flags = ["--layout", "moisesdb", "--input", tmp_path, "--out", tmp_path / "out"]
-    monkeypatch.setattr(sys, "argv", ["prepare", *map(str, flags)])
-    with pytest.raises(SystemExit) as end:
-        main()
-    assert end.value.code == 2
-    (line,) = capsys.readouterr().err.splitlines()
-    assert "no song can be used" in line and "moisesdb" in line

@@ -13,7 +13,7 @@ import sys
 import numpy as np
 import pytest
 import soundfile
-from made_songs import plain_songs, sine, slakh_song, write_audio
+from made_songs import plain_songs, prepare_command, sine, slakh_song, write_audio
 
 from data import assemble
 from data import prepare as prepare_module
@@ -298,3 +298,13 @@ def test_a_table_of_splits_reaches_the_folder(tmp_path):
         "records": 1,
         "seconds": 2.0,
     }
+
+
+@pytest.mark.parametrize("layout", ["medleydb", "moisesdb"])
+def test_nothing_of_a_layout_is_one_line(tmp_path, monkeypatch, capsys, layout):
+    (tmp_path / "in").mkdir()
+    with pytest.raises(SystemExit) as end:
+        prepare_command(monkeypatch, layout, tmp_path)
+    assert end.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "no song can be used" in line and layout in line
