@@ -104,8 +104,8 @@ STEMGEN_TINY = StemGenRun(
     ),
 )
 
-# EnCodec's architecture at a quarter of its width: the bundled codec-mini 1; figures in
-# stemjax/pretrained/codec-mini/README.md.
+# EnCodec's architecture at a quarter of its width: codec-mini 1, of which
+# stemjax/pretrained/codec-mini/README.md says why it was replaced.
 CODEC_SEANET = CodecRun(
     steps=3_200,
     batch_size=8,
@@ -126,7 +126,7 @@ CODEC_SEANET = CodecRun(
     ema_decay=0.998,
 )
 
-# The codec without phase (A27) that is to follow codec-mini 1 in the bundle.
+# The bundled codec, without phase (A27); figures in its card.
 # Its spectra are correlated, and a larger learning rate moves all of them at once.
 CODEC_MINI = OscillatorCodecRun(
     steps=4_000,

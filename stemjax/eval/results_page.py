@@ -60,7 +60,7 @@ PARTS = (
     Part("tune.md", _as_it_is, "frontier.png"),
     Part("sweep.md", _as_it_is, "sweep*.png"),
     Part("report.md", _as_it_is, "report.png"),
-    Part("codec_table.json", _codec_page, ""),
+    Part("codec_table.json", _codec_page, "codec_table.png"),
 )
 """In the order of the page."""
 

@@ -6,9 +6,14 @@ import jax
 import numpy as np
 import pytest
 
+from stemjax.arrays.mel import mel_power
 from stemjax.codec import functional
+from stemjax.codec.codec import Codec
 from stemjax.config.codec import CodecConfig
 from stemjax.eval import codec_table
+from stemjax.eval.commands.arguments import CodecTable
+from stemjax.eval.commands.codec_table import run_codec_table
+from stemjax.io import picture
 
 RATE = 32_000
 TINY = CodecConfig(
@@ -137,3 +142,38 @@ def test_markdown_shows_numbers_and_gaps(rows):
     assert len(text) == 7 and text[1] == "|---|---|---|---|---|"
     silence = next(line for line in text if line.startswith("| silence"))
     assert "| n/a | 0.00 | 2 |" in silence
+
+
+def test_the_command_prints_codes_and_draws_what_is_heard(
+    tmp_path, monkeypatch, capsys
+):
+    train, test = chords(12, seed=0), chords(5, seed=1)
+    variables = codec_table.untrained_variables(TINY, np.stack(train[:4]), seed=5)
+    drawn = []
+    monkeypatch.setattr(
+        "stemjax.eval.commands.codec_table.save_spectrograms",
+        lambda path, rows, **more: (
+            drawn.append(rows),
+            picture.save_spectrograms(path, rows, **more),
+        ),
+    )
+    command = CodecTable(data="", out=str(tmp_path / "codec_table.json"))
+    report = run_codec_table(command, Codec(TINY, variables, "tiny", ""), test, train)
+    printed = capsys.readouterr().out
+    assert printed.count("| level | perplexity |") == 1
+    levels = [level["level"] for level in report["levels"]]
+    assert levels == [1, 2] and report["rows"][0]["name"] == "codec"
+    # 23 inner frames of each of the 5 clips, of at most 64 codes
+    assert all(1 < level["perplexity"] <= 64 for level in report["levels"])
+    assert (tmp_path / "codec_table.png").read_bytes()[:4] == b"\x89PNG"
+    ((one, heard, *_),) = drawn
+    assert (len(drawn[0]), one[0], heard[0]) == (
+        8,
+        "clip 1",
+        "clip 1 through the codec",
+    )
+    through = codec_table.codec_coder(variables, TINY)(test[0])[0]
+    for audio, (_, mel) in ((test[0], one), (through, heard)):
+        # batches of 1 and of 4 round differently
+        expected = mel_power(audio, sample_rate=RATE)
+        np.testing.assert_allclose(mel, expected, rtol=1e-3, atol=1e-6)

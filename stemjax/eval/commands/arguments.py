@@ -44,7 +44,7 @@ class CodecTable:
     """Length of a clip."""
     seed: int = 0
     out: str = ""
-    """JSON file to write the rows to."""
+    """JSON file to write the rows to; beside it a picture of the first clips."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -1,15 +1,20 @@
 """`python evaluate.py codec-table`: what a codec loses, beside other coders."""
 
 import dataclasses
+import pathlib
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from stemjax.arrays.mel import mel_power
 from stemjax.codec.codec import Codec
 from stemjax.eval import code_use
 from stemjax.eval import codec_table as body
 from stemjax.eval.commands.arguments import CodecTable
+from stemjax.io.picture import save_spectrograms
+
+DRAWN = 4  # clips
 
 
 def run_codec_table(
@@ -30,6 +35,10 @@ def run_codec_table(
         seed=command.seed,
     )
     levels = code_use.code_use(loaded.encode, loaded.config, held_out)
+    if command.out:
+        save_picture(
+            pathlib.Path(command.out).with_suffix(".png"), loaded, held_out[:DRAWN]
+        )
     print(body.markdown(rows), code_use.markdown(levels), sep="\n", end="")
     return {
         "codec": {"name": loaded.name, "sha256": loaded.sha256},
@@ -40,3 +49,18 @@ def run_codec_table(
         "rows": [dataclasses.asdict(row) for row in rows],
         "levels": [dataclasses.asdict(level) for level in levels],
     }
+
+
+def save_picture(
+    path: pathlib.Path, loaded: Codec, clips: Sequence[np.ndarray]
+) -> None:
+    """Mel-spectrograms of clips [N] of one length, each as it was and through the codec."""
+    rate = loaded.config.sample_rate
+    clips = np.stack(clips)
+    heard = loaded.decode(loaded.encode(clips))[:, : clips.shape[1]]
+    rows = [
+        (f"clip {number}{how}", mel_power(audio, sample_rate=rate))
+        for number, pair in enumerate(zip(clips, heard, strict=True), 1)
+        for how, audio in zip(("", " through the codec"), pair, strict=True)
+    ]
+    save_spectrograms(path, rows, seconds=clips.shape[1] / rate)
