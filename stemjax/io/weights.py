@@ -46,7 +46,10 @@ def save_safetensors(
     """Write arrays (float32, bfloat16, int...) under their names, atomically."""
     arrays = {k: np.ascontiguousarray(v) for k, v in sorted(flat.items())}
     with replacing(path) as part:
+        part.touch()
+        mode = part.stat().st_mode  # safetensors lets nobody but the owner read
         safetensors.numpy.save_file(arrays, part, metadata=dict(metadata or {}))
+        part.chmod(mode)
 
 
 def load_safetensors(path: str | os.PathLike) -> dict[str, np.ndarray]:

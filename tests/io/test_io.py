@@ -100,6 +100,13 @@ def test_weights_round_trip(tmp_path):
     assert weights.unflatten(back)["a"]["b"].shape == (2, 3)
 
 
+def test_weights_can_be_read_by_whoever_may_read_a_new_file(tmp_path):
+    (tmp_path / "new").touch()
+    weights.save_safetensors(tmp_path / "m.safetensors", {"a": np.zeros(1)})
+    modes = {path.stat().st_mode for path in tmp_path.iterdir()}
+    assert len(modes) == 1
+
+
 def test_a_truncated_file_is_named(tmp_path):
     path = tmp_path / "m.safetensors"
     weights.save_safetensors(path, {"a": np.zeros(100, np.float32)})
