@@ -132,3 +132,9 @@ def restart_dead(embed, embed_avg, cluster_size, candidates, *, threshold, size)
     embed = jnp.where(is_new[:, None], fresh, embed)
     embed_avg = jnp.where(is_new[:, None], fresh * size, embed_avg)
     return embed, embed_avg, jnp.where(is_new, size, cluster_size)
+
+
+def perplexity(counts) -> jax.Array:
+    """exp of the entropy of counts [V]: V if all are used alike, 1 if one code is."""
+    share = counts / jnp.maximum(jnp.sum(counts), 1e-12)
+    return jnp.exp(-jnp.sum(share * jnp.log(jnp.maximum(share, 1e-12))))

@@ -32,7 +32,8 @@ STEMGEN_SLAKH = StemGenRun(
     paper_size=True,
 )
 
-# The bundled model; commands and figures in stemjax/pretrained/stemgen-mini/README.md.
+# The bundled model's size; stemjax/pretrained/stemgen-mini/README.md has the flags of its
+# three longer runs, and figures.
 # Many short crops: 32 of 2.5 s learn to read their neighbours in half of the steps that
 # 8 of 10 s take, in the same time (docs/performance.md).
 STEMGEN_MINI = StemGenRun(

@@ -1,6 +1,6 @@
 """What a codec's codes are made of, level by level.
 
-- Perplexity of the codes over all clips: exp of their entropy, V if all are used alike.
+- Perplexity of the codes over all clips: `arrays/vq.py`.
 - Codes kept when a clip is moved by 2 ms, a tenth of a frame, for which nobody would
   write another note.  What is not kept is phase: a language model over
   the codes has to guess it (docs/assumptions.md, A27).
@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from stemjax.arrays import vq
 from stemjax.config.codec import AnyCodecConfig
 
 SHIFT_SECONDS = 0.002
@@ -60,10 +61,9 @@ def code_use(
 
 def _of_level(level: int, codes: np.ndarray, moved: np.ndarray, size: int) -> LevelUse:
     counts = np.bincount(codes, minlength=size)
-    share = counts[counts > 0] / len(codes)
     return LevelUse(
         level=level,
-        perplexity=float(np.exp(-np.sum(share * np.log(share)))),
+        perplexity=float(vq.perplexity(counts)),
         used=int(np.count_nonzero(counts)),
         kept=float(np.mean(codes == moved)),
     )

@@ -214,7 +214,7 @@ def _loss(run: CodecRun, params, model_state, frozen, batch, key):
         functional.stack_codebooks(model_state, "cluster_size"), start=1
     ):
         # of the moving average, so over about 1 / (1 - ema_decay) steps
-        sums[f"perplexity_{q}"] = (_perplexity(used) * count, count)
+        sums[f"perplexity_{q}"] = (vq.perplexity(used) * count, count)
     if run.adversarial.is_on:
         judged, more = adversarial.losses(
             run.adversarial, params[adversarial.PART], output, audio
@@ -230,12 +230,6 @@ def _levels_kept(run: CodecRun, key, batch_size: int) -> jax.Array:
     is_cut = jax.random.uniform(k_share, (batch_size,)) < run.objective.level_dropout
     fewer = jax.random.randint(k_levels, (batch_size,), 1, max(2, every))
     return jnp.where(is_cut, fewer, every)
-
-
-def _perplexity(counts) -> jax.Array:
-    """exp of the entropy of counts [V]: V if all are used alike, 1 if one code is."""
-    share = counts / jnp.maximum(jnp.sum(counts), 1e-12)
-    return jnp.exp(-jnp.sum(share * jnp.log(jnp.maximum(share, 1e-12))))
 
 
 def _stats(run: CodecRun, codes, residuals, key) -> dict[str, jax.Array]:
@@ -339,5 +333,5 @@ def _eval_sums(run: CodecRun, params, model_state, frozen, batch, key) -> Sums:
     per_frame = jnp.repeat(weight, latents.shape[1])
     for q, chosen in enumerate(codes, start=1):
         used = jnp.zeros(run.model.codebook_size).at[chosen].add(per_frame)
-        sums[f"perplexity_{q}"] = (_perplexity(used) * count, count)
+        sums[f"perplexity_{q}"] = (vq.perplexity(used) * count, count)
     return sums

@@ -169,3 +169,10 @@ def test_candidates_of_a_batch_without_error_are_still_vectors(silent):
     vectors = jnp.zeros((20, 3)) if silent else jnp.asarray(normal(0, 20, 3))
     picked = vq.pick_candidates(jax.random.key(0), vectors, jnp.zeros(20), 5)
     assert picked.shape == (5, 3) and np.isfinite(picked).all()
+
+
+def test_perplexity_by_hand():
+    assert float(vq.perplexity(jnp.array([5.0, 5, 5, 5]))) == pytest.approx(4)
+    assert float(vq.perplexity(jnp.array([9.0, 0, 0]))) == pytest.approx(1)
+    # entropy of (1/2, 1/4, 1/4) is 1.5 bits
+    assert float(vq.perplexity(jnp.array([2.0, 1, 1]))) == pytest.approx(2**1.5)

@@ -299,15 +299,6 @@ def test_padding_rows_count_for_nothing(started):
     assert 1 <= float(sums[0]["perplexity_1"][0] / 3) <= 32
 
 
-def test_perplexity_by_hand():
-    assert float(codec_task._perplexity(jnp.array([5.0, 5, 5, 5]))) == pytest.approx(4)
-    assert float(codec_task._perplexity(jnp.array([9.0, 0, 0]))) == pytest.approx(1)
-    # entropy of (1/2, 1/4, 1/4) is 1.5 bits
-    assert float(codec_task._perplexity(jnp.array([2.0, 1, 1]))) == pytest.approx(
-        2**1.5
-    )
-
-
 def test_latents_go_unquantized_for_the_first_steps(started):
     _, params, filled, batch, _ = started
     objective = dataclasses.replace(SMALL.objective, continuous_steps=2)
