@@ -51,6 +51,9 @@ def decode_shared(
     context_codes: np.ndarray,
     conditions: Mapping[str, np.ndarray],
     keys: jax.Array,
+    *,
+    given_codes: np.ndarray | None = None,
+    is_given: np.ndarray | None = None,
     **options: Any,
 ) -> DecodeResult:
     """`decode_long` with the rows shared out; the last row again fills the shares up."""
@@ -66,6 +69,8 @@ def decode_shared(
             np.asarray(context_codes)[rows],
             {name: np.asarray(value)[rows] for name, value in conditions.items()},
             keys[rows],
+            given_codes=None if given_codes is None else given_codes[rows],
+            is_given=None if is_given is None else is_given[rows],
             **options,
         )
     return decoded._replace(codes=decoded.codes[:batch], order=decoded.order[:batch])

@@ -2,7 +2,8 @@
 
 Such a context is decoded in windows of the trained length, one after another; what the
 windows before have generated inside a window is given to it.  Each window keeps two
-seconds of the one before; the last is aligned to the end and may keep more.
+seconds of the one before; the last is aligned to the end and may keep more.  Where codes
+are given from the start (editing), only windows with hidden ones are decoded.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +14,7 @@ import numpy as np
 
 from stemjax.config.decode import DecodeConfig
 from stemjax.config.model import StemGenConfig
-from stemjax.decode.iterate import DecodeResult, decode_with
+from stemjax.decode.iterate import GIVEN_ORDER, DecodeResult, decode_with
 from stemjax.decode.network import Network, StemGenNetwork
 
 OVERLAP_SECONDS = 2.0
@@ -29,6 +30,27 @@ def window_starts(num_frames: int, window: int, overlap: int) -> list[int]:
     return [*range(0, last, window - overlap), last]
 
 
+def hidden_starts(is_hidden: np.ndarray, window: int, overlap: int) -> list[int]:
+    """First frames of the windows that cover all hidden frames.
+
+    is_hidden: [T] bool.  Where all are, these are `window_starts`.  What fits one window
+    beside an overlap on either side lies in the middle of one; longer stretches begin
+    an overlap before the first hidden frame.  Windows without a hidden frame are left
+    out.  None where nothing is hidden.
+    """
+    hidden = np.flatnonzero(is_hidden)
+    num_frames = len(is_hidden)
+    if not len(hidden):
+        return []
+    first, end = int(hidden[0]), int(hidden[-1]) + 1
+    low, high = max(0, first - overlap), min(num_frames, end + overlap)
+    if high - low <= window:
+        middle = (first + end - window) // 2
+        return [min(max(0, middle), max(0, num_frames - window))]
+    starts = [low + start for start in window_starts(high - low, window, overlap)]
+    return [s for s in starts if is_hidden[s : s + window].any()]
+
+
 def decode_long(
     params: Any,
     cfg: StemGenConfig,
@@ -40,6 +62,8 @@ def decode_long(
     num_frames: int,
     window_frames: int,
     bucket_frames: int = 1,
+    given_codes: np.ndarray | None = None,
+    is_given: np.ndarray | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> DecodeResult:
     """Decode contexts of one length, however long: `decode_long_with` StemGen."""
@@ -54,6 +78,8 @@ def decode_long(
         window_frames=window_frames,
         overlap_frames=round(OVERLAP_SECONDS * cfg.frame_rate),
         bucket_frames=bucket_frames,
+        given_codes=given_codes,
+        is_given=is_given,
         progress=progress,
     )
 
@@ -70,6 +96,8 @@ def decode_long_with(
     window_frames: int,
     overlap_frames: int,
     bucket_frames: int = 1,
+    given_codes: np.ndarray | None = None,
+    is_given: np.ndarray | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> DecodeResult:
     """Decode contexts of one length, in windows where they exceed the trained length.
@@ -82,45 +110,61 @@ def decode_long_with(
       overlap_frames: given to a window from the one before; at most half a window.
       bucket_frames: shorter contexts are padded to a multiple of it (at most the
         trained length), so that few programs are compiled.
+      given_codes, is_given: [B, Q, num_frames] codes to keep as they are, and where.
+        Windows lie around what is hidden in any row (`hidden_starts`).
       progress: called with (steps done, steps in all), over all windows.
 
     Returns NumPy codes and order [B, Q, num_frames]; a code's order is its step within
-    the window that generated it.  Rows of up to one window equal a plain `decode`.
+    the window that generated it, 0 where it was given.  Rows of up to one window equal a
+    plain `decode`.
+
+    Raises:
+      ValueError: shapes that do not fit each other.
     """
     batch, num_codebooks, have = np.shape(context_codes)
     if not 1 <= num_frames <= have:
         raise ValueError(f"num_frames {num_frames} must be within 1..{have}")
     overlap = min(overlap_frames, window_frames // 2)
-    starts = window_starts(num_frames, window_frames, overlap)
+    shape = (batch, num_codebooks, num_frames)
+    if is_given is None:
+        given_codes, is_given = np.zeros(shape, np.int32), np.zeros(shape, bool)
+    if not np.shape(given_codes) == np.shape(is_given) == shape:
+        raise ValueError(
+            f"given_codes and is_given must be {shape}, got {np.shape(given_codes)} and"
+            f" {np.shape(is_given)}"
+        )
+    is_known = np.array(is_given)
+    starts = hidden_starts(~is_known.all(axis=(0, 1)), window_frames, overlap)
     bucket = min(-(-num_frames // bucket_frames) * bucket_frames, window_frames)
-    context = np.asarray(context_codes)[..., :num_frames]
-    context = np.pad(context, ((0, 0), (0, 0), (0, max(bucket - num_frames, 0))))
-    codes = np.zeros((batch, num_codebooks, num_frames), np.int32)
-    order = np.zeros_like(codes)
+    short = ((0, 0), (0, 0), (0, max(bucket - num_frames, 0)))
+    context = np.pad(np.asarray(context_codes)[..., :num_frames], short)
+    codes = np.where(is_known, given_codes, 0).astype(np.int32)
+    order = np.full(shape, GIVEN_ORDER, np.int32)
     first = config if isinstance(config, DecodeConfig) else config[0]
-    steps = sum(first.steps_for(num_codebooks))
-    end, seconds = 0, 0.0  # frames decoded so far
+    steps, seconds = sum(first.steps_for(num_codebooks)), 0.0
     for i, start in enumerate(starts):
-        stop = min(start + bucket, num_frames)
-        given = np.zeros((batch, num_codebooks, bucket), np.int32)
-        given[..., : end - start] = codes[..., start:end]
-        is_given = np.broadcast_to(np.arange(bucket) < end - start, given.shape)
+        here = slice(start, start + bucket)
+        fresh = ~is_known[..., here]
         result = decode_with(
             network,
             params,
             config,
-            context[..., start : start + bucket],
+            context[..., here],
             conditions,
             _window_keys(keys, i),
-            np.full(batch, stop - start),
-            given_codes=given,
-            is_given=is_given,
+            np.full(batch, fresh.shape[-1]),
+            given_codes=np.pad(codes, short)[..., here],
+            is_given=np.pad(is_known, short)[..., here],
             progress=progress and _shifted(progress, i * steps, len(starts) * steps),
         )
-        fresh = slice(end - start, stop - start)
-        codes[..., end:stop] = np.asarray(result.codes)[..., fresh]
-        order[..., end:stop] = np.asarray(result.order)[..., fresh]
-        end, seconds = stop, seconds + result.compile_seconds
+        got, steps_of = (
+            np.asarray(rows)[..., : fresh.shape[-1]]
+            for rows in (result.codes, result.order)
+        )
+        codes[..., here][fresh] = got[fresh]
+        order[..., here][fresh] = steps_of[fresh]
+        is_known[..., here] = True
+        seconds += result.compile_seconds
     return DecodeResult(codes, order, seconds)
 
 

@@ -9,7 +9,7 @@ from stub_networks import TableNetwork, inputs
 
 from stemjax.config.decode import FAST
 from stemjax.decode.iterate import decode_with
-from stemjax.decode.windows import decode_long_with, window_starts
+from stemjax.decode.windows import decode_long_with, hidden_starts, window_starts
 
 TABLE = TableNetwork(num_codebooks=2, codebook_size=12)
 PARAMS = TABLE.init(1)
@@ -129,3 +129,80 @@ def test_more_frames_than_codes_are_refused():
             window_frames=16,
             overlap_frames=4,
         )
+
+
+def test_windows_around_what_is_hidden_by_hand():
+    def starts(hidden, frames=40):
+        is_hidden = np.zeros(frames, bool)
+        is_hidden[list(hidden)] = True
+        return hidden_starts(is_hidden, WINDOW, OVERLAP)
+
+    for frames in (10, 16, 17, 29, 45):
+        assert starts(range(frames), frames) == window_starts(frames, WINDOW, OVERLAP)
+    assert starts([]) == []
+    assert starts(range(18, 22)) == [12]  # 12..28, 20 in the middle
+    assert starts([1]) == [0] and starts([39]) == [24]  # at the ends
+    assert starts([3], 7) == [0]  # shorter than a window
+    # 10..30 and 4 on either side: 6..34 in windows of 16 that keep 4
+    assert starts(range(10, 30)) == [6, 18]
+    # two holes far apart: the window between them has nothing to do
+    assert hidden_starts(np.arange(100) % 89 == 5, WINDOW, OVERLAP) == [1, 83]
+
+
+def given(frames, is_given):
+    """Codes to give, of a seed of their own."""
+    codes = np.random.default_rng(9).integers(0, 12, (2, 2, frames))
+    return codes, np.broadcast_to(is_given, codes.shape)
+
+
+def test_given_codes_are_kept_and_the_rest_is_decoded_around_them():
+    frames = np.arange(60)
+    is_given = (frames < 20) | (frames >= 45)
+    codes, keep = given(60, is_given)
+    result = decode_long(60, given_codes=codes, is_given=keep)
+    np.testing.assert_array_equal(result.codes[keep], codes[keep])
+    assert (result.order[keep] == 0).all() and (result.order[~keep] >= 1).all()
+    # the same by hand: 20..45 and 4 on either side are windows at 16, 28 and 33
+    context, conditions, keys = inputs(TABLE, 2, 60)
+    state, known = np.where(keep, codes, 0), keep.copy()
+    for number, start in enumerate(window_starts(33, WINDOW, OVERLAP)):
+        here = slice(16 + start, 32 + start)
+        window = decode_with(
+            TABLE,
+            PARAMS,
+            CONFIG,
+            context[..., here],
+            conditions,
+            jax.vmap(lambda k, n=number: jax.random.fold_in(k, n) if n else k)(keys),
+            given_codes=state[..., here],
+            is_given=known[..., here],
+        )
+        state[..., here] = np.asarray(window.codes)
+        known[..., here] = True
+    np.testing.assert_array_equal(result.codes, state)
+
+
+def test_levels_and_rows_keep_codes_of_their_own():
+    is_given = np.zeros((2, 2, 11), bool)
+    is_given[0, 0] = True  # the coarse level of the first row
+    is_given[1, :, ::3] = True
+    codes, _ = given(11, False)
+    result = decode_long(11, given_codes=codes, is_given=is_given, bucket_frames=4)
+    np.testing.assert_array_equal(result.codes[is_given], codes[is_given])
+    np.testing.assert_array_equal(result.order == 0, is_given)
+    # nothing else leaks: other codes where nothing is given change nothing
+    noise = np.where(is_given, codes, 11 - codes)
+    again = decode_long(11, given_codes=noise, is_given=is_given, bucket_frames=4)
+    np.testing.assert_array_equal(again.codes, result.codes)
+
+
+def test_where_all_is_given_nothing_is_decoded():
+    codes, keep = given(50, True)
+    reports = []
+    result = decode_long(
+        50, given_codes=codes, is_given=keep, progress=lambda *r: reports.append(r)
+    )
+    np.testing.assert_array_equal(result.codes, codes)
+    assert not result.order.any() and not reports
+    with pytest.raises(ValueError, match=r"is_given must be \(2, 2, 50\)"):
+        decode_long(50, given_codes=codes, is_given=keep[..., :49])
