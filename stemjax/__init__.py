@@ -11,7 +11,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from stemjax.api import Model, Result
+    from stemjax.api import Kept, Model, Result
 
 # Read once, by etils and fsspec: buckets are opened through gcsfs, also where TensorFlow
 # is installed, and listed anew each time, as other processes write there too.
@@ -19,7 +19,7 @@ os.environ.setdefault("EPATH_USE_TF", "0")
 os.environ.setdefault("FSSPEC_GCS_USE_LISTINGS_CACHE", "false")
 
 __version__ = "0.1.0"
-__all__ = ["Model", "Result", "load"]
+__all__ = ["Kept", "Model", "Result", "load"]
 
 
 def load(name_or_dir: str, **options: Any) -> "Model":
@@ -30,7 +30,7 @@ def load(name_or_dir: str, **options: Any) -> "Model":
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("Model", "Result"):
+    if name in ("Kept", "Model", "Result"):
         from stemjax import api
 
         return getattr(api, name)

@@ -8,8 +8,9 @@ import numpy as np
 
 from stemjax.codec.codec import Codec
 from stemjax.eval.clips import Triple
-from stemjax.eval.generate import ExampleSet, Pair, write_flac, write_references
+from stemjax.eval.generate import ExampleSet, Pair, write_references
 from stemjax.eval.populations import Bench, context_path, real_path
+from stemjax.io.audio_formats import write_flac
 
 
 def misaligned(pairs: Sequence[Pair]) -> list[int] | None:

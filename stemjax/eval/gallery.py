@@ -17,13 +17,8 @@ from stemjax.io.audio import MIN_SECONDS, read_audio, to_mono
 from stemjax.io.errors import UserError
 from stemjax.io.picture import FLOOR_DB
 
-COMPRESSION = 0.8  # of libsndfile's Vorbis, 0 the best: about 50 kbit/s of mono
 LICENCE = "LICENSE"
-BLOCK = 1 << 16  # samples a write
 COLOURS = 32  # of a picture
-SERIAL = slice(14, 18)  # bytes of an Ogg page: its stream's number
-CHECKSUM = slice(22, 26)
-SEGMENTS = 26  # byte that holds how many there are; their lengths follow
 
 
 class Recording(NamedTuple):
@@ -71,69 +66,6 @@ def licences(places: Sequence[str]) -> dict[str, str]:
         for folder in folders
         if (folder / LICENCE).is_file()
     }
-
-
-def write_vorbis(path: str | os.PathLike, audio: np.ndarray, rate: int) -> None:
-    """Ogg Vorbis of [N], turned down where its peak passes 1; the same bytes for the
-    same samples, whole or not at all."""
-    import soundfile
-
-    audio = audio / max(1.0, float(np.abs(audio).max(initial=0.0)))
-    file = io.BytesIO()
-    with soundfile.SoundFile(
-        file,
-        "w",
-        rate,
-        1,
-        format="OGG",
-        subtype="VORBIS",
-        compression_level=COMPRESSION,
-    ) as sink:
-        for start in range(0, len(audio), BLOCK):
-            sink.write(audio[start : start + BLOCK])
-    with replacing(path) as part:
-        part.write_bytes(with_serial(file.getvalue(), 1))
-
-
-def with_serial(ogg: bytes, serial: int) -> bytes:
-    """The pages of one Ogg stream with another number, which writers draw at random
-    (RFC 3533, sec. 6).
-
-    Raises:
-      ValueError: not Ogg pages.
-    """
-    pages, start = [], 0
-    while start < len(ogg):
-        count = ogg[start + SEGMENTS]
-        lengths = ogg[start + SEGMENTS + 1 : start + SEGMENTS + 1 + count]
-        end = start + SEGMENTS + 1 + count + sum(lengths)
-        page = bytearray(ogg[start:end])
-        if page[:4] != b"OggS":
-            raise ValueError(f"no Ogg page at byte {start}")
-        page[SERIAL] = serial.to_bytes(4, "little")
-        page[CHECKSUM] = bytes(4)
-        page[CHECKSUM] = checksum(bytes(page)).to_bytes(4, "little")
-        pages.append(bytes(page))
-        start = end
-    return b"".join(pages)
-
-
-def checksum(page: bytes) -> int:
-    """CRC-32 of an Ogg page: 0x04c11db7, unreflected, from 0 (RFC 3533, sec. 6)."""
-    value = 0
-    for byte in page:
-        value = (value << 8 & 0xFFFFFFFF) ^ _TABLE[value >> 24 ^ byte]
-    return value
-
-
-def _crc_of(byte: int) -> int:
-    value = byte << 24
-    for _ in range(8):
-        value = (value << 1 ^ (0x04C11DB7 if value >> 31 else 0)) & 0xFFFFFFFF
-    return value
-
-
-_TABLE = [_crc_of(byte) for byte in range(256)]
 
 
 def save_picture(

@@ -17,11 +17,11 @@ from stemjax.config.categories import category_of
 from stemjax.config.decode import DecodeConfig
 from stemjax.config.model import StemGenConfig
 from stemjax.eval.clips import ROLES
-from stemjax.io.atomic import replacing, write_text
+from stemjax.io.atomic import write_text
+from stemjax.io.audio_formats import write_flac
 from stemjax.io.errors import UserError
 
 CONFIG, MANIFEST = "config.json", "manifest.jsonl"
-FLAC_PEAK = 1 - 2**-23  # full scale of 24 bits
 
 
 class Pair(Protocol):
@@ -208,13 +208,3 @@ def _batches(
             batch = []
     if batch:
         yield batch
-
-
-def write_flac(path: pathlib.Path, audio: np.ndarray, rate: int) -> None:
-    """24-bit FLAC of [N]; what passes full scale is clipped, as FLAC must."""
-    import soundfile
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as part:
-        clipped = np.clip(audio, -1.0, FLAC_PEAK)
-        soundfile.write(part, clipped, rate, format="FLAC", subtype="PCM_24")

@@ -7,8 +7,9 @@ import pytest
 from stemjax.config.decode import BEST, NAIVE, Guidance
 from stemjax.config.sweeps import TABLE_1, TABLE_2, TABLE_3, Row
 from stemjax.eval import cost as body
-from stemjax.eval.generate import Job, write_flac
+from stemjax.eval.generate import Job
 from stemjax.eval.populations import jobs_of, unique
+from stemjax.io.audio_formats import write_flac
 from tests.eval import stand_ins
 from tests.eval.stand_ins import Echo
 

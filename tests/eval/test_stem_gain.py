@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from stemjax.config.model import StemGenConfig, TransformerConfig
-from stemjax.eval.generate import write_flac
 from stemjax.eval.stem_gain import encode_files, stem_gain
+from stemjax.io.audio_formats import write_flac
 from tests.models.oracle import LOUD, listener, random_params
 
 Q, V, T, HOP = 2, 8, 12, 100

@@ -86,7 +86,7 @@ def folder(tmp_path_factory, tiny_codec):
 
 @pytest.fixture
 def own_codec(monkeypatch, tiny_codec):
-    monkeypatch.setattr("stemjax.api.load_codec", lambda name: tiny_codec)
+    monkeypatch.setattr("stemjax.api.loading.load_codec", lambda name: tiny_codec)
 
 
 def by_settings(triples):

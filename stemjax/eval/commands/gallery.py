@@ -26,6 +26,7 @@ from stemjax.eval.rows import row_jobs
 from stemjax.eval.score import FORMAT
 from stemjax.io.atomic import write_text
 from stemjax.io.audio import read_audio
+from stemjax.io.audio_formats import write_vorbis
 from stemjax.io.errors import UserError
 
 NOTHING, NOT_ASKED = "nothing", "not asked"
@@ -96,7 +97,7 @@ def run_gallery(
     decode(bench, jobs, batch_size=command.batch_size, shard="0/1")
     out = pathlib.Path(command.out)
     for recording in recordings:
-        gallery.write_vorbis(out / _context(recording.name), recording.audio, rate)
+        write_vorbis(out / _context(recording.name), recording.audio, rate)
     audio = {recording.name: recording.audio for recording in recordings}
     measured = measure(jobs, bench, command.cache, instruments)
     items = [
@@ -166,8 +167,8 @@ def _write_item(
         "mix": f"{pair.id}_mix.ogg",
         "picture": f"{pair.id}.png",
     }
-    gallery.write_vorbis(out / files["stem"], stem, rate)
-    gallery.write_vorbis(out / files["mix"], mix, rate)
+    write_vorbis(out / files["stem"], stem, rate)
+    write_vorbis(out / files["mix"], mix, rate)
     rows = [("context", context), (pair.category, stem), ("mix", mix)]
     gallery.save_picture(out / files["picture"], rows, rate)
     return {"context": pair.song, "instrument": pair.category, "files": files}

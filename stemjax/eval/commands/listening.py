@@ -21,7 +21,7 @@ from stemjax.eval.commands.decoding import (
 )
 from stemjax.eval.commands.listening_arguments import Listening
 from stemjax.eval.commands.score import Progress
-from stemjax.eval.generate import Job, Pair, describe, write_flac
+from stemjax.eval.generate import Job, Pair, describe
 from stemjax.eval.instrument_classifier import Loaded
 from stemjax.eval.listening import CODEC, MISMATCHED, REAL, SILENCE, Measure
 from stemjax.eval.listening_measures import Judges, measure_all
@@ -33,6 +33,7 @@ from stemjax.eval.populations import (
 from stemjax.eval.rows import row_jobs
 from stemjax.eval.score import FORMAT
 from stemjax.io.atomic import write_text
+from stemjax.io.audio_formats import write_flac
 from stemjax.io.errors import UserError
 
 EXAMPLES = 60

@@ -1,55 +1,55 @@
-"""The Python API: load a StemGen model, give it a recording, get a stem."""
+"""The Python API: give a model a recording, get a stem."""
 
 import dataclasses
 import functools
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
+from stemjax.api.result import SILENT_DB, Result, mixed
 from stemjax.codec.codec import Codec
-from stemjax.codec.codec import load as load_codec
 from stemjax.config.categories import CATEGORIES, category_of
 from stemjax.config.decode import DECODE_PRESETS, DecodeConfig
 from stemjax.config.model import StemGenConfig
-from stemjax.config.runs import from_json, to_json
+from stemjax.config.runs import to_json
 from stemjax.decode.devices import Devices, decode_shared, row_by_row, spread
 from stemjax.decode.iterate import DecodeResult
 from stemjax.io.audio import MIN_SECONDS, check_audio, rms_db, to_mono
 from stemjax.io.errors import UserError
-from stemjax.io.release import RUN, locate, read_release
-from stemjax.io.weights import unflatten
-from stemjax.train.export import restore_model
 
-MAX_SECONDS = 60.0
-SILENT_DB = -60.0
 # contexts are padded to a multiple, so that few programs are compiled; accelerators lay
 # arrays out in tiles of 8 to 128 rows
 BUCKET_FRAMES = 64
 
 
-@dataclasses.dataclass(frozen=True)
-class Result:
-    """One generated stem at the model's rate (32 kHz), as long as the context.
+class Kept(NamedTuple):
+    """Codes of a stem that an edit keeps (masks: `stemjax.decode.keep`)."""
 
-    stem, mix: [N] float32; `mix = gain * (context + stem)`, gain 1 unless that clips.
-    tokens: [Q, T] int32.  order: [Q, T] int32, the decoding step that revealed a token.
-    settings: every setting of the decoding, JSON values.  warnings: plain sentences.
-    """
+    codes: np.ndarray
+    """[Q, T] int32; what is not kept is not read."""
+    is_kept: np.ndarray
+    """[Q, T] bool."""
 
-    stem: np.ndarray
-    mix: np.ndarray
-    context: np.ndarray
-    sample_rate: int
-    gain: float
-    tokens: np.ndarray
-    order: np.ndarray
-    settings: dict[str, Any]
-    seconds: dict[str, float]
-    warnings: tuple[str, ...]
+    def rows(self, count: int, frames: int) -> dict[str, np.ndarray]:
+        """As arguments of the decoder, for `count` contexts of `frames` frames.
+
+        Raises:
+          UserError: other lengths.
+        """
+        for array in self:
+            if np.shape(array)[-1] != frames:
+                raise UserError(
+                    f"the kept codes have {np.shape(array)[-1]} frames, the context"
+                    f" {frames}; give a stem of the context's length"
+                )
+        codes = np.where(self.is_kept, self.codes, 0).astype(np.int32)
+        return {
+            "given_codes": np.repeat(codes[None], count, axis=0),
+            "is_given": np.repeat(np.asarray(self.is_kept, bool)[None], count, axis=0),
+        }
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,13 +102,15 @@ class Model:
         preset: str | None = None,
         allow_silent_context: bool = False,
         name: str = "context",
+        kept: Kept | None = None,
         progress: Callable[[int, int], None] | None = None,
         **settings: Any,
-    ) -> "Result | list[Result]":
+    ) -> Result | list[Result]:
         """Answer a recording with a stem (paper, sec. 2.1).
 
         Args:
-          context: [N] or [N, C] float, 1 to 60 seconds, any rate.
+          context: [N] or [N, C] float, 1 second or longer, any rate.  What is longer
+            than the model's crops is decoded in windows (`stemjax.decode.windows`).
           sample_rate: of `context`, Hz.
           instrument: a category name, see `stemjax.config.categories`.
           seed: variation k depends on (seed, k) alone.
@@ -116,11 +118,13 @@ class Model:
           preset: "best", "naive", "fast", "vampnet", "soundstorm"; None: the release's.
           allow_silent_context: accept a context below -60 dB.
           name: what errors call the context: its file.
+          kept: codes of a stem to keep as they are; the rest is decoded around them.
           progress: called with (steps done, steps in all).
           **settings: fields of `DecodeConfig` that replace the preset's.
 
         Raises:
-          UserError: bad audio, unknown instrument or setting.
+          UserError: bad audio, unknown instrument or setting, kept codes of another
+            length.
         """
         config = self.decode_config(preset, **settings)
         try:
@@ -129,7 +133,9 @@ class Model:
             raise UserError(str(error)) from None
         if variations < 1:
             raise UserError(f"variations must be >= 1, got {variations}")
-        mono = self._listen(context, sample_rate, allow_silent_context, name)
+        mono = self.listen(
+            context, sample_rate, allow_silent=allow_silent_context, name=name
+        )
 
         started = time.perf_counter()
         codes = self.encode_contexts(mono[None])
@@ -141,6 +147,7 @@ class Model:
             keys,
             config,
             num_samples=len(mono),
+            kept=kept,
             progress=progress,
         )
         done = time.perf_counter()
@@ -151,19 +158,20 @@ class Model:
             "compile": decoded.compile_seconds,
         }
         results = [
-            self._result(
+            mixed(
                 mono,
                 stems[k],
-                np.asarray(decoded.codes[k]),
-                np.asarray(decoded.order[k]),
-                {
+                sample_rate=self.sample_rate,
+                tokens=np.asarray(decoded.codes[k]),
+                order=np.asarray(decoded.order[k]),
+                settings={
                     "instrument": CATEGORIES[category],
                     "seed": seed,
                     "variation": k,
                     "preset": preset,
                     **to_json(config),
                 },
-                seconds,
+                seconds=seconds,
             )
             for k in range(variations)
         ]
@@ -177,14 +185,17 @@ class Model:
         config: DecodeConfig | Sequence[DecodeConfig],
         *,
         num_samples: int,
+        kept: Kept | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> tuple[np.ndarray, DecodeResult]:
         """Answer encoded contexts of one length; a row depends on nothing but itself.
 
         codes: [B, Q, T] int32 of contexts.  categories: [B] int32.  keys: [B].
         config: for all, or one a row with equal steps and guidance.
+        kept: the same codes for all rows.
         Returns stems [B, num_samples] float32 and what was decoded.
         """
+        frames = self.codec.config.frames(num_samples)
         decoded = decode_shared(
             self._devices,
             self.config,
@@ -192,7 +203,8 @@ class Model:
             codes,
             {"instrument": categories},
             keys,
-            num_frames=self.codec.config.frames(num_samples),
+            num_frames=frames,
+            **({} if kept is None else kept.rows(len(codes), frames)),
             window_frames=self.trained_frames,
             bucket_frames=BUCKET_FRAMES,
             progress=progress,
@@ -222,20 +234,25 @@ class Model:
         )
         return stems
 
-    def _listen(
-        self, context, sample_rate: int, allow_silent: bool, name: str
+    def listen(
+        self,
+        context: np.ndarray,
+        sample_rate: int,
+        *,
+        allow_silent: bool = False,
+        name: str = "context",
     ) -> np.ndarray:
-        """The context as the model hears it: checked, mono, 32 kHz, [N] float32."""
+        """The context as the model hears it: checked, mono, 32 kHz, [N] float32.
+
+        Raises:
+          UserError: bad audio, too short, or silent unless that is allowed.
+        """
         audio = check_audio(context, sample_rate, name=name)
         seconds = len(audio) / sample_rate
         if seconds < MIN_SECONDS:
             raise UserError(
                 f"{name}: {seconds:.2f} s is shorter than {MIN_SECONDS:g} s;"
                 " give a longer recording"
-            )
-        if seconds > MAX_SECONDS:
-            raise UserError(
-                f"{name}: {seconds:.1f} s is longer than {MAX_SECONDS:g} s; cut it"
             )
         mono = to_mono(audio, sample_rate, self.sample_rate)
         if rms_db(mono) < SILENT_DB and not allow_silent:
@@ -261,29 +278,6 @@ class Model:
     def _devices(self) -> Devices:
         return spread(self.params, self.codec)
 
-    def _result(self, mono, stem, tokens, order, settings, seconds) -> Result:
-        stem = np.asarray(stem, np.float32)
-        total = mono + stem
-        gain = float(1 / max(1.0, np.abs(total).max()))
-        warnings = ()
-        if (level := rms_db(stem)) < SILENT_DB:
-            warnings = (
-                f"the stem is nearly silent ({level:.0f} dB): try another seed, lower"
-                " guidance scales (1.5 1.5) or another instrument",
-            )
-        return Result(
-            stem=stem,
-            mix=np.float32(gain) * total,
-            context=mono,
-            sample_rate=self.sample_rate,
-            gain=gain,
-            tokens=tokens,
-            order=order,
-            settings=settings,
-            seconds=seconds,
-            warnings=warnings,
-        )
-
 
 def variation_keys(seeds: np.ndarray, variations: np.ndarray) -> jax.Array:
     """Keys [B] of decoding: variation k of a seed is always the same."""
@@ -292,55 +286,3 @@ def variation_keys(seeds: np.ndarray, variations: np.ndarray) -> jax.Array:
         return jax.random.fold_in(jax.random.key(seed), k)
 
     return jax.vmap(key)(seeds, variations)
-
-
-def load(name_or_dir: str | os.PathLike = "stemgen-mini", *, codec: str = "") -> Model:
-    """Load a bundled model, a release folder, or a training workdir (its best step).
-
-    Args:
-      name_or_dir: "stemgen-mini", alias "bundled", or a folder.
-      codec: a codec folder, where the checkpoint's own codec is not at hand.
-
-    Raises:
-      UserError: neither, another format, or a codec that does not belong to it.
-    """
-    folder = locate(name_or_dir)
-    if (folder / RUN).is_file():
-        config, flat, sha256 = restore_model(folder, kind="stemgen")
-    else:
-        release = read_release(folder, kind="stemgen")
-        config, flat, sha256 = release.config, release.weights, release.sha256
-    if list(config["categories"]) != list(CATEGORIES):
-        raise UserError(f"{folder}: its category table is not this version's; retrain")
-    model = from_json(StemGenConfig, config["model"])
-    return Model(
-        name=str(config.get("name", folder.name)),
-        version=str(config["version"]),
-        sha256=sha256,
-        config=model,
-        params=unflatten(flat),
-        codec=_matching_codec(folder, config, model, codec),
-        trained_frames=int(config["trained_frames"]),
-        decode=from_json(DecodeConfig, config["decode"]),
-    )
-
-
-def _matching_codec(folder, config, model: StemGenConfig, override: str) -> Codec:
-    """The codec that the checkpoint was trained with, told by its digest."""
-    wanted = config["codec"]
-    if not wanted["sha256"]:
-        raise UserError(
-            f"{folder}: speaks tokens of {wanted['name']!r}, no codec of stemjax: decode"
-            " with stemjax.decode and that codec"
-        )
-    beside = folder / wanted["name"]  # a codec nobody else has
-    loaded = load_codec(override or (beside if beside.is_dir() else wanted["name"]))
-    if loaded.sha256 != wanted["sha256"] or (
-        (loaded.config.num_codebooks, loaded.config.codebook_size)
-        != (model.num_codebooks, model.codebook_size)
-    ):
-        raise UserError(
-            f"{folder}: its codec is {wanted['name']!r} ({wanted['sha256'][:12]}),"
-            f" not {loaded.name!r} ({loaded.sha256[:12]}); give its own with --codec"
-        )
-    return loaded
