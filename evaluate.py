@@ -308,7 +308,8 @@ def context_gain(command: plain.ContextGain) -> dict[str, Any]:
     opened.check_codec(command.data, model.codec.name, model.codec.sha256)
     settings = PairConfig(crop_seconds=model.trained_frames / model.config.frame_rate)
     make = tokens.token_eval_batches if opened.is_tokens else pairs.eval_batches
-    batches = make(
+    batches = functools.partial(
+        make,
         opened.data,
         settings,
         split=command.split,
@@ -316,8 +317,9 @@ def context_gain(command: plain.ContextGain) -> dict[str, Any]:
         batch_size=command.batch_size,
         seed=command.seed,
     )
+    other = command.against and stemjax.load(command.against, codec=command.codec)
     encode = None if opened.is_tokens else model.codec.encode
-    return body.run_context_gain(command, model, batches, encode)
+    return body.run_context_gain(command, model, other or None, batches, encode)
 
 
 def codec_table(command: plain.CodecTable) -> dict[str, Any]:
@@ -331,16 +333,15 @@ def codec_table(command: plain.CodecTable) -> dict[str, Any]:
     opened = open_data(command.data)
     if opened.is_tokens:
         raise UserError(f"{command.data}: a codec is measured on audio")
-    held_out, training = (
-        codec_eval_clips(
-            opened.data,
-            crop_seconds=command.seconds,
-            split=split,
-            count=command.clips,
-            seed=command.seed,
-        )
-        for split in (command.split, "train")
+    clips = functools.partial(
+        codec_eval_clips,
+        crop_seconds=command.seconds,
+        count=command.clips,
+        seed=command.seed,
     )
+    fitted = open_data(command.fit_data or command.data)
+    held_out = clips(opened.data, split=command.split)
+    training = clips(fitted.data, split="train")
     return run_codec_table(command, codec.load(command.codec), held_out, training)
 
 

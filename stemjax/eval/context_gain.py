@@ -62,7 +62,7 @@ def measure(
       UserError: no pair, or batches without another song's context.
     """
     ratios = tuple(map(float, ratios))
-    (own, other, null), song = pair_losses(
+    losses, songs = pair_losses(
         params,
         cfg,
         batches,
@@ -71,14 +71,22 @@ def measure(
         ratios=ratios,
         devices=devices,
     )
+    return by_level(losses, songs, ratios)
+
+
+def by_level(
+    losses: np.ndarray, songs: np.ndarray, ratios: Sequence[float] = RATIOS
+) -> dict[int, dict[str, Any]]:
+    """What `measure` returns, of the losses that `pair_losses` returns."""
+    own, other, null = losses
 
     def summary(q: int, r: int) -> dict[str, Any]:
         return {
-            **gain_interval(other[q, r] - own[q, r], song),
+            **gain_interval(other[q, r] - own[q, r], songs),
             "own_nats": float(own[q, r].mean()),
             "other_nats": float(other[q, r].mean()),
             "null_nats": float(null[q, r].mean()),
-            "over_null": gain_interval(null[q, r] - own[q, r], song),
+            "over_null": gain_interval(null[q, r] - own[q, r], songs),
         }
 
     return {
@@ -86,7 +94,31 @@ def measure(
             **summary(q, 0),
             "by_ratio": {str(ratio): summary(q, r) for r, ratio in enumerate(ratios)},
         }
-        for q in range(cfg.num_codebooks)
+        for q in range(own.shape[0])
+    }
+
+
+def paired_difference(
+    ours: np.ndarray, theirs: np.ndarray, songs: np.ndarray
+) -> dict[int, dict[str, Any]]:
+    """Two models on the same pairs: what the first gains more, what it costs less.
+
+    ours, theirs: [own|other|none, Q, ratios, P] from `pair_losses` over one set of
+      batches.  songs: [P].  How hard a pair is cancels, so that the intervals are
+      narrower than those of each model's values.
+
+    Returns: level -> `gain_interval` of (our gain - their gain) and, as "own",
+      of (our cross-entropy with the own context - theirs; below 0: ours is better),
+      all of the level hidden.
+    """
+    change = (ours - theirs)[:, :, 0]
+    own, other, _ = change
+    return {
+        q + 1: {
+            **gain_interval(other[q] - own[q], songs),
+            "own": gain_interval(own[q], songs),
+        }
+        for q in range(own.shape[0])
     }
 
 

@@ -74,7 +74,7 @@ def stem_gain(
     partners = misaligned(pairs)
     if partners is None:
         return None
-    batches = _batches(pairs, contexts, contexts[partners], stems, listener)
+    batches = _batches(*_about(pairs), contexts, contexts[partners], stems, listener)
     level = measure(listener.params, listener.config, batches, ratios=(1.0,))[1]
     return StemGain(level["gain_nats"], _standard_error(level))
 
@@ -91,11 +91,36 @@ def stem_gains(
     contexts, others, stems: codes [P, Q, T] int32: of the context that a stem is set
     beside, of another song's, of the stem.  Means over windows, as in `stem_gain`.
     """
-    batches = _batches(pairs, contexts, others, stems, listener)
+    batches = _batches(*_about(pairs), contexts, others, stems, listener)
     (own, other, _), _ = pair_losses(
         listener.params, listener.config, batches, ratios=(1.0,)
     )
     return (other - own)[:, 0].reshape(len(own), len(pairs), -1).mean(axis=2).T
+
+
+def gains_over_none(
+    listener: Listener,
+    categories: Sequence[int],
+    contexts: np.ndarray,
+    stems: np.ndarray,
+) -> np.ndarray:
+    """What hearing the context is worth to each stem's coarsest codes against hearing
+    nothing, [P] nats per token: for answers to a recording that stands alone.
+
+    categories: P instruments.  contexts, stems: codes [P, Q, T] int32.  Means over
+    windows, as in `stem_gain`.
+    """
+    songs = list(range(len(stems)))
+    batches = _batches(categories, songs, contexts, contexts, stems, listener)
+    (own, _, null), _ = pair_losses(
+        listener.params, listener.config, batches, ratios=(1.0,)
+    )
+    return (null - own)[0, 0].reshape(len(stems), -1).mean(axis=1)
+
+
+def _about(pairs: Sequence[Pair]) -> tuple[list[int], list[Any]]:
+    """The categories and the songs of pairs."""
+    return [category_of(pair.category) for pair in pairs], [p.song for p in pairs]
 
 
 def _standard_error(level: Mapping[str, Any]) -> float:
@@ -109,7 +134,8 @@ def _standard_error(level: Mapping[str, Any]) -> float:
 
 
 def _batches(
-    pairs: Sequence[Pair],
+    categories: Sequence[int],
+    songs: Sequence[Any],
     contexts: np.ndarray,
     others: np.ndarray,
     stems: np.ndarray,
@@ -119,7 +145,7 @@ def _batches(
     frames = stems.shape[-1]
     width = min(frames, listener.trained_frames)
     starts = range(0, frames - width + 1, width)
-    rows = [(p, start) for p in range(len(pairs)) for start in starts]
+    rows = [(p, start) for p in range(len(stems)) for start in starts]
     for first in range(0, len(rows), BATCH):
         real = rows[first : first + BATCH]
         batch = real + [real[-1]] * (BATCH - len(real))
@@ -131,10 +157,8 @@ def _batches(
             "context_codes": cut(contexts),
             "other_context_codes": cut(others),
             "target_codes": cut(stems),
-            "instrument": np.array(
-                [category_of(pairs[p].category) for p, _ in batch], np.int32
-            ),
-            "song": np.array([pairs[p].song for p, _ in batch]),
+            "instrument": np.array([categories[p] for p, _ in batch], np.int32),
+            "song": np.array([songs[p] for p, _ in batch]),
             "row": np.arange(first, first + BATCH, dtype=np.int32),
             "is_valid": np.arange(BATCH) < len(real),
         }

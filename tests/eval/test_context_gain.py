@@ -1,6 +1,8 @@
 """Context gain: the jackknife by hand, and models whose gain is known."""
 
+import dataclasses
 import math
+import types
 
 import jax
 import numpy as np
@@ -9,7 +11,13 @@ from scipy import stats
 
 from stemjax.config.model import StemGenConfig, TransformerConfig
 from stemjax.eval.commands import context_gain as command
-from stemjax.eval.context_gain import gain_interval, measure, shuffle_weights
+from stemjax.eval.commands.arguments import ContextGain
+from stemjax.eval.context_gain import (
+    gain_interval,
+    measure,
+    paired_difference,
+    shuffle_weights,
+)
 from stemjax.io.errors import UserError
 from tests.models.oracle import LOUD, listener, random_params
 
@@ -151,12 +159,73 @@ def test_what_cannot_be_measured_is_said():
         measure(listener(CFG), CFG, [batch])
 
 
-def test_command_reports_and_prints():
-    report = command.run(listener(CFG), CFG, batches(), num_pairs=8)
+def test_a_difference_is_taken_pair_by_pair():
+    """Two songs whose pairs differ by far more than two models do."""
+    hard = np.array([5.0, 5.0, 1.0])
+    songs = np.array([3, 3, 8])
+
+    def losses(own, other):
+        each = np.stack([hard + own, hard + other, hard])
+        return np.stack([each, 9 * each], axis=1)[:, None]  # one level, two ratios
+
+    ours = losses(np.array([-1.0, -1.2, -0.8]), 1.0)
+    theirs = losses(np.array([-0.5, -0.6, -0.4]), 1.0)
+    (row,) = paired_difference(ours, theirs, songs).values()
+    own = row.pop("own")
+    assert row == pytest.approx(gain_interval(np.array([0.5, 0.6, 0.4]), songs))
+    assert own == pytest.approx(gain_interval(np.array([-0.5, -0.6, -0.4]), songs))
+    # means of songs 0.55 and 0.4: +- 12.706 x 0.075; the pairs' levels are not in it
+    assert row["gain_nats"] == pytest.approx(0.5)
+    assert row["high"] - row["gain_nats"] == pytest.approx(12.7062 * 0.075, rel=1e-5)
+    same = paired_difference(ours, ours, songs)[1]
+    assert same["gain_nats"] == same["low"] == same["own"]["high"] == 0.0
+
+
+def model(params, name="mine", codec="a"):
+    of = types.SimpleNamespace(name=f"codec-{codec}", sha256=codec)
+    return types.SimpleNamespace(
+        params=params, config=CFG, name=name, version="1", sha256=name, codec=of
+    )
+
+
+def test_command_reports_and_prints(capsys):
+    asked = ContextGain(data="songs", pairs=8)
+    listening = model(listener(CFG))
+    report = command.run_context_gain(asked, listening, None, batches, None)
     assert report["weights"] == "trained" and set(report["levels"]) == {"1", "2"}
-    lines = command.table(report).splitlines()
+    assert report["checkpoint"] == {"name": "mine", "version": "1"}
+    printed = capsys.readouterr().out
+    assert printed.strip() == command.table(report)
+    lines = printed.splitlines()
     assert len(lines) == 4 and lines[2].split()[0] == "1" and " to " in lines[2]
-    control = command.run(listener(CFG), CFG, batches(), is_shuffled=True)
+    assert report["levels"]["1"]["n_pairs"] == 8
+    shuffled = dataclasses.replace(asked, shuffle_weights=True)
+    control = command.run_context_gain(shuffled, listening, None, batches, None)
     assert control["weights"] == "shuffled"
     gains = [r["levels"]["1"]["gain_nats"] for r in (report, control)]
     assert gains[0] > 3 * abs(gains[1])
+
+
+def test_command_sets_a_model_beside_another(capsys):
+    asked = ContextGain(data="songs", pairs=8, against="deaf")
+    params = listener(CFG)
+    params["context_embed"]["embedding"] = params["context_embed"]["embedding"] * 0
+    deaf = model(params, name="deaf")
+    report = command.run_context_gain(asked, model(listener(CFG)), deaf, batches, None)
+    gain = report["levels"]["1"]["gain_nats"]
+    other = report["against"]
+    assert other["levels"]["1"]["gain_nats"] == 0.0
+    assert other["difference"]["1"]["gain_nats"] == pytest.approx(gain)
+    own = other["difference"]["1"]["own"]
+    assert own["gain_nats"] == pytest.approx(-math.log(V), abs=2e-3)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[5] == "deaf 1 on the same pairs" and len(lines) == 14
+    shown = lines[-2].split()
+    assert shown[:2] == ["1", f"{gain:+.4f}"]
+    assert shown[5] == f"{own['gain_nats']:+.4f}"
+    with pytest.raises(
+        UserError, match="--against deaf: speaks the codec codec-b, not"
+    ):
+        command.run_context_gain(
+            asked, model(listener(CFG)), model(params, "deaf", "b"), batches, None
+        )

@@ -25,6 +25,9 @@ class ContextGain:
     seed: int = 0
     shuffle_weights: bool = False
     """Measure a control: the same weights, shuffled. It must score 0."""
+    against: str = ""
+    """Another checkpoint of the same codec, measured on the same pairs: the paired
+    difference is printed too."""
     out: str = ""
     """JSON file to write the report to."""
 
@@ -40,6 +43,8 @@ class CodecTable:
     split: str = "test"
     clips: int = 64
     """Held-out clips; as many of the training split fit the k-means codec."""
+    fit_data: str = ""
+    """Prepared folder whose training split fits it, where --data has none."""
     seconds: float = 5.0
     """Length of a clip."""
     seed: int = 0

@@ -6,62 +6,77 @@ from typing import Any
 import jax
 import numpy as np
 
-from stemjax.config.model import StemGenConfig
 from stemjax.eval.commands.arguments import ContextGain
-from stemjax.eval.context_gain import measure, shuffle_weights
+from stemjax.eval.context_gain import (
+    by_level,
+    pair_losses,
+    paired_difference,
+    shuffle_weights,
+)
+from stemjax.io.errors import UserError
 
-
-def run(
-    params: Any,
-    cfg: StemGenConfig,
-    batches: Iterable[Mapping[str, np.ndarray]],
-    *,
-    encode: Callable[[np.ndarray], np.ndarray] | None = None,
-    num_pairs: int = 100,
-    is_shuffled: bool = False,
-    seed: int = 0,
-) -> dict[str, Any]:
-    """The report as JSON values; `table` makes it readable.
-
-    batches, encode: see `stemjax.eval.context_gain.measure`.
-    is_shuffled: measure the control whose weights are permuted by `seed`.
-    """
-    if is_shuffled:
-        params = shuffle_weights(params, jax.random.key(seed))
-    levels = measure(params, cfg, batches, encode=encode, num_pairs=num_pairs)
-    return {
-        "weights": "shuffled" if is_shuffled else "trained",
-        "unit": "nats per token",
-        "levels": {str(level): values for level, values in levels.items()},
-    }
+Batches = Callable[[], Iterable[Mapping[str, np.ndarray]]]
+"""The same batches at each call; `stemjax.eval.context_gain.measure` says what of."""
+Encode = Callable[[np.ndarray], np.ndarray] | None
+"""Audio [B, N] -> codes [B, Q, T], for batches of audio."""
 
 
 def run_context_gain(
     command: ContextGain,
     model: Any,
-    batches: Iterable[Mapping[str, np.ndarray]],
-    encode: Callable[[np.ndarray], np.ndarray] | None,
+    other: Any | None,
+    batches: Batches,
+    encode: Encode,
 ) -> dict[str, Any]:
-    """Print the table of a model; returns the report with what it is of.
+    """Print the table of a model; returns the report, as JSON values.
 
-    model: `stemjax.api.Model`.  batches, encode: as in `run`.
+    model, other: `stemjax.api.Model`; the second is set beside the first.
+
+    Raises:
+      UserError: another codec's model to set beside it.
     """
-    report = run(
-        model.params,
-        model.config,
-        batches,
-        encode=encode,
-        num_pairs=command.pairs,
-        is_shuffled=command.shuffle_weights,
-        seed=command.seed,
-    )
-    print(table(report))
-    return report | {
-        "checkpoint": {"name": model.name, "version": model.version},
-        "sha256": model.sha256,
+    if other is not None and other.codec.sha256 != model.codec.sha256:
+        raise UserError(
+            f"--against {command.against}: speaks the codec {other.codec.name}, not"
+            f" {model.codec.name}; gains of two codecs have no difference"
+        )
+
+    def losses_of(model: Any, is_shuffled: bool) -> tuple[np.ndarray, np.ndarray]:
+        params = model.params
+        if is_shuffled:
+            params = shuffle_weights(params, jax.random.key(command.seed))
+        return pair_losses(
+            params, model.config, batches(), encode=encode, num_pairs=command.pairs
+        )
+
+    losses, songs = losses_of(model, command.shuffle_weights)
+    report = {
+        "weights": "shuffled" if command.shuffle_weights else "trained",
+        "unit": "nats per token",
+        "levels": _with_text_keys(by_level(losses, songs)),
+        **_about(model),
         "split": command.split,
         "seed": command.seed,
     }
+    if other is not None:
+        theirs, _ = losses_of(other, is_shuffled=False)
+        report["against"] = _about(other) | {
+            "levels": _with_text_keys(by_level(theirs, songs)),
+            "difference": _with_text_keys(paired_difference(losses, theirs, songs)),
+        }
+    print(table(report))
+    return report
+
+
+def _about(model: Any) -> dict[str, Any]:
+    return {
+        "checkpoint": {"name": model.name, "version": model.version},
+        "sha256": model.sha256,
+    }
+
+
+def _with_text_keys(levels: Mapping[int, Any]) -> dict[str, Any]:
+    return {str(level): values for level, values in levels.items()}
 
 
 def table(report: Mapping[str, Any]) -> str:
@@ -69,10 +84,32 @@ def table(report: Mapping[str, Any]) -> str:
     lines = [
         f"Context gain, {report['unit']}, {report['weights']} weights: cross-entropy"
         " with another song's context minus with its own",
+        *_rows(report["levels"]),
+    ]
+    other = report.get("against")
+    if other:
+        name = " ".join(map(str, other["checkpoint"].values()))
+        lines += ["", f"{name} on the same pairs", *_rows(other["levels"])]
+        lines += [
+            "",
+            f"Difference from {name}, paired: of the gain, and of the cross-entropy"
+            " with the own context (below 0: less)",
+            "level    gain   95 % interval        own   95 % interval",
+            *(
+                f"{level:>5} {row['gain_nats']:+.4f}  {_interval(row):<18}"
+                f" {row['own']['gain_nats']:+.4f}  {_interval(row['own'])}"
+                for level, row in other["difference"].items()
+            ),
+        ]
+    return "\n".join(lines)
+
+
+def _rows(levels: Mapping[str, Any]) -> list[str]:
+    lines = [
         "level    gain   95 % interval        own   other    none  over none"
         "  95 % interval       pairs  songs",
     ]
-    for level, row in report["levels"].items():
+    for level, row in levels.items():
         over = row["over_null"]
         lines.append(
             f"{level:>5} {row['gain_nats']:+.4f}  {_interval(row):<18}"
@@ -80,7 +117,7 @@ def table(report: Mapping[str, Any]) -> str:
             f"    {over['gain_nats']:+.4f}  {_interval(over):<18}"
             f" {row['n_pairs']:6d} {row['n_songs']:6d}"
         )
-    return "\n".join(lines)
+    return lines
 
 
 def _interval(row: Mapping[str, Any]) -> str:

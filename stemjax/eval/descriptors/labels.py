@@ -65,6 +65,14 @@ def parse_key(label: Any) -> int:
     return offset + _pitch_class(found[1], found[2])
 
 
+def key_label(key: int) -> str:
+    """Inverse of `parse_key`, with sharps: "C:maj", "F#:min", "N"."""
+    if key == NO_KEY:
+        return "N"
+    names = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
+    return f"{names[key % 12]}:{'maj' if key < _MINOR else 'min'}"
+
+
 def _pitch_class(letter: str, accidentals: str) -> int:
     moved = accidentals.count("#") - accidentals.count("b")
     return (_STEPS[letter] + moved) % 12
