@@ -16,7 +16,8 @@ FLOORS = [
     {"decode", "tasks"},
     {"train", "eval"},
     {"api"},
-    {"doctor"},
+    {"session"},
+    {"doctor", "demo"},
     {"__init__", "__main__"},
 ]
 LINEN_ROOMS = {"nn", "codec", "models"}

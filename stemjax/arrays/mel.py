@@ -15,6 +15,7 @@ import numpy as np
 # gradient included (measured on 2 cores; beyond it the matrix grows too large).
 MATMUL_LIMIT = 256
 TINY = 1e-20  # under the root of a power: its gradient at digital silence is 0, not NaN
+PIECE = 1 << 20  # samples of a picture that are transformed at once
 OVERLAP = 4  # hop = window / 4, where a function does not ask for the hop
 
 
@@ -112,12 +113,22 @@ def log_mel(audio, *, sample_rate: int, window: int, hop: int, bins: int, floor:
 
 
 def mel_power(audio, *, sample_rate: int, window: int = 2048, bins: int = 128):
-    """Mel power for pictures, hop window / 4: [N] -> NumPy [T, bins]."""
-    mel = mel_magnitude(
-        jnp.asarray(audio),
-        sample_rate=sample_rate,
-        window=window,
-        hop=window // OVERLAP,
-        bins=bins,
-    )
-    return np.asarray(mel) ** 2
+    """Mel power for pictures, hop window / 4: [N] -> NumPy [T, bins].
+
+    Long audio goes through in pieces, with what their windows see beyond them.
+    """
+    hop, audio = window // OVERLAP, np.asarray(audio)
+    parts, size, margin = [], PIECE // hop * hop, OVERLAP
+    for start in range(0, max(1, len(audio)), size):
+        end = start + size if start + size < len(audio) else len(audio)
+        left = min(start, margin * hop)
+        mel = mel_magnitude(
+            jnp.asarray(audio[start - left : end + margin * hop]),
+            sample_rate=sample_rate,
+            window=window,
+            hop=hop,
+            bins=bins,
+        )
+        last = None if end == len(audio) else left // hop + size // hop
+        parts.append(np.asarray(mel[left // hop : last]) ** 2)
+    return np.concatenate(parts)

@@ -105,3 +105,14 @@ def test_pictures_get_power():
     quiet = mel.mel_power(0.1 * tone, sample_rate=RATE)
     # a tenth of the amplitude is a hundredth of the power
     np.testing.assert_allclose(power.max() / quiet.max(), 100, rtol=1e-3)
+
+
+@pytest.mark.parametrize("samples", [100, 4096, 8192, 20_000, 20_480])
+def test_a_long_picture_in_pieces_is_that_of_the_whole(samples, monkeypatch):
+    audio = np.random.default_rng(0).normal(size=samples).astype(np.float32)
+    whole = mel.mel_power(audio, sample_rate=RATE)
+    assert whole.shape == (1 + samples // 512, 128)
+    monkeypatch.setattr(mel, "PIECE", 4096)
+    pieces = mel.mel_power(audio, sample_rate=RATE)
+    # products of other shapes round otherwise
+    np.testing.assert_allclose(pieces, whole, rtol=1e-5, atol=1e-9)

@@ -1,0 +1,75 @@
+"""A tiny StemGen release with random weights that carries its own codec."""
+
+import contextlib
+import io
+import pathlib
+import subprocess
+import sys
+from unittest import mock
+
+import jax
+import numpy as np
+
+from stemjax import codec
+from stemjax.config.categories import CATEGORIES
+from stemjax.config.decode import DecodeConfig, Guidance
+from stemjax.config.presets import CODEC_TINY, STEMGEN_TINY, fit_to_codec
+from stemjax.config.runs import to_json
+from stemjax.io.release import write_release
+from stemjax.io.weights import flatten
+from stemjax.models import stemgen
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+def write_random_release(folder: pathlib.Path, steps=(4, 2)) -> pathlib.Path:
+    """Its crops are 2 s long; it decodes in `steps` of its two levels."""
+    own = codec.random(CODEC_TINY.model, 0)
+    own.save(folder / "codec")
+    model = fit_to_codec(STEMGEN_TINY.model, own.config)
+    params = stemgen.init(jax.random.key(0), model)
+    config = {
+        "kind": "stemgen",
+        "name": "random-tiny",
+        "version": "0",
+        "model": to_json(model),
+        "trained_frames": 100,
+        "categories": CATEGORIES,
+        "codec": {"name": "codec", "sha256": codec.load(folder / "codec").sha256},
+        "decode": to_json(DecodeConfig(steps=steps, guidance=Guidance.MULTI)),
+    }
+    flat = {k: np.asarray(v) for k, v in flatten(params).items()}
+    write_release(folder, config, flat, "# A random model\n")
+    return folder
+
+
+def sample(*args) -> subprocess.CompletedProcess:
+    """sample.py as a person runs it."""
+    command = [sys.executable, "sample.py", *map(str, args)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+
+
+def sample_here(*args) -> subprocess.CompletedProcess:
+    """The same in this process, which has jax and its compiled programs already."""
+    import sample as script
+
+    said, told, code = io.StringIO(), io.StringIO(), 0
+    with (
+        contextlib.redirect_stdout(said),
+        contextlib.redirect_stderr(told),
+        mock.patch("stemjax.session.commands.opening.use_compilation_cache"),
+        mock.patch("stemjax.io.allocator.keep_memory"),
+    ):
+        try:
+            script.main([str(word) for word in args])
+        except SystemExit as end:
+            code = end.code
+    return subprocess.CompletedProcess(args, code, said.getvalue(), told.getvalue())
+
+
+def refused(*args, out: pathlib.Path) -> str:
+    """What sample.py says of bad input: exit 2, one line, nothing written."""
+    run = sample_here(*args, "--out", out)
+    assert run.returncode == 2 and not out.exists(), run.stderr
+    assert run.stderr.startswith("error: ") and run.stderr.count("\n") == 1, run.stderr
+    return run.stderr
