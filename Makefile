@@ -1,4 +1,5 @@
 # make sample   a stem for the bundled context, by the bundled model -> outputs/sample
+# make demo     the page on http://127.0.0.1:7860
 # make test     the test suite, without torch
 # make topology the paper's programs, compiled for a TPU pod that is not here
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -8,7 +9,7 @@ PY := $(VENV)/bin/python
 PIP := $(PY) -m pip install -q --disable-pip-version-check
 export JAX_PLATFORMS ?= cpu
 
-.PHONY: sample test topology lint format golden parity bench doctor clean
+.PHONY: sample demo test topology lint format golden parity bench doctor clean
 
 $(VENV)/.base: pyproject.toml
 	test -x $(PY) || $(PYTHON) -m venv $(VENV)
@@ -17,7 +18,7 @@ $(VENV)/.base: pyproject.toml
 
 # tinysoundfont names pyaudio as a need; it never imports it and pyaudio does not build
 $(VENV)/.test: $(VENV)/.base
-	$(PIP) -e ".[train,midi,dev]"
+	$(PIP) -e ".[train,midi,demo,dev]"
 	$(PIP) --no-deps tinysoundfont
 	touch $@
 
@@ -27,6 +28,13 @@ $(VENV)/.parity: $(VENV)/.test
 
 sample: $(VENV)/.base
 	$(PY) sample.py --preset fast --out outputs/sample
+
+$(VENV)/.demo: $(VENV)/.base
+	$(PIP) -e ".[demo,midi]"
+	touch $@
+
+demo: $(VENV)/.demo
+	$(PY) -m stemjax.demo
 
 # two workers on two cores: BLAS threads of their own would wait for each other
 test: export OPENBLAS_NUM_THREADS ?= 1

@@ -1,0 +1,69 @@
+"""What a page accepts, and what it shows of a name."""
+
+import numpy as np
+import pytest
+import soundfile
+
+from stemjax.demo import uploads
+from stemjax.io.errors import UserError
+
+
+def test_a_recording_comes_back_with_the_name_that_is_shown(tmp_path):
+    audio = np.random.default_rng(0).normal(size=(9000, 2)).astype(np.float32) * 0.1
+    path = tmp_path / "secret-place.wav"
+    soundfile.write(path, audio, 44_100, subtype="FLOAT")
+    found = uploads.read_upload(path, "my loop.wav")
+    assert found.file == "my loop.wav" and found.rate == 44_100
+    np.testing.assert_array_equal(found.audio, audio)
+
+
+def test_limits_are_held_before_anything_is_decoded(tmp_path, monkeypatch):
+    def refused(path, word):
+        with pytest.raises(UserError, match=word) as error:
+            uploads.read_upload(path, "x.wav")
+        assert str(tmp_path) not in str(error.value)
+
+    monkeypatch.setattr(
+        uploads, "read_audio", lambda path: pytest.fail("decoded before it was checked")
+    )
+    text = tmp_path / "a.wav"
+    text.write_text("no audio at all")
+    refused(text, "x.wav: not audio that can be read")
+    long = tmp_path / "long.flac"
+    soundfile.write(long, np.zeros(8_000 * 301), 8_000)
+    refused(long, "x.wav: 301 s, at most 300")
+    wide = tmp_path / "wide.wav"
+    soundfile.write(wide, np.zeros((800, 3)), 8_000)
+    refused(wide, "x.wav: 3 channels")
+    raw = tmp_path / "a.au"
+    soundfile.write(raw, np.zeros(800), 8_000, format="AU")
+    refused(raw, "x.wav: AU; give wav")
+    large = tmp_path / "large.wav"
+    with open(large, "wb") as file:
+        file.truncate(uploads.MOST_BYTES + 1_000_000)
+    refused(large, "x.wav: 51 MB, at most 50")
+
+
+def test_broken_samples_are_told_without_the_path(tmp_path):
+    path = tmp_path / "a.wav"
+    soundfile.write(path, np.full(4000, np.nan), 8_000, subtype="FLOAT")
+    with pytest.raises(UserError, match="^x.wav: holds NaN") as error:
+        uploads.read_upload(path, "x.wav")
+    assert str(tmp_path) not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("my loop.wav", "my loop.wav"),
+        ("/tmp/gradio/abc/loop.wav", "loop.wav"),
+        ("..\\..\\boot.ini", "boot.ini"),
+        ("../../etc/passwd", "passwd"),
+        ("<script>.wav", "_script_.wav"),
+        ("...", "recording"),
+        (None, "recording"),
+        ("é" * 200 + ".wav", "é" * 80),
+    ],
+)
+def test_names_are_shown_without_their_folders(name, shown):
+    assert uploads.shown_name(name) == shown
