@@ -89,7 +89,8 @@ def composed_sources(args: RenderArgs) -> list[Source]:
 def midi_sources(args: RenderArgs) -> tuple[list[Source], list[str]]:
     """Songs of a folder in order of name, and the names that `splits` omits.
 
-    A song keeps its number whatever is left out.
+    A song keeps its number whatever is left out.  Rows that name no file there are told
+    on stderr: their songs would take their split from elsewhere.
     """
     folder = args.midi
     if not folder.is_dir():
@@ -100,6 +101,12 @@ def midi_sources(args: RenderArgs) -> tuple[list[Source], list[str]]:
     if not paths:
         raise DataError(f"no .mid file in {folder}: check --midi")
     table = read_splits(args.splits) if args.splits else {}
+    if absent := sorted(table.keys() - {path.name for path in paths}):
+        print(
+            f"{args.splits}: {len(absent)} of {len(table)} rows name no file in {folder},"
+            f" {absent[0]!r} the first: check the column file",
+            file=sys.stderr,
+        )
     variation = Variation(args.transpose, args.tempo)
     sources, omitted = [], []
     for number, path in enumerate(paths, start=args.first_track):

@@ -44,7 +44,7 @@ def write_songs(folder):
     table = folder / "splits.csv"
     table.write_text(
         "file,title,composer,split\n"
-        'a.mid,"One, two",Somebody,validation\ne_dummy.mid,,,omit\n'
+        'a.mid,"One, two",Somebody,validation\ne_dummy.mid,,,omit\nf_g.mid,,,test\n'
     )
     return table
 
@@ -67,6 +67,7 @@ def test_songs_are_rendered_skipped_and_resumed(tmp_path, without_soundfonts, ca
     assert "b_broken.mid" in reports["Track00002"].problem
     assert "no part with 8 notes" in reports["Track00003"].problem
     assert "b_broken.mid" in captured.err and "e_dummy.mid" in captured.out
+    assert "1 of 3 rows name no file" in captured.err and "'f_g.mid'" in captured.err
     found = sorted(p.name for p in out.iterdir())
     assert found == ["Track00001", "Track00004"]
     files = sorted(

@@ -9,22 +9,18 @@ import numpy as np
 import pytest
 import soundfile
 
-import stemjax
 from stemjax.demo import desk as desks
 from stemjax.demo.desk import Asked, Cancelled, Studio
 from stemjax.io.errors import UserError
 from stemjax.session import hearing
 from stemjax.session.folder import Recording
-from tests.entry.random_release import write_random_release
 
 ASKED = Asked("bass", 3.0, 3.0, 0.1, False, 2, 0)
 
 
 @pytest.fixture(scope="module")
-def studio(tmp_path_factory):
-    return Studio(
-        stemjax.load(write_random_release(tmp_path_factory.mktemp("release")))
-    )
+def studio(random_model):
+    return Studio(random_model)
 
 
 @pytest.fixture(scope="module")

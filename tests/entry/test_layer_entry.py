@@ -10,16 +10,10 @@ from tests.entry.random_release import (
     refused,
     sample,
     sample_here,
-    write_random_release,
 )
 
 pytestmark = pytest.mark.entry
 RATE = 32_000
-
-
-@pytest.fixture(scope="module")
-def release(tmp_path_factory):
-    return write_random_release(tmp_path_factory.mktemp("release"))
 
 
 @pytest.fixture(scope="module")

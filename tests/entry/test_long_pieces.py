@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.entry.random_release import ROOT, sample_here, write_random_release
+from tests.entry.random_release import ROOT, sample_here
 
 pytestmark = pytest.mark.entry
 RATE = 32_000
@@ -18,11 +18,6 @@ import resource, sys, sample
 sample.main(sys.argv[1:])
 print("peak", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
-
-
-@pytest.fixture(scope="module")
-def release(tmp_path_factory):
-    return write_random_release(tmp_path_factory.mktemp("release"))
 
 
 def piece(path, seconds):

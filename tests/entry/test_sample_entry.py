@@ -10,14 +10,9 @@ import soundfile
 from stemjax import codec
 from stemjax.config.categories import CATEGORIES
 from stemjax.config.presets import CODEC_TINY
-from tests.entry.random_release import refused, sample, write_random_release
+from tests.entry.random_release import refused, sample, sample_here
 
 pytestmark = pytest.mark.entry
-
-
-@pytest.fixture(scope="module")
-def release(tmp_path_factory):
-    return write_random_release(tmp_path_factory.mktemp("release"))
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +50,7 @@ def test_a_stem_a_mix_a_report_and_a_picture(release, loop, tmp_path):
     assert np.abs(mix).max() <= 1.0 and report["gain"] <= 1.0
 
     again = sample(*common, "--out", tmp_path / "b")
-    other = sample(*common, "--out", tmp_path / "c", "--seed", 1)
+    other = sample_here(*common, "--out", tmp_path / "c", "--seed", 1)
     assert again.returncode == other.returncode == 0
     wav = [(tmp_path / d / "stem.wav").read_bytes() for d in "abc"]
     assert wav[0] == wav[1] != wav[2]
@@ -64,7 +59,7 @@ def test_a_stem_a_mix_a_report_and_a_picture(release, loop, tmp_path):
 def test_variations_depend_on_seed_and_number_alone(release, loop, tmp_path):
     common = ("--checkpoint", release, "--context", loop, "--instrument", "drums")
     for count in (2, 3):
-        run = sample(
+        run = sample_here(
             *common, "--variations", count, "--out", tmp_path / str(count), "--seed", 5
         )
         assert run.returncode == 0, run.stderr
@@ -106,7 +101,7 @@ def test_bad_audio_is_refused_in_one_line(release, tmp_path, name):
 
 def test_a_silent_context_can_be_allowed(release, tmp_path):
     path, _ = bad_files(tmp_path)["silent"]
-    run = sample(
+    run = sample_here(
         *("--checkpoint", release, "--context", path, "--instrument", "bass"),
         *("--out", tmp_path / "out", "--allow-silent-context"),
     )

@@ -2,16 +2,14 @@
 
 import pytest
 
-import stemjax
 from stemjax.config.decode import Guidance
 from stemjax.models.flops import flops_per_token
 from stemjax.session import timing
-from tests.entry.random_release import write_random_release
 
 
-def test_products_by_hand(tmp_path, monkeypatch):
+def test_products_by_hand(random_model, monkeypatch):
     monkeypatch.setattr(timing, "_products_per_second", lambda: 1e9)
-    model = stemjax.load(write_random_release(tmp_path))
+    model = random_model
     config = model.decode_config(None)  # 4 and 2 steps, three branches
     rate = 1e9 * timing.SHARE_OF_PRODUCTS
     one = 6 * 3 * 100 * flops_per_token(model.config, 100) / 3 / rate

@@ -5,24 +5,21 @@ import dataclasses
 import numpy as np
 import pytest
 
-import stemjax
 from stemjax.api import Kept
 from stemjax.config.categories import CATEGORIES
 from stemjax.io.errors import UserError
 from stemjax.session import layering, scoring
 from stemjax.session.layering import Request, Scene
 from stemjax.session.loudness import integrated_lufs
-from tests.entry.random_release import write_random_release
 
 BASS, DRUMS = CATEGORIES.index("bass"), CATEGORIES.index("drums")
 
 
 @pytest.fixture(scope="module")
-def scene(tmp_path_factory):
-    model = stemjax.load(write_random_release(tmp_path_factory.mktemp("release")))
-    time = np.arange(3 * model.sample_rate) / model.sample_rate
+def scene(random_model):
+    time = np.arange(3 * random_model.sample_rate) / random_model.sample_rate
     context = 0.3 * np.sin(2 * np.pi * 220 * time) * (time % 0.5 < 0.2)
-    return Scene(model, context.astype(np.float32), is_loop=False)
+    return Scene(random_model, context.astype(np.float32), is_loop=False)
 
 
 def asked(scene, category, **more):

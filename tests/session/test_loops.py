@@ -6,19 +6,12 @@ import jax
 import numpy as np
 import pytest
 
-import stemjax
 from stemjax.config.presets import CODEC_TINY
 from stemjax.io.errors import UserError
 from stemjax.session import loops
-from tests.entry.random_release import write_random_release
 
 RATE = 32_000
 CFG = CODEC_TINY.model
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    return stemjax.load(write_random_release(tmp_path_factory.mktemp("release")))
 
 
 def bars(seconds, bpm, beats=None):
@@ -81,36 +74,42 @@ def test_a_circle_that_ends_within_a_frame_has_no_step_at_its_seam(missing):
     assert jump == pytest.approx(np.sin(sine * (missing + 1)), abs=1e-6)
 
 
-def test_the_context_is_heard_as_a_circle(model):
+def test_the_context_is_heard_as_a_circle(random_model):
     """Codes of a turned loop are the loop's codes turned."""
     rng = np.random.default_rng(0)
     loop = rng.normal(size=100 * CFG.hop).astype(np.float32) * 0.1
-    codes = loops.circle_codes(model, loop)
+    codes = loops.circle_codes(random_model, loop)
     assert codes.shape == (CFG.num_codebooks, 100)
-    turned = loops.circle_codes(model, np.roll(loop, -30 * CFG.hop))
+    turned = loops.circle_codes(random_model, np.roll(loop, -30 * CFG.hop))
     agree = (turned == np.roll(codes, -30, axis=1)).mean()
     # the codec's LSTM remembers further back than the 2 s that it hears before
     assert agree > 0.95
-    plain = model.encode_contexts(loop[None])[0]
+    plain = random_model.encode_contexts(loop[None])[0]
     assert (plain[:, 3:-3] == codes[:, 3:-3]).mean() > 0.9
 
 
-def test_only_the_seam_is_decoded_twice(model):
+def test_only_the_seam_is_decoded_twice(random_model):
     frames, context = 90, np.random.default_rng(1).integers(0, 512, (2, 90))
     keys = jax.vmap(jax.random.key)(np.arange(2))
     reports = []
 
     def run(**more):
         return loops.answer(
-            model, context, 4, keys, model.decode, num_samples=frames * CFG.hop, **more
+            random_model,
+            context,
+            4,
+            keys,
+            random_model.decode,
+            num_samples=frames * CFG.hop,
+            **more,
         )
 
     found = run(progress=lambda *report: reports.append(report))
-    _, first = model.decode_codes(
+    _, first = random_model.decode_codes(
         np.repeat(context[None], 2, axis=0),
         np.full(2, 4, np.int32),
         keys,
-        model.decode,
+        random_model.decode,
         num_samples=frames * CFG.hop,
     )
     seam = 22  # a quarter of 90 frames, less than half a second's 25

@@ -16,6 +16,7 @@ from stemjax.train.checkpoint import restore_params
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 STEPS = 6
+PAUSE = 2.0  # seconds before a step: JAX looks for a signal once in a second
 CACHED = {
     "JAX_PLATFORMS": "cpu",
     "JAX_COMPILATION_CACHE_DIR": tempfile.mkdtemp(prefix="stemjax-xla-"),

@@ -1,6 +1,7 @@
 """The toy as a program: `python -m tests.train.run_toy WORKDIR STEPS [SECONDS]`.
 
-SECONDS is how long each batch takes to come, so that a signal finds the run at work.
+SECONDS is how long each batch from the third on takes to come: a signal that is sent
+once two steps are logged finds the run at work, however busy the machine.
 The mesh is whatever devices there are: MESH="2,2,2" in the environment shapes it.
 PROCESS="HOST:PORT,2,0" makes it process 0 of 2.
 """
@@ -14,6 +15,8 @@ from stemjax.config.train import MeshConfig
 from stemjax.train import processes
 from stemjax.train.loop import fit, mesh_of
 from tests.train import toy
+
+QUICK_STEPS = 2
 
 
 def main() -> int:
@@ -34,8 +37,9 @@ def main() -> int:
     share = processes.share_of_batch(mesh_of(run), run.batch_size)
 
     def slow_batches(start):
-        for batch in toy.train_batches(run.batch_size, share)(start):
-            time.sleep(pause)
+        batches = toy.train_batches(run.batch_size, share)(start)
+        for step, batch in enumerate(batches, start):
+            time.sleep(pause if step >= QUICK_STEPS else 0.0)
             yield batch
 
     with processes.ending_together():

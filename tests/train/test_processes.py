@@ -14,7 +14,15 @@ from stemjax.io.errors import UserError
 from stemjax.nn.axes import make_mesh
 from stemjax.train import heartbeat, processes
 from tests.train import toy
-from tests.train.launch import STEPS, assert_same_end, lines, start, wait_for, weights
+from tests.train.launch import (
+    PAUSE,
+    STEPS,
+    assert_same_end,
+    lines,
+    start,
+    wait_for,
+    weights,
+)
 
 GONE_SECONDS = 60  # within which the others must notice a process that died
 
@@ -58,7 +66,7 @@ def test_two_processes_train_like_one(straight, tmp_path):
 
 @pytest.mark.parametrize("victim", [0, 1])
 def test_where_one_dies_the_other_ends_and_both_go_on(straight, tmp_path, victim):
-    both = start_both(tmp_path, pause=0.5)
+    both = start_both(tmp_path, pause=PAUSE)
     wait_for(lambda: len(lines(tmp_path)) >= 3, both[victim])
     both[victim].kill()
     killed = time.monotonic()
@@ -72,7 +80,7 @@ def test_where_one_dies_the_other_ends_and_both_go_on(straight, tmp_path, victim
 
 
 def test_sigterm_to_one_makes_both_save_the_same_step(straight, tmp_path):
-    both = start_both(tmp_path, pause=0.5)
+    both = start_both(tmp_path, pause=PAUSE)
     wait_for(lambda: len(lines(tmp_path)) >= 2, both[1])
     both[1].send_signal(signal.SIGTERM)
     first, _ = outputs(both, 143)

@@ -13,7 +13,7 @@ from stemjax.train.loop import Outcome, fit
 from stemjax.train.resume import finished, read_run
 from tests.fake_gcs import FakeStorage
 from tests.train import toy
-from tests.train.launch import STEPS, assert_same_end, start, wait_for
+from tests.train.launch import PAUSE, STEPS, assert_same_end, start, wait_for
 
 pytest.importorskip("gcsfs")
 WORKDIR = "gs://bucket/runs/toy"
@@ -60,7 +60,7 @@ def killed(storage):
         part = storage.objects.get(("bucket", PART))
         return ("bucket", COMMITTED) in storage.objects and part.data.count(b"\n") > 2
 
-    process = start(WORKDIR, pause=0.5)
+    process = start(WORKDIR, pause=PAUSE)
     wait_for(has_gone_past_a_checkpoint, process)
     process.kill()
     process.communicate(timeout=600)

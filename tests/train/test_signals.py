@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tests.train.launch import (
+    PAUSE,
     STEPS,
     assert_same_end,
     finish,
@@ -26,7 +27,7 @@ def straight(tmp_path_factory):
 
 
 def test_sigterm_saves_and_exits_143_and_the_same_command_goes_on(straight, tmp_path):
-    process = start(tmp_path, pause=0.5)
+    process = start(tmp_path, pause=PAUSE)
     wait_for(lambda: len(lines(tmp_path)) >= 3, process)
     process.send_signal(signal.SIGTERM)
     out, _ = process.communicate(timeout=120)
@@ -38,7 +39,7 @@ def test_sigterm_saves_and_exits_143_and_the_same_command_goes_on(straight, tmp_
 
 
 def test_sigkill_loses_nothing_but_the_steps_since_the_checkpoint(straight, tmp_path):
-    process = start(tmp_path, pause=0.5)
+    process = start(tmp_path, pause=PAUSE)
     wait_for(lambda: (tmp_path / "checkpoints" / "2").is_dir(), process)
     wait_for(lambda: len(lines(tmp_path)) >= 3, process)
     process.kill()
