@@ -1,6 +1,6 @@
 """What is on the page, from left to right and from top to bottom."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import gradio as gr
 
@@ -40,6 +40,16 @@ class Parts(NamedTuple):
     packed: gr.File
     trip: gr.Button
     tripped: gr.Audio
+
+
+def _player(label: str, **more: Any) -> gr.Audio:
+    return gr.Audio(label=label, buttons=["download"], interactive=False, **more)
+
+
+def _picture(label: str, **more: Any) -> gr.Image:
+    return gr.Image(
+        label=label, show_label=False, buttons=["download"], interactive=False, **more
+    )
 
 
 def lay_out() -> Parts:
@@ -101,46 +111,18 @@ def lay_out() -> Parts:
             stems, mixes, keeps = [], [], []
             for k in range(1, MOST_VARIATIONS + 1):
                 with gr.Row():
-                    stems.append(
-                        gr.Audio(
-                            label=f"{k}: alone",
-                            visible=False,
-                            buttons=["download"],
-                            interactive=False,
-                        )
-                    )
-                    mixes.append(
-                        gr.Audio(
-                            label=f"{k}: with yours",
-                            visible=False,
-                            buttons=["download"],
-                            interactive=False,
-                        )
-                    )
+                    stems.append(_player(f"{k}: alone", visible=False))
+                    mixes.append(_player(f"{k}: with yours", visible=False))
                     keeps.append(
                         gr.Button(f"Keep {k}", visible=False, elem_id=f"keep-{k}")
                     )
-            candidates_picture = gr.Image(
-                label="Mel spectrograms",
-                show_label=False,
-                visible=False,
-                buttons=["download"],
-                interactive=False,
-            )
+            candidates_picture = _picture("Mel spectrograms", visible=False)
             gr.Markdown("### 4. The layers")
-            mix = gr.Audio(
-                label="Mix", buttons=["download"], interactive=False, elem_id="mix"
-            )
+            mix = _player("Mix", elem_id="mix")
             with gr.Row():
                 solo = gr.CheckboxGroup([], label="Solo", elem_id="solo")
                 muted = gr.CheckboxGroup([], label="Mute", elem_id="mute")
-            picture = gr.Image(
-                label="Context, layers, mix",
-                show_label=False,
-                buttons=["download"],
-                interactive=False,
-                elem_id="picture",
-            )
+            picture = _picture("Context, layers, mix", elem_id="picture")
             with gr.Row():
                 undo = gr.Button("Take the last layer away", elem_id="undo")
                 pack = gr.Button("Stems, mix and session as a zip", elem_id="pack")
@@ -149,11 +131,7 @@ def lay_out() -> Parts:
             )
             gr.Markdown(f"### {words.ROUND_TRIP}\n{words.ROUND_TRIP_MORE}")
             trip = gr.Button("Through the codec", elem_id="trip")
-            tripped = gr.Audio(
-                label="Your recording, through the codec",
-                buttons=["download"],
-                interactive=False,
-            )
+            tripped = _player("Your recording, through the codec")
             gr.Markdown(words.LICENCE)
     return Parts(
         state=state,
