@@ -14,10 +14,11 @@ from stemjax.config.categories import CATEGORIES
 from stemjax.config.decode import DecodeConfig
 from stemjax.config.runs import from_json, to_json
 from stemjax.decode.windows import OVERLAP_SECONDS
+from stemjax.io.errors import UserError
 from stemjax.session import loops, scoring
 from stemjax.session.loudness import from_db, stem_gain_db
 from stemjax.session.mixing import total
-from stemjax.session.session_file import Layer
+from stemjax.session.session_file import FILE, Layer
 
 Progress = Callable[[int, int], None]
 
@@ -45,17 +46,27 @@ class Request:
 
 
 def request_of(layer: Layer) -> Request:
-    """What was asked for when a layer was made."""
-    settings = dict(layer.settings)
-    keep = settings.pop("keep")
-    return Request(
-        category=CATEGORIES.index(layer.instrument),
-        seed=layer.seed,
-        preset=settings.pop("preset"),
-        variations=settings.pop("variations"),
-        keep=None if keep == "best" else keep,
-        config=from_json(DecodeConfig, settings),
-    )
+    """What was asked for when a layer was made.
+
+    Raises:
+      UserError: it does not say.
+    """
+    try:
+        settings = dict(layer.settings)
+        keep = settings.pop("keep")
+        return Request(
+            category=CATEGORIES.index(layer.instrument),
+            seed=layer.seed,
+            preset=settings.pop("preset"),
+            variations=settings.pop("variations"),
+            keep=None if keep == "best" else keep,
+            config=from_json(DecodeConfig, settings),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(
+            f"{FILE}: how layer {layer.id} was made is not readable ({error}); layer it"
+            " again"
+        ) from None
 
 
 class Voice(NamedTuple):
@@ -196,21 +207,15 @@ def add(
     return voices[kept - 1]
 
 
-def replaced(
-    scene: Scene,
-    voices: Sequence[Voice],
-    number: int,
-    request: Request,
-    *,
-    progress: Callable[[int], Progress | None] = lambda number: None,
-) -> list[Voice]:
-    """The layers with number `number`, from 1, made anew, and with their own seeds and
-    settings the later ones, which answer another mix now.
+def remade(
+    voices: Sequence[Voice], number: int, request: Request
+) -> tuple[list[Voice], list[Request]]:
+    """What stays, and what is asked for upon it, where layer `number`, from 1, is made
+    anew: `request`, and with their own seeds and settings the later layers, which answer
+    another mix then.
 
-    progress: number of a layer -> what its decoding reports to.
+    Raises:
+      UserError: a later layer does not say how it was made.
     """
-    kept = list(voices[: number - 1])
     later = [request_of(voice.layer) for voice in voices[number:]]
-    for asked in (request, *later):
-        kept.append(add(scene, kept, asked, progress=progress(len(kept) + 1)))
-    return kept
+    return list(voices[: number - 1]), [request, *later]

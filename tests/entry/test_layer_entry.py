@@ -1,16 +1,15 @@
 """sample.py layer, edit and batch as a person types them, on a tiny random model."""
 
 import json
+from unittest import mock
 
 import numpy as np
 import pytest
 import soundfile
 
-from tests.entry.random_release import (
-    refused,
-    sample,
-    sample_here,
-)
+from stemjax.io.errors import UserError
+from stemjax.session import layering
+from tests.entry.random_release import refused, sample, sample_here
 
 pytestmark = pytest.mark.entry
 RATE = 32_000
@@ -74,6 +73,19 @@ def test_a_session_is_layered_continued_and_replaced(release, loop, tmp_path):
 
     files = {p.name: p.read_bytes() for p in out.iterdir()}
     drums = files["layer_02.npz"]
+    # stopped after the first of two layers: the session stays as it was
+    add, calls = layering.add, []
+
+    def stopped(*args, **more):
+        calls.append(args)
+        if len(calls) == 2:
+            raise UserError("stopped")
+        return add(*args, **more)
+
+    with mock.patch.object(layering, "add", stopped):
+        done = sample_here(*common, "--replace", 1, "--seed", 7)
+    assert done.returncode == 2 and len(calls) == 2
+    assert {p.name: p.read_bytes() for p in out.iterdir()} == files
     ran(*common, "--replace", 1, "--seed", 7)
     three = json.loads((out / "session.json").read_text())
     assert three["layers"][0]["instrument"] == "bass"

@@ -77,12 +77,19 @@ def test_replacing_a_layer_makes_the_later_ones_anew_as_they_were_asked_for(scen
     voices = []
     for category, seed in ((BASS, 1), (DRUMS, 2), (BASS, 3)):
         voices.append(layering.add(scene, voices, asked(scene, category, seed=seed)))
-    new = layering.replaced(scene, voices, 2, asked(scene, DRUMS, seed=9))
+
+    def replaced(voices, request):
+        kept, requests = layering.remade(voices, 2, request)
+        for one in requests:
+            kept.append(layering.add(scene, kept, one))
+        return kept
+
+    new = replaced(voices, asked(scene, DRUMS, seed=9))
     np.testing.assert_array_equal(new[0].tokens, voices[0].tokens)
     assert (new[1].tokens != voices[1].tokens).any()
     assert (new[2].tokens != voices[2].tokens).any()  # another mix is answered
     assert [v.layer.seed for v in new] == [1, 9, 3]
-    same = layering.replaced(scene, new, 2, layering.request_of(voices[1].layer))
+    same = replaced(new, layering.request_of(voices[1].layer))
     for old, voice in zip(voices, same, strict=True):
         np.testing.assert_array_equal(old.tokens, voice.tokens)
         assert old.layer == voice.layer
@@ -94,6 +101,13 @@ def test_a_layer_remembers_what_was_asked_for(scene):
     assert layering.request_of(voice.layer) == request
     again = scene.voice(voice.layer, voice.tokens)
     np.testing.assert_array_equal(again.stem, voice.stem)
+    for odd in (
+        dataclasses.replace(voice.layer, instrument="kazoo"),
+        dataclasses.replace(voice.layer, settings={}),
+        dataclasses.replace(voice.layer, settings=voice.layer.settings | {"x": 1}),
+    ):
+        with pytest.raises(UserError, match="session.json: how layer 1 was made"):
+            layering.request_of(odd)
 
 
 def test_kept_codes_stay_in_the_api_and_have_the_contexts_length(scene):

@@ -67,11 +67,12 @@ def run(command: Layer) -> None:
         if len(wanted) > 1:
             raise UserError("--replace: name one instrument, or none to keep it")
         own = layering.request_of(voices[replaced - 1].layer).category
-        asked = [request(wanted[0] if wanted else own)]
-        asked += [layering.request_of(voice.layer) for voice in voices[replaced:]]
-        voices = voices[: replaced - 1]
+        first = request(wanted[0] if wanted else own)
+        voices, asked = layering.remade(voices, replaced, first)
     else:
         asked = [request(category) for category in _further(out, voices, wanted)]
+    # stopped while layers are replaced, the session that was there is still whole
+    whole = len(voices) + len(asked) if replaced else 0
     for line in _introduction(command, opened, voices, asked):
         print(line)
     for one in asked:
@@ -80,7 +81,8 @@ def run(command: Layer) -> None:
         instrument = CATEGORIES[one.category]
         with opening.bar(f"{len(voices) + 1}: {instrument}") as progress:
             voices.append(layering.add(scene, voices, one, progress=progress))
-        _save(out, command, opened, delivery, voices)
+        if len(voices) >= whole:
+            _save(out, command, opened, delivery, voices)
         print(_told(voices[-1]))
     if not asked:
         _save(out, command, opened, delivery, voices)
