@@ -48,12 +48,8 @@ def build(studio: Studio, place: pathlib.Path) -> gr.Blocks:
         ]
 
         def asked_of(name, listens, clearly, causal, quality, count, seed) -> Asked:
-            if seed is None or not 0 <= seed < 2**31:
-                raise gr.Error(
-                    "Seed: give a whole number from 0", print_exception=False
-                )
             is_refined = quality == words.REFINE
-            return Asked(name, listens, clearly, causal, is_refined, count, int(seed))
+            return Asked(name, listens, clearly, causal, is_refined, count, seed)
 
         def seconds_of(desk: Desk | None, *values: Any) -> str:
             if desk is None:
@@ -163,6 +159,10 @@ def build(studio: Studio, place: pathlib.Path) -> gr.Blocks:
                 *buttons,
             ]
 
+        def wait(desk: Desk | None, request: gr.Request) -> None:
+            if desk is not None:
+                studio.expect(request.session_hash)
+
         def stop(request: gr.Request) -> None:
             studio.stop(request.session_hash)
 
@@ -210,6 +210,8 @@ def build(studio: Studio, place: pathlib.Path) -> gr.Blocks:
             queue=False,
             show_progress="hidden",
         )
+        # at once, before the queue: who waits there can cancel
+        parts.answer.click(wait, state, None, api_name=False, queue=False)
         parts.answer.click(ask, [state, *sliders], offered, api_name="answer", **alone)
         parts.cancel.click(stop, None, None, api_name="stop", queue=False)
         for k, button in _numbered(parts.keeps):

@@ -61,7 +61,8 @@ class Asked(NamedTuple):
     """w_s, the causal bias."""
     is_refined: bool
     variations: int
-    seed: int
+    seed: float | None
+    """None: an empty field."""
 
 
 @dataclasses.dataclass
@@ -72,6 +73,7 @@ class Studio:
     speed: float | None = None
     """Of the last decoding: its seconds over those that were expected."""
     stops: dict[str, threading.Event] = dataclasses.field(default_factory=dict)
+    """Of those who asked for an answer, waiting in the queue or decoding."""
 
     def scene(self, desk: Desk) -> Scene:
         return Scene(self.model, desk.context, desk.is_loop)
@@ -122,14 +124,22 @@ class Studio:
 
         Raises:
           UserError: an unknown instrument, or as many layers as there may be.
-          Cancelled: stopped.
+          Cancelled: stopped, perhaps before its turn came.
         """
+        try:
+            return self._answer(desk, asked, self.expect(who), progress)
+        finally:
+            self.stops.pop(who, None)
+
+    def _answer(self, desk, asked, stop: threading.Event, progress) -> Desk:
         if len(desk.voices) >= MOST_LAYERS:
             raise UserError(f"{MOST_LAYERS} layers at most; download and begin anew")
         if not 1 <= asked.variations <= MOST_VARIATIONS:
             raise UserError(
                 f"1 to {MOST_VARIATIONS} variations, not {asked.variations}"
             )
+        if asked.seed is None or not 0 <= asked.seed < 2**31:
+            raise UserError("Seed: give a whole number from 0")
         try:
             category = category_of(asked.instrument)
         except ValueError as error:
@@ -141,7 +151,6 @@ class Studio:
             preset=None if asked.is_refined else "fast",
             variations=int(asked.variations),
         )
-        stop = self.stops[who] = threading.Event()
         reports: list[tuple[float, int]] = []
 
         def report(done: int, steps: int) -> None:
@@ -150,12 +159,11 @@ class Studio:
             reports.append((time.perf_counter(), done))
             progress(done, steps)
 
-        try:
-            found = layering.variations(
-                self.scene(desk), desk.voices, request, progress=report
-            )
-        finally:
-            self.stops.pop(who, None)
+        if stop.is_set():
+            raise Cancelled
+        found = layering.variations(
+            self.scene(desk), desk.voices, request, progress=report
+        )
         (began, before), (ended, steps) = reports[0], reports[-1]
         if steps > before:  # from the first report on nothing is compiled any more
             expected = self.expected_seconds(desk, asked) / (self.speed or 1.0)
@@ -163,8 +171,13 @@ class Studio:
             self.speed = took / max(expected, 1e-9)
         return desk._replace(candidates=tuple(found))
 
+    def expect(self, who: str) -> threading.Event:
+        """That an answer was asked for: from here on `stop` ends it."""
+        return self.stops.setdefault(who, threading.Event())
+
     def stop(self, who: str) -> bool:
-        """End that person's decoding at its next report; whether there is one."""
+        """End that person's decoding at its next report, or its wait when its turn
+        comes; whether there is one."""
         event = self.stops.get(who)
         if event is not None:
             event.set()

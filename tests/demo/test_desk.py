@@ -128,10 +128,26 @@ def test_cancel_stops_at_the_next_step_and_leaves_the_desk(studio, desk):
     assert len(answered(studio, desk).candidates) == 2  # and the studio goes on
 
 
+def test_who_waits_for_a_turn_can_cancel_too(studio, desk):
+    seen = []
+    studio.expect("me")  # in the queue
+    assert studio.stop("me")
+    with pytest.raises(Cancelled):
+        studio.answer(desk, ASKED, who="me", progress=lambda *r: seen.append(r))
+    assert not seen and not studio.stops
+    studio.expect("me")
+    with pytest.raises(UserError):
+        answered(studio, desk, ASKED._replace(seed=None))
+    assert not studio.stops  # nothing is left that a later cancel could set
+    assert len(answered(studio, desk).candidates) == 2
+
+
 def test_limits_and_bad_asks_are_told(studio, desk):
     for asked, word in (
         (ASKED._replace(instrument="kazoo"), "unknown instrument"),
         (ASKED._replace(variations=9), "1 to 3 variations"),
+        (ASKED._replace(seed=None), "Seed: give a whole number"),
+        (ASKED._replace(seed=-1), "Seed: give a whole number"),
     ):
         with pytest.raises(UserError, match=word):
             answered(studio, desk, asked)

@@ -146,8 +146,8 @@ def test_a_bad_upload_is_told_and_the_page_goes_on(page, tmp_path):
 
 
 def test_a_second_person_waits_in_a_queue_that_is_shown(page, server, chromium):
-    """One decoding at a time: the other tab says where it stands, and gets its turn when
-    the first is cancelled."""
+    """One decoding at a time: the other tab says where it stands, can cancel there, and
+    gets its turn when the first is cancelled."""
     other = chromium.new_page()
     other.goto(f"http://127.0.0.1:{server[0]}/")
     other.wait_for_selector("#silence", timeout=WAIT)
@@ -158,9 +158,16 @@ def test_a_second_person_waits_in_a_queue_that_is_shown(page, server, chromium):
     page.wait_for_selector(".progress-text, .eta-bar, .progress-level", timeout=WAIT)
     other.click("#answer")
     other.wait_for_selector("text=/queue: 1/", timeout=WAIT)
+    other.click("#cancel")
+    page.click("#cancel")
+    for tab in (other, page):
+        has(tab, "#told", "Cancelled; nothing was changed.")
+    page.click("#answer")
+    page.wait_for_selector(".progress-text, .eta-bar, .progress-level", timeout=WAIT)
+    other.click("#answer")
+    other.wait_for_selector("text=/queue: 1/", timeout=WAIT)
     page.click("#cancel")
     has(other, "#told", "2 answers of bass")
-    has(page, "#told", "Cancelled; nothing was changed.")
     other.close()
 
 
