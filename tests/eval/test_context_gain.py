@@ -194,8 +194,9 @@ def test_command_reports_and_prints(capsys):
     report = command.run_context_gain(asked, listening, None, batches, None)
     assert report["weights"] == "trained" and set(report["levels"]) == {"1", "2"}
     assert report["checkpoint"] == {"name": "mine", "version": "1"}
-    printed = capsys.readouterr().out
+    printed, told = capsys.readouterr()
     assert printed.strip() == command.table(report)
+    assert "mine: 100%" in told and "8/8" in told
     lines = printed.splitlines()
     assert len(lines) == 4 and lines[2].split()[0] == "1" and " to " in lines[2]
     assert report["levels"]["1"]["n_pairs"] == 8

@@ -1,12 +1,13 @@
 """`python evaluate.py context-gain`: does a model listen to its context?"""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import jax
 import numpy as np
 
 from stemjax.eval.commands.arguments import ContextGain
+from stemjax.eval.commands.decoding import bar
 from stemjax.eval.context_gain import (
     by_level,
     pair_losses,
@@ -45,8 +46,9 @@ def run_context_gain(
         params = model.params
         if is_shuffled:
             params = shuffle_weights(params, jax.random.key(command.seed))
+        counted = _counted(batches(), model.name, command.pairs)
         return pair_losses(
-            params, model.config, batches(), encode=encode, num_pairs=command.pairs
+            params, model.config, counted, encode=encode, num_pairs=command.pairs
         )
 
     losses, songs = losses_of(model, command.shuffle_weights)
@@ -66,6 +68,18 @@ def run_context_gain(
         }
     print(table(report))
     return report
+
+
+def _counted(
+    batches: Iterable[Mapping[str, np.ndarray]], name: str, total: int | None
+) -> Iterator[Mapping[str, np.ndarray]]:
+    """The batches, and on stderr how many pairs have been measured."""
+    with bar(name, total, "pair") as advance:
+        for batch in batches:
+            try:
+                yield batch
+            finally:  # also where enough pairs are there and no more is asked for
+                advance(int(np.sum(batch["is_valid"])))
 
 
 def _about(model: Any) -> dict[str, Any]:
