@@ -1,6 +1,15 @@
 """What tests of several rooms use: built once in each worker."""
 
+import os
+
+import jax
 import pytest
+
+# Most programs here run a few times on toy shapes: compiling them takes longer than
+# running them.  Scripts that tests start compile as a user's do, and so does all with
+# JAX_DISABLE_MOST_OPTIMIZATIONS=0.
+if "JAX_DISABLE_MOST_OPTIMIZATIONS" not in os.environ:
+    jax.config.update("jax_disable_most_optimizations", True)
 
 
 @pytest.fixture(scope="session")

@@ -24,8 +24,14 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 def write_random_release(folder: pathlib.Path, steps=(4, 2)) -> pathlib.Path:
     """Its crops are 2 s long; it decodes in `steps` of its two levels."""
-    own = codec.random(CODEC_TINY.model, 0)
-    own.save(folder / "codec")
+    codec.random(CODEC_TINY.model, 0).save(folder / "codec")
+    return write_random_model(folder, codec.load(folder / "codec"), "codec", 100, steps)
+
+
+def write_random_model(
+    folder: pathlib.Path, own: codec.Codec, codec_name: str, frames: int, steps
+) -> pathlib.Path:
+    """A StemGen release on the codec `own`, found by `codec_name`; crops of `frames`."""
     model = fit_to_codec(STEMGEN_TINY.model, own.config)
     params = stemgen.init(jax.random.key(0), model)
     config = {
@@ -33,9 +39,9 @@ def write_random_release(folder: pathlib.Path, steps=(4, 2)) -> pathlib.Path:
         "name": "random-tiny",
         "version": "0",
         "model": to_json(model),
-        "trained_frames": 100,
+        "trained_frames": frames,
         "categories": CATEGORIES,
-        "codec": {"name": "codec", "sha256": codec.load(folder / "codec").sha256},
+        "codec": {"name": codec_name, "sha256": own.sha256},
         "decode": to_json(DecodeConfig(steps=steps, guidance=Guidance.MULTI)),
     }
     flat = {k: np.asarray(v) for k, v in flatten(params).items()}

@@ -1,4 +1,5 @@
-"""evaluate.py tables and sweep as a person uses them, on the bundled model."""
+"""evaluate.py tables and sweep as a person uses them.  The codec is the bundled one; the
+model has random weights, since what is held here is the same of any."""
 
 import json
 import os
@@ -11,25 +12,32 @@ import time
 import pytest
 import soundfile
 
+from stemjax import codec
 from stemjax.eval.populations import deal
 from stemjax.eval.store import read_rows
+from tests.entry.random_release import write_random_model
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 pytestmark = [pytest.mark.entry, pytest.mark.slow]
 
 N, FEW = 8, 4  # examples of the tables and of the sweeps
-TWO_ROWS = """
+SECONDS = 5
+STEPS = (2, 1, 1, 1)
+TWO_ROWS = f"""
 [[row]]
 name = "best"
+steps = {list(STEPS)}
 [[row]]
 name = "naive"
 guidance = "none"
 w_causal = 0
+steps = {list(STEPS)}
 """
-THIRD_ROW = """
+THIRD_ROW = f"""
 [[row]]
 name = "hot"
 temperature = 1.2
+steps = {list(STEPS)}
 """
 
 
@@ -67,19 +75,33 @@ def analysed(cache: pathlib.Path) -> dict[str, int]:
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
-    return tmp_path_factory.mktemp("tables")
+    """A folder with the model in it."""
+    folder = tmp_path_factory.mktemp("tables")
+    own = codec.load("codec-mini")
+    write_random_model(folder / "model", own, "codec-mini", 250, (4, 4, 4, 4))
+    return folder
 
 
 def run_tables(root, *more):
     return evaluate(
-        *("tables", 1, 2, 3, "--checkpoint", "bundled", "--n", N, "--fast"),
+        *("tables", 1, 2, 3, "--checkpoint", root / "model", "--n", N, "--fast"),
+        *("--steps", *STEPS),
         *("--out", root / "tables", "--cache", root / "cache", *more),
     )
 
 
 def sweep_args(root, grid, out, *more):
     return (
-        *("sweep", grid, "--checkpoint", "bundled", "--n", FEW, "--fast"),
+        *(
+            "sweep",
+            grid,
+            "--checkpoint",
+            root / "model",
+            "--n",
+            FEW,
+            "--seconds",
+            SECONDS,
+        ),
         *("--out", out, "--cache", root / "cache", *more),
     )
 
@@ -159,7 +181,7 @@ def test_a_stem_is_decoded_once_whatever_rows_ask_for_it(root, tables):
     assert len(set(stems.values())) == len(stems)  # no two are alike
     for path in list(stems)[:3]:
         audio, rate = soundfile.read(root / "tables" / path)
-        assert (len(audio), rate) == (5 * 32_000, 32_000)
+        assert (len(audio), rate) == (SECONDS * 32_000, 32_000)
     # 4 anchors' clips beside the reference: split, codec floor and silence
     assert analysed(root / "cache")["fd_logmel"] == len(stems) + 3 * N + 1
 
@@ -244,8 +266,8 @@ def test_dry_run_prints_the_cost_and_writes_nothing(root):
     grid = root / "hot.toml"
     grid.write_text('base = "naive"\n' + THIRD_ROW)
     said = evaluate(*sweep_args(root, grid, root / "none", "--dry-run")).stdout
-    assert f"{FEW} stems of 5 s, 0 of them there" in said
-    assert f"{FEW * 16} forwards of one stem, 1 compiled programs" in said
+    assert f"{FEW} stems of {SECONDS} s, 0 of them there" in said
+    assert f"{FEW * sum(STEPS)} forwards of one stem, 1 compiled programs" in said
     assert not (root / "none").exists()
 
 

@@ -171,7 +171,7 @@ def test_a_second_person_waits_in_a_queue_that_is_shown(page, server, chromium):
     other.close()
 
 
-def test_end_points_have_names_and_large_files_are_turned_away(server, page):
+def test_end_points_have_names_and_large_files_are_turned_away(server, page, tmp_path):
     with urllib.request.urlopen(
         f"http://127.0.0.1:{server[0]}/gradio_api/info"
     ) as answered:
@@ -179,7 +179,8 @@ def test_end_points_have_names_and_large_files_are_turned_away(server, page):
     assert {"/open", "/answer", "/stop", "/keep_1", "/mix", "/round_trip", "/pack"} <= (
         named
     )
-    large = {"name": "large.wav", "mimeType": "audio/wav", "buffer": bytes(50_500_000)}
+    large = tmp_path / "large.wav"
+    large.write_bytes(bytes(50_500_000))
     page.set_input_files("#upload input[type=file]", files=[large])
     page.wait_for_selector("text=/[Ff]ile size|maximum|too large/", timeout=WAIT)
     page.click("#trip")
