@@ -2,14 +2,12 @@
 
 import os
 
-import jax
 import pytest
 
 # Most programs here run a few times on toy shapes: compiling them takes longer than
-# running them.  Scripts that tests start compile as a user's do, and so does all with
-# JAX_DISABLE_MOST_OPTIMIZATIONS=0.
-if "JAX_DISABLE_MOST_OPTIMIZATIONS" not in os.environ:
-    jax.config.update("jax_disable_most_optimizations", True)
+# running them.  Scripts that tests start inherit it, so that their bits can be compared
+# with this process's.  Read when jax is imported.
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 
 
 @pytest.fixture(scope="session")

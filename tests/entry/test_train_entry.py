@@ -15,8 +15,7 @@ from stemjax.train import metrics
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 ENV = os.environ | {
     "JAX_PLATFORMS": "cpu",
-    # programs are compiled once for all the processes here, and in a hurry
-    "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
+    # programs are compiled once for all the processes here
     "XDG_CACHE_HOME": tempfile.mkdtemp(prefix="stemjax-cache-"),
 }
 pytestmark = pytest.mark.entry

@@ -14,10 +14,8 @@ from tests.train.launch import ROOT
 ENV = os.environ | {
     "JAX_PLATFORMS": "cpu",
     "XDG_CACHE_HOME": tempfile.mkdtemp(prefix="stemjax-cache-"),
-    # compiling is most of the time here
-    "XLA_FLAGS": "--xla_backend_optimization_level=0",
 }
-FOUR_DEVICES = ENV["XLA_FLAGS"] + " --xla_force_host_platform_device_count=4"
+FOUR_DEVICES = "--xla_force_host_platform_device_count=4"
 pytestmark = pytest.mark.entry
 
 

@@ -4,30 +4,24 @@ Prints one JSON object: losses by mesh, and how the first kernel and its Adam mo
 lie on the devices.
 """
 
-import os
+import dataclasses
+import json
 
-# compiling is most of the time here
-os.environ["XLA_FLAGS"] = "--xla_backend_optimization_level=0"
+import jax
+import numpy as np
+import optax
 
-import jax  # noqa: E402
+from stemjax.config.codec import CodecConfig
+from stemjax.config.model import StemGenConfig, TransformerConfig
+from stemjax.config.presets import STEMGEN_TINY, fit_to_codec
+from stemjax.config.train import MeshConfig, PairConfig
+from stemjax.nn.axes import make_mesh
+from stemjax.tasks import stemgen as tasks
+from stemjax.train.state import new_state, state_shardings
+from stemjax.train.step import batch_sharding, make_train_step
 
 jax.config.update("jax_platforms", "cpu")
 jax.config.update("jax_num_cpu_devices", 8)
-
-import dataclasses  # noqa: E402
-import json  # noqa: E402
-
-import numpy as np  # noqa: E402
-import optax  # noqa: E402
-
-from stemjax.config.codec import CodecConfig  # noqa: E402
-from stemjax.config.model import StemGenConfig, TransformerConfig  # noqa: E402
-from stemjax.config.presets import STEMGEN_TINY, fit_to_codec  # noqa: E402
-from stemjax.config.train import MeshConfig, PairConfig  # noqa: E402
-from stemjax.nn.axes import make_mesh  # noqa: E402
-from stemjax.tasks import stemgen as tasks  # noqa: E402
-from stemjax.train.state import new_state, state_shardings  # noqa: E402
-from stemjax.train.step import batch_sharding, make_train_step  # noqa: E402
 
 STEPS, BATCH, FRAMES = 10, 8, 25
 CODEC = CodecConfig(num_codebooks=2, codebook_size=64)
