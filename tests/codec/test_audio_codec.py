@@ -1,6 +1,7 @@
 """`Codec`: buckets, long audio, files, the random codec; gradients of the functions."""
 
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -25,6 +26,7 @@ SMALL = CodecConfig(
 )
 
 
+jitted_init = jax.jit(functional.init, static_argnums=1)
 exact_encode = jax.jit(functional.encode, static_argnums=1)
 exact_decode = jax.jit(functional.decode, static_argnums=1)
 
@@ -60,7 +62,7 @@ def test_the_random_codec_uses_many_codes_and_is_reproducible(small):
     assert stemjax.codec.random(SMALL, 4).sha256 != small.sha256
 
 
-@pytest.mark.parametrize(
+of_each_kind = pytest.mark.parametrize(
     "changes",
     [
         {},
@@ -69,6 +71,9 @@ def test_the_random_codec_uses_many_codes_and_is_reproducible(small):
     ],
     ids=["published", "causal", "replicate"],
 )
+
+
+@of_each_kind
 def test_padding_to_a_bucket_changes_nothing(changes):
     codec = stemjax.codec.random(dataclasses.replace(SMALL, **changes), 0)
     for samples in (3_217, 417):
@@ -82,15 +87,7 @@ def test_padding_to_a_bucket_changes_nothing(changes):
         np.testing.assert_allclose(codec.decode(codes), decoded, atol=1e-5)
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {},
-        {"use_causal_conv": True, "trim_right_ratio": 0.5},
-        {"pad_mode": PadMode.REPLICATE, "num_residual_layers": 2},
-    ],
-    ids=["published", "causal", "replicate"],
-)
+@of_each_kind
 def test_chunks_give_the_codes_of_the_whole_signal(changes):
     codec = remember(stemjax.codec.random(dataclasses.replace(SMALL, **changes), 0))
     params, codebooks = codec.variables["params"], codec.variables["codebooks"]
@@ -142,7 +139,7 @@ CAUSAL = CENTRED | {"use_causal_conv": True}
 def test_the_halo_covers_what_a_chunk_sees(fields):
     """The gradient of one chunk of two frames reaches no further than the halo."""
     config = CodecConfig(**fields)
-    params = stemjax.codec.random(config, 0).variables["params"]
+    params, _ = jitted_init(jax.random.key(0), config)
     frames, first = 24, 11
     width = config.num_filters * 2 ** len(config.upsampling_ratios)
 
@@ -248,17 +245,18 @@ def test_public_names_there_and_back(small):
 
 
 def test_every_parameter_gets_a_gradient():
-    params, codebooks = functional.init(jax.random.key(0), SMALL)
+    params, codebooks = jitted_init(jax.random.key(0), SMALL)
     assert float(functional.stack_codebooks(codebooks, "inited").max()) == 0
     x = jnp.asarray(audio(640))
 
     @jax.jit
-    def loss(params):
+    @functools.partial(jax.value_and_grad, has_aux=True)
+    def slopes(params):
         latents = functional.encode_latents(params, SMALL, x)
         heard = functional.decode_latents(params, SMALL, latents)
         return jnp.mean((heard - x) ** 2), (latents.std(), heard.std())
 
-    (_, deviations), gradients = jax.value_and_grad(loss, has_aux=True)(params)
+    (_, deviations), gradients = slopes(params)
     # fresh signals keep their size within a factor of ten or so, neither way lost
     assert all(0.02 < float(d) < 5 for d in deviations)
     for path, gradient in jax.tree_util.tree_leaves_with_path(gradients):
