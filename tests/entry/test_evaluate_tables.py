@@ -21,6 +21,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 pytestmark = [pytest.mark.entry, pytest.mark.slow]
 
 N, FEW = 8, 4  # examples of the tables and of the sweeps
+# running is most of the time here, so programs are compiled as a user's are
+ENV = os.environ | {"JAX_DISABLE_MOST_OPTIMIZATIONS": "0"}
 SECONDS = 5
 STEPS = (2, 1, 1, 1)
 TWO_ROWS = f"""
@@ -47,7 +49,7 @@ def command(*args) -> list[str]:
 
 def evaluate(*args, code: int = 0) -> subprocess.CompletedProcess:
     run = subprocess.run(
-        command(*args), cwd=ROOT, capture_output=True, text=True, check=False
+        command(*args), cwd=ROOT, env=ENV, capture_output=True, text=True, check=False
     )
     assert run.returncode == code, run.stderr
     return run
@@ -227,7 +229,11 @@ def test_shards_and_a_kill_change_no_byte(root, whole):
     grid, out = root / "grid.toml", root / "parts"
     first = sweep_args(root, grid, out, "--batch-size", 2, "--shard", "0/2")
     with subprocess.Popen(
-        command(*first), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command(*first),
+        cwd=ROOT,
+        env=ENV,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     ) as process:
         deadline = time.monotonic() + 120
         while not stems_of(out) and process.poll() is None:
