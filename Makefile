@@ -47,6 +47,9 @@ $(POD_VENV)/.tpu: pyproject.toml
 	$(POD_VENV)/bin/python -m pip install -q --disable-pip-version-check -e ".[tpu,dev]"
 	touch $@
 
+# compiled as a user's programs are, where tests/conftest.py hurries
+topology parity: export JAX_DISABLE_MOST_OPTIMIZATIONS ?= 0
+
 # the paper's programs compiled for a TPU pod; minutes, nothing is run
 topology: $(POD_VENV)/.tpu
 	$(POD_VENV)/bin/python -m pytest -q tests/topology/compile_for_pods.py
@@ -62,8 +65,6 @@ format: $(VENV)/.test
 golden: $(VENV)/.parity
 	$(PY) -m tests.codec.make_golden
 
-# against the peer as a user's programs are compiled (tests/conftest.py hurries)
-parity: export JAX_DISABLE_MOST_OPTIMIZATIONS ?= 0
 parity: $(VENV)/.parity
 	$(PY) -m pytest -q -m parity
 

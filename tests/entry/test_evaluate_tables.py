@@ -80,7 +80,7 @@ def root(tmp_path_factory):
     """A folder with the model in it."""
     folder = tmp_path_factory.mktemp("tables")
     own = codec.load("codec-mini")
-    write_random_model(folder / "model", own, "codec-mini", 250, (4, 4, 4, 4))
+    write_random_model(folder / "model", own, "codec-mini", 50 * SECONDS, STEPS)
     return folder
 
 
@@ -94,16 +94,8 @@ def run_tables(root, *more):
 
 def sweep_args(root, grid, out, *more):
     return (
-        *(
-            "sweep",
-            grid,
-            "--checkpoint",
-            root / "model",
-            "--n",
-            FEW,
-            "--seconds",
-            SECONDS,
-        ),
+        *("sweep", grid, "--checkpoint", root / "model"),
+        *("--n", FEW, "--seconds", SECONDS),
         *("--out", out, "--cache", root / "cache", *more),
     )
 
@@ -269,11 +261,15 @@ def test_one_more_row_analyses_only_itself(root, whole):
 
 
 def test_dry_run_prints_the_cost_and_writes_nothing(root):
+    """Of the bundled model; `--fast` goes before the steps of a row."""
     grid = root / "hot.toml"
     grid.write_text('base = "naive"\n' + THIRD_ROW)
-    said = evaluate(*sweep_args(root, grid, root / "none", "--dry-run")).stdout
-    assert f"{FEW} stems of {SECONDS} s, 0 of them there" in said
-    assert f"{FEW * sum(STEPS)} forwards of one stem, 1 compiled programs" in said
+    said = evaluate(
+        *("sweep", grid, "--checkpoint", "bundled", "--n", FEW, "--fast"),
+        *("--out", root / "none", "--dry-run"),
+    ).stdout
+    assert f"{FEW} stems of 5 s, 0 of them there" in said
+    assert f"{FEW * 16} forwards of one stem, 1 compiled programs" in said
     assert not (root / "none").exists()
 
 
