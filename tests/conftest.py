@@ -5,9 +5,13 @@ import os
 import pytest
 
 # Most programs here run a few times on toy shapes: compiling them takes longer than
-# running them.  Scripts that tests start inherit it, so that their bits can be compared
-# with this process's.  Read when jax is imported.
-os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+# running them, and XLA's older emitters of CPU code take half the newer ones' time.
+# Scripts that tests start inherit it, so that their bits can be compared with this
+# process's.  Read when jax is imported.
+if "JAX_DISABLE_MOST_OPTIMIZATIONS" not in os.environ:
+    os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
+    flags = os.environ.get("XLA_FLAGS", "")
+    os.environ["XLA_FLAGS"] = f"{flags} --xla_cpu_use_fusion_emitters=false"
 
 
 @pytest.fixture(scope="session")

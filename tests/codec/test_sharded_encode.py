@@ -10,12 +10,11 @@ HERE = pathlib.Path(__file__).parent
 
 
 def test_codes_on_four_devices_are_those_of_one():
-    flags = "--xla_force_host_platform_device_count=4"
     run = subprocess.run(
         [sys.executable, HERE / "sharded_encode.py"],
         cwd=HERE.parents[1],
         env=os.environ
-        | {"JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags, "PYTHONPATH": "."},
+        | {"JAX_PLATFORMS": "cpu", "JAX_NUM_CPU_DEVICES": "4", "PYTHONPATH": "."},
         capture_output=True,
         text=True,
         timeout=600,

@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.entry, pytest.mark.slow]
 
 N, FEW = 8, 4  # examples of the tables and of the sweeps
 # running is most of the time here, so programs are compiled as a user's are
-ENV = os.environ | {"JAX_DISABLE_MOST_OPTIMIZATIONS": "0"}
+ENV = os.environ | {"JAX_DISABLE_MOST_OPTIMIZATIONS": "0", "XLA_FLAGS": ""}
 SECONDS = 5
 STEPS = (2, 1, 1, 1)
 TWO_ROWS = f"""

@@ -15,7 +15,6 @@ ENV = os.environ | {
     "JAX_PLATFORMS": "cpu",
     "XDG_CACHE_HOME": tempfile.mkdtemp(prefix="stemjax-cache-"),
 }
-FOUR_DEVICES = "--xla_force_host_platform_device_count=4"
 pytestmark = pytest.mark.entry
 
 
@@ -54,7 +53,7 @@ def test_two_processes_then_one_on_another_mesh_then_an_end(tmp_path):
     for out, error, code in both("--steps", 2, "--workdir", two, *mesh, *clips):
         assert code == 0, out + error
     assert len(list((two / "clips" / "2").glob("*.png"))) == 2  # rows of the first
-    process = start("--steps", 4, "--workdir", two, XLA_FLAGS=FOUR_DEVICES)
+    process = start("--steps", 4, "--workdir", two, JAX_NUM_CPU_DEVICES="4")
     out, error = process.communicate(timeout=300)
     assert process.returncode == 0 and "resuming at step 2" in out, error
     process = start("--steps", 4, "--workdir", one)

@@ -61,7 +61,7 @@ def test_killed_again_and_again_a_run_logs_the_same_losses(straight, tmp_path):
 
 
 def test_eight_devices_train_like_one_and_resume_on_another_mesh(straight, tmp_path):
-    eight = {"XLA_FLAGS": "--xla_force_host_platform_device_count=8"}
+    eight = {"JAX_NUM_CPU_DEVICES": "8"}
     finish(start(tmp_path, steps=3, MESH="2,2,2", **eight))
     finish(start(tmp_path, MESH="4,1,2", **eight))
     (many, _), (one, _) = weights(tmp_path), weights(straight)
