@@ -20,7 +20,7 @@ from tests.entry.random_release import write_random_model
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 pytestmark = [pytest.mark.entry, pytest.mark.slow]
 
-N, FEW = 8, 4  # examples of the tables and of the sweeps
+N, FEW = 6, 4  # examples of the tables and of the sweeps
 # running is most of the time here, so programs are compiled as a user's are
 ENV = os.environ | {"JAX_DISABLE_MOST_OPTIMIZATIONS": "0", "XLA_FLAGS": ""}
 SECONDS = 5
