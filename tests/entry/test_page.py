@@ -1,6 +1,7 @@
 """The page as a person uses it, in a headless browser: two layers, a cancel, a bad
 upload, a download; and nothing leaves the machine."""
 
+import importlib.util
 import io
 import json
 import os
@@ -19,12 +20,14 @@ import soundfile
 
 from tests.entry.random_release import ROOT, write_random_release
 
-pytest.importorskip("gradio", reason="pip install 'stemjax[demo]'")
 browsers = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = [
     pytest.mark.entry,
     pytest.mark.slow,
+    pytest.mark.skipif(  # not imported here: that takes seconds
+        not importlib.util.find_spec("gradio"), reason="pip install 'stemjax[demo]'"
+    ),
     pytest.mark.skipif(
         not CHROMIUM, reason="no chromium (Debian: apt install chromium)"
     ),
