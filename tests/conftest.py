@@ -5,7 +5,8 @@ import os
 import pytest
 
 # Most programs here run a few times on toy shapes: compiling them takes longer than
-# running them, and XLA's older emitters of CPU code take half the newer ones' time.
+# running them, and XLA's older emitters of CPU code take half the newer ones' time.  (An
+# XLA without that flag ends every process with "Unknown flag": then remove it here.)
 # Scripts that tests start inherit it, so that their bits can be compared with this
 # process's.  Read when jax is imported.
 if "JAX_DISABLE_MOST_OPTIMIZATIONS" not in os.environ:
