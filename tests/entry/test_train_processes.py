@@ -53,7 +53,8 @@ def test_two_processes_then_one_on_another_mesh_then_an_end(tmp_path):
     for out, error, code in both("--steps", 2, "--workdir", two, *mesh, *clips):
         assert code == 0, out + error
     assert len(list((two / "clips" / "2").glob("*.png"))) == 2  # rows of the first
-    process = start("--steps", 4, "--workdir", two, JAX_NUM_CPU_DEVICES="4")
+    four = ("--mesh.data", 4)  # refused where there are fewer devices
+    process = start("--steps", 4, "--workdir", two, *four, JAX_NUM_CPU_DEVICES="4")
     out, error = process.communicate(timeout=300)
     assert process.returncode == 0 and "resuming at step 2" in out, error
     process = start("--steps", 4, "--workdir", one)
