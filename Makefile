@@ -34,7 +34,7 @@ $(VENV)/.demo: $(VENV)/.base
 	touch $@
 
 demo: $(VENV)/.demo
-	$(PY) -m stemjax.demo
+	$(PY) -m stemjax demo
 
 # two workers on two cores: BLAS threads of their own would wait for each other
 test: export OPENBLAS_NUM_THREADS ?= 1

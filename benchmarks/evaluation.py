@@ -21,11 +21,13 @@ import numpy as np
 import soundfile
 import soxr
 
-from stemjax.eval import alignment, clips, embeddings, vggish
-from stemjax.eval.descriptors.extract import analyse_music
-from stemjax.eval.mixes import BATCH
-from stemjax.eval.synthetic import make_clip
-from stemjax.eval.vggish_input import GOOGLE, GUDGUD, patches
+from stemjax.analysis.extract import analyse_music
+from stemjax.eval.metrics import alignment, embeddings
+from stemjax.eval.metrics.mixes import BATCH
+from stemjax.eval.metrics.vggish import network as vggish
+from stemjax.eval.metrics.vggish.features import GOOGLE, GUDGUD, patches
+from stemjax.eval.populations import clips
+from stemjax.eval.selftest.synthetic import make_clip
 from stemjax.io.allocator import keep_memory
 
 

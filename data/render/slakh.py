@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from data.errors import DataError
-from data.render.events import DRUM_PROGRAM, Event
-from data.render.levels import PEAK_DB, STEM_LUFS, Levelled
-from data.render.midi import midi_bytes
+from stemjax.data.render.events import DRUM_PROGRAM, Event
+from stemjax.data.render.levels import PEAK_DB, STEM_LUFS, Levelled
+from stemjax.data.render.midi import midi_bytes
+from stemjax.io.errors import UserError
 
 # slakh-utils' spelling, eight programs each: "Sound Effects" (GM's synth effects) and
 # "Sound effects" differ by one letter's case.
@@ -124,7 +124,7 @@ def write_song(
         try:
             soundfile.write(part / name, audio, rate, subtype="PCM_16")
         except soundfile.LibsndfileError as error:
-            raise DataError(
+            raise UserError(
                 f"cannot write {part / name} ({error}): check the disk's space"
             ) from error
 

@@ -11,7 +11,12 @@ def cache_folder() -> pathlib.Path:
 
 
 def use_compilation_cache() -> pathlib.Path:
-    """Keep XLA programs in `cache_folder()`; returns where."""
+    """Keep compiled programs in `cache_folder()`; returns the folder.
+
+    JAX's own variable JAX_COMPILATION_CACHE_DIR goes first.
+    """
+    if own := os.environ.get("JAX_COMPILATION_CACHE_DIR"):
+        return pathlib.Path(own)
     import jax
 
     folder = cache_folder() / "xla"

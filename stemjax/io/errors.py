@@ -1,8 +1,9 @@
-"""What a user did wrong, said in one line (contracts.md, "Everywhere")."""
+"""What a user did wrong, said in one line."""
 
 import contextlib
 import sys
 from collections.abc import Iterator
+from typing import NoReturn
 
 STORAGE_ERRORS = {  # module -> its base class of refusals
     "gcsfs.retry": "HttpError",
@@ -16,16 +17,19 @@ class UserError(ValueError):
 
 
 @contextlib.contextmanager
-def exit_on_bad_input(*more: type[Exception]) -> Iterator[None]:
-    """Turn `UserError` (and the types in `more`) into one line on stderr and exit 2.
+def exit_on_bad_input() -> Iterator[None]:
+    """Turn `UserError` into one line on stderr and exit 2; an interruption exits 130.
 
     A full disk and an unreadable file are the user's to mend too.  Any other exception
     is a fault of ours and keeps its traceback.
     """
     try:
         yield
-    except (UserError, *more) as error:
+    except UserError as error:
         fail(str(error))
+    except KeyboardInterrupt:
+        print("stopped by an interruption", file=sys.stderr)
+        sys.exit(130)
     except _storage_errors() as error:
         fail(
             f"the bucket's storage says: {error}; check your rights and credentials"
@@ -42,7 +46,7 @@ def _storage_errors() -> tuple[type[Exception], ...]:
     return tuple(getattr(m, STORAGE_ERRORS[name]) for name, m in modules.items() if m)
 
 
-def fail(message: str) -> None:
+def fail(message: str) -> NoReturn:
     """Print one line on stderr and exit 2."""
     print("error: " + " ".join(message.split()), file=sys.stderr)
     sys.exit(2)

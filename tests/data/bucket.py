@@ -2,7 +2,7 @@
 
 from etils import epath
 
-from data.remote import RemoteFolder
+from stemjax.data.prepared.remote import RemoteFolder
 
 
 def put_in_folder(monkeypatch, root):

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from data.manifest import IndexTable
-from data.segments import (
+from stemjax.data.prepared.manifest import IndexTable
+from stemjax.data.prepared.segments import (
     RECORD_SAMPLES,
     RMS_FRAMES,
     SAMPLE_RATE,

@@ -1,0 +1,146 @@
+"""Folders of clips: pairing, lengths, what is refused, keys by content."""
+
+import numpy as np
+import pytest
+import soundfile
+
+from stemjax.eval.populations import clips
+from stemjax.io.errors import UserError
+
+
+def tone(seconds: float, rate: int, gain: float = 0.5) -> np.ndarray:
+    return gain * np.sin(2 * np.pi * 440 * np.arange(round(seconds * rate)) / rate)
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """Two examples in three folders, each file of another format and rate."""
+    for role, (suffix, rate) in {
+        "real": ("wav", 44_100),
+        "generated": ("flac", 32_000),
+        "context": ("mp3", 48_000),
+    }.items():
+        (tmp_path / role).mkdir()
+        for name in ("a", "b"):
+            file = tmp_path / role / f"{name}.{suffix}"
+            soundfile.write(file, tone(2, rate), rate)
+    return tmp_path
+
+
+def paired(root):
+    return clips.pair_folders(root / "real", root / "generated", root / "context")
+
+
+def test_files_of_any_format_and_rate_are_paired_by_name(folders):
+    (folders / "real" / "notes.txt").write_text("not audio")
+    triples = paired(folders)
+    assert [t.id for t in triples] == ["a", "b"]
+    assert [t.context.name for t in triples] == ["a.mp3", "b.mp3"]
+    example = clips.probe(triples[0])
+    assert example.seconds == 2.0
+    assert example.is_silent == {"real": False, "generated": False, "context": False}
+    for role in clips.ROLES:
+        audio = clips.load(example, role)
+        assert audio.shape == (32_000,) and audio.dtype == np.float32
+        # the same tone whatever the format; mp3 loses the most
+        np.testing.assert_allclose(
+            audio[4_000:-4_000], tone(2, 16_000)[4_000:-4_000], atol=0.02
+        )
+
+
+def test_stereo_is_heard_as_its_mean(folders):
+    left, right = tone(2, 32_000), 0.5 * tone(2, 32_000)
+    soundfile.write(
+        folders / "generated" / "a.flac", np.stack([left, right], 1), 32_000
+    )
+    audio = clips.load(clips.probe(paired(folders)[0]), "generated", 32_000)
+    np.testing.assert_allclose(audio, 0.75 * left, atol=1e-4)  # 16-bit flac
+
+
+@pytest.mark.parametrize("role", clips.ROLES)
+def test_a_missing_file_is_named(folders, role):
+    (path,) = (folders / role).glob("b.*")
+    path.unlink()
+    with pytest.raises(UserError, match=rf"b\..*no b.wav .* in .*{role}"):
+        paired(folders)
+
+
+def test_other_faults_are_named(folders):
+    soundfile.write(folders / "real" / "a.flac", tone(2, 32_000), 32_000)
+    with pytest.raises(UserError, match="a.wav: a.flac has the same id"):
+        paired(folders)
+    (folders / "real" / "a.flac").unlink()
+    with pytest.raises(UserError, match="no such folder"):
+        clips.pair_folders(folders / "none", folders / "real")
+    (folders / "empty").mkdir()
+    with pytest.raises(UserError, match="holds no wav"):
+        clips.pair_folders(folders / "empty", folders / "real")
+    soundfile.write(folders / "real" / "a.wav", tone(0.9, 32_000), 32_000)
+    with pytest.raises(UserError, match="a.wav: 0.90 s is shorter"):
+        clips.probe(paired(folders)[0])
+    (folders / "real" / "b.wav").write_bytes(b"RIFF" + bytes(100))
+    with pytest.raises(UserError, match="b.wav: not an audio file"):
+        clips.probe(paired(folders)[1])
+
+
+def test_lengths_may_differ_by_50_ms(folders):
+    path = folders / "real" / "a.wav"
+    soundfile.write(path, tone(1.96, 32_000), 32_000)
+    example = clips.probe(paired(folders)[0])
+    assert example.seconds == 1.96
+    assert {len(clips.load(example, role)) for role in clips.ROLES} == {31_360}
+    soundfile.write(path, tone(1.94, 32_000), 32_000)
+    with pytest.raises(UserError, match="2.00 s, but another file of 'a' has 1.94 s"):
+        clips.probe(paired(folders)[0])
+
+
+def test_keys_depend_on_samples_and_rate_alone(folders):
+    a, b = (clips.probe(t).keys for t in paired(folders))
+    assert a == b and len(set(a.values())) == 3  # three rates
+    audio = tone(1, 16_000).astype(np.float32)[:, None]
+    key = clips.content_key(audio, 16_000)
+    assert clips.content_key(audio, 16_001) != key
+    assert clips.content_key(audio[:-1], 16_000) != key
+    assert clips.content_key(-audio, 16_000) != key
+    assert clips.joined_key([key, "x"]) != clips.joined_key(["x", key])
+
+
+def test_silence_is_a_peak_below_60_db(folders):
+    for peak, wanted in ((0.0009, True), (0.0011, False)):
+        path = folders / "generated" / "a.flac"
+        soundfile.write(path, np.full(64_000, peak), 32_000)
+        assert clips.probe(paired(folders)[0]).is_silent["generated"] == wanted
+
+
+def test_a_mix_is_scaled_only_where_it_would_clip():
+    context, stem = np.float32([0.5, -0.2]), np.float32([0.2, 0.1])
+    np.testing.assert_allclose(clips.mix(context, stem), [0.7, -0.1], rtol=1e-6)
+    loud = clips.mix(np.float32([1.5, 0.5]), np.float32([0.5, 0.1]))
+    np.testing.assert_allclose(loud, [1.0, 0.3], rtol=1e-6)
+    assert len(clips.whole_seconds(np.ones(16_001))) == 32_000
+    assert len(clips.whole_seconds(np.ones(16_000))) == 16_000
+
+
+@pytest.mark.parametrize("rate", [22_050, 32_000, 44_100, 48_000])
+def test_another_rate_keeps_what_lies_below_7500_hz_and_nothing_above_8(rate):
+    time, wanted_time = np.arange(2 * rate) / rate, np.arange(32_000) / 16_000
+    middle = slice(4_000, 28_000)
+    for hertz in (50, 440, 3_000, 6_000, 7_500):
+        tone = np.sin(2 * np.pi * hertz * time).astype(np.float32)
+        heard = clips.resample(tone, rate, 16_000)
+        wanted = np.sin(2 * np.pi * hertz * wanted_time)
+        # float32 transforms: 1e-5; a converter that is late or falls misses by far more
+        np.testing.assert_allclose(heard[middle], wanted[middle], atol=1e-5)
+    for hertz in (8_100, 8_500, 10_000):
+        tone = np.sin(2 * np.pi * hertz * time).astype(np.float32)
+        heard = clips.resample(tone, rate, 16_000)[middle]
+        assert 20 * np.log10(np.sqrt(2) * heard.std()) < -120
+
+
+def test_another_rate_does_not_wrap_the_ends_around():
+    click = np.zeros(44_100, np.float32)
+    click[:10] = 1
+    heard = clips.resample(click, 44_100, 16_000)
+    assert len(heard) == 16_000 and np.abs(heard[8_000:]).max() < 1e-5
+    assert len(clips.resample(click[:44_001], 44_100, 16_000)) == 15_964
+    assert clips.resample(click, 44_100, 44_100) is click
