@@ -5,6 +5,8 @@ follow exponential moving averages of the vectors that chose them, from counts a
 that add over micro-batches and devices.
 """
 
+import functools
+
 import jax
 import jax.numpy as jnp
 
@@ -57,6 +59,7 @@ def code_sums(codes, vectors, num_codes: int):
     return counts, sums
 
 
+@functools.partial(jax.jit, static_argnames=("num_codes", "iterations"))
 def kmeans(key, vectors, num_codes: int, iterations: int):
     """Lloyd's iterations from sampled vectors: [M, D] -> centres [V, D], counts [V].
 
@@ -84,6 +87,19 @@ def kmeans(key, vectors, num_codes: int, iterations: int):
         centres = jnp.concatenate([centres, picked + noise])
     counts, _ = code_sums(nearest(vectors, centres), vectors, num_codes)
     return centres, counts
+
+
+def residual_kmeans(key, vectors, *, num_levels: int, num_codes: int, iterations: int):
+    """Codebooks of a residual quantizer by k-means: [M, D] -> [Q, V, D].
+
+    Each level is fitted to the residuals of the levels before it.
+    """
+    residual, codebooks = vectors, []
+    for k_level in jax.random.split(key, num_levels):
+        codebook, _ = kmeans(k_level, residual, num_codes, iterations)
+        residual = residual - codebook[nearest(residual, codebook)]
+        codebooks.append(codebook)
+    return jnp.stack(codebooks)
 
 
 def ema_update(embed_avg, cluster_size, counts, sums, *, decay: float):
