@@ -97,16 +97,15 @@ def _prepare(run: CodecRun, params, model_state, frozen, batch, key):
 
     def fill(state):
         latents = functional.encode_latents(params, cfg, _audio(batch))
-        residual = latents.reshape(-1, cfg.hidden_size)
-        books = []
-        for k in jax.random.split(key, cfg.num_codebooks):
-            book, _ = vq.kmeans(
-                k, residual, cfg.codebook_size, objective.kmeans_iterations
-            )
-            residual = residual - book[vq.nearest(residual, book)]
-            books.append(book)
-        embed = jnp.stack(books)
-        size = _first_size(run, residual.shape[0] / cfg.codebook_size)
+        vectors = latents.reshape(-1, cfg.hidden_size)
+        embed = vq.residual_kmeans(
+            key,
+            vectors,
+            num_levels=cfg.num_codebooks,
+            num_codes=cfg.codebook_size,
+            iterations=objective.kmeans_iterations,
+        )
+        size = _first_size(run, len(vectors) / cfg.codebook_size)
         return nest_codebooks(embed, embed * size, jnp.full(embed.shape[:2], size))
 
     due = 1 - 0.5 / max(1, objective.continuous_steps)

@@ -142,8 +142,13 @@ def kmeans_mel_coder(
     def log_mel(clip):
         return np.log(np.maximum(np.abs(spectra(clip)).T @ filters, MEL_FLOOR))
 
-    books = fit_residual_books(
-        np.concatenate([log_mel(clip) for clip in clips]), cfg, iterations, seed
+    frames = np.concatenate([log_mel(clip) for clip in clips])
+    books = vq.residual_kmeans(
+        jax.random.key(seed),
+        jnp.asarray(frames, jnp.float32),
+        num_levels=cfg.num_codebooks,
+        num_codes=cfg.codebook_size,
+        iterations=iterations,
     )
     quantize = jax.jit(vq.quantize_residual)
 
@@ -163,19 +168,6 @@ def kmeans_mel_coder(
         return audio.astype(np.float32), bits
 
     return code
-
-
-def fit_residual_books(
-    frames: np.ndarray, cfg: CodecConfig, iterations: int, seed: int
-) -> jax.Array:
-    """Codebooks [Q, V, D] by k-means of frames [M, D], each level of what is left."""
-    fit = jax.jit(vq.kmeans, static_argnums=(2, 3))
-    residual, books = jnp.asarray(frames, jnp.float32), []
-    for key in jax.random.split(jax.random.key(seed), cfg.num_codebooks):
-        book, _ = fit(key, residual, cfg.codebook_size, iterations)
-        residual = residual - book[vq.nearest(residual, book)]
-        books.append(book)
-    return jnp.stack(books)
 
 
 def _fit(audio: np.ndarray, clip: np.ndarray) -> np.ndarray:
