@@ -21,6 +21,7 @@ import numpy as np
 import soundfile
 import soxr
 
+from stemjax.analysis.audio import RATE
 from stemjax.analysis.extract import analyse_music
 from stemjax.eval.metrics import alignment, embeddings
 from stemjax.eval.metrics.mixes import BATCH
@@ -53,7 +54,7 @@ def written(mixes: np.ndarray, folder: Path) -> list[clips.Example]:
     found = []
     for k, mix in enumerate(mixes):
         path = folder / f"{k}.flac"
-        soundfile.write(path, soxr.resample(mix, clips.RATE, 32_000), 32_000)
+        soundfile.write(path, soxr.resample(mix, RATE, 32_000), 32_000)
         found.append(clips.probe(clips.Triple(str(k), path, path, None)))
     return found
 

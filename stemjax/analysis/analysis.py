@@ -1,6 +1,7 @@
 """What is known of one clip's music: the facts that the eleven descriptors read."""
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -30,3 +31,14 @@ class Analysis(NamedTuple):
     """One of `METERS`, or `NO_METER`."""
     percussive_density: int
     """Most percussive notes in any window of 0.6 s."""
+
+
+class Analyser(NamedTuple):
+    """A way to compute analyses of mixes."""
+
+    label: str
+    """Name of the settings in reports: only values with equal labels are comparable."""
+    params: dict[str, Any]
+    """JSON values on which the analyses depend; a cache is keyed by them."""
+    analyse: Callable[[np.ndarray], list[Analysis]]
+    """Mixes [B, N] at 16 kHz, N whole seconds -> B analyses."""

@@ -4,13 +4,12 @@ import jax
 import numpy as np
 
 from stemjax.analysis import basic_pitch, tonal
-from stemjax.analysis.analysis import Analysis
+from stemjax.analysis.analysis import Analyser, Analysis
 from stemjax.analysis.harmony import chord_segments, estimate_harmony_batch
 from stemjax.analysis.notes import analyse_notes_batch, salience_notes
 from stemjax.analysis.rhythm import analyse_rhythm_batch, beat_times, beats_per_bar
 from stemjax.analysis.structure import find_sections
 from stemjax.analysis.tonal import analyse_tonal_batch
-from stemjax.eval.metrics.mixes import Analyser
 
 VERSION = 2  # of what is cached; a change of any descriptor counts it up
 

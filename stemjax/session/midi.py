@@ -6,9 +6,9 @@ import jax
 import numpy as np
 
 from stemjax.analysis import percussion, tonal
+from stemjax.analysis.audio import whole_seconds
 from stemjax.analysis.notes import analyse_notes_batch, salience_notes
 from stemjax.config.categories import CATEGORIES, DRUMS, VOICE
-from stemjax.eval.populations.clips import whole_seconds
 from stemjax.io.atomic import replacing
 from stemjax.io.audio import resample
 from stemjax.io.errors import UserError

@@ -8,14 +8,14 @@ from typing import NamedTuple
 import numpy as np
 
 from stemjax import codec
+from stemjax.analysis.analysis import Analyser
 from stemjax.config.decode import DecodeConfig
 from stemjax.config.metrics import Metric
 from stemjax.config.presets import CODEC_TINY
 from stemjax.eval.metrics import embeddings
-from stemjax.eval.metrics.mixes import Analyser
 from stemjax.eval.metrics.score import Settings
 from stemjax.eval.metrics.vggish.features import GUDGUD
-from stemjax.eval.populations.decoding_run import Bench
+from stemjax.eval.populations.decoding_run import DecodingRun
 from stemjax.eval.populations.generate import ExampleSet, Job
 from tests.eval.metrics.test_score import crossings
 
@@ -82,10 +82,10 @@ class Echo:
         return np.array(gains, np.float32)[:, None] * contexts
 
 
-def bench(
+def decoding_run(
     folder: pathlib.Path, songs: Sequence[str], system: Echo | None = None
-) -> Bench:
-    return Bench(system or Echo(), examples(songs), folder)
+) -> DecodingRun:
+    return DecodingRun(system or Echo(), examples(songs), folder)
 
 
 def settings() -> Settings:

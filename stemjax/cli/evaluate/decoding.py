@@ -14,9 +14,9 @@ from stemjax.eval.populations.anchors import anchors, write_anchors
 from stemjax.eval.populations.clips import Triple, read_facts
 from stemjax.eval.populations.cost import estimate, lines
 from stemjax.eval.populations.decoding_run import (
-    Bench,
+    DecodingRun,
     manifest_hash,
-    open_bench,
+    open_decoding_run,
     unique,
     write_point_configs,
 )
@@ -81,10 +81,12 @@ def check_numbers(command: Decoding) -> None:
             raise UserError(f"{flag} {value:g}: give {least:g} or more")
 
 
-def decode(bench: Bench, jobs: Sequence[Job], *, batch_size: int, shard: str) -> None:
+def decode(
+    bench: DecodingRun, jobs: Sequence[Job], *, batch_size: int, shard: str
+) -> None:
     """Write the references and the stems of a shard that are not there yet."""
     index, shards = shard_of(shard)
-    open_bench(bench)
+    open_decoding_run(bench)
     pairs = bench.examples.pairs
     mine = {pair.id for k, pair in enumerate(pairs) if k % shards == index}
     write_references(
@@ -128,7 +130,7 @@ def scorer_of(command: Scoring, settings: Settings) -> Scorer:
 
 
 def measure_anchors(
-    bench: Bench, others: ExampleSet, count: int, scorer: Scorer
+    bench: DecodingRun, others: ExampleSet, count: int, scorer: Scorer
 ) -> dict[str, Report]:
     """The score of each anchor that these examples allow, by name."""
     pairs = bench.examples.pairs
@@ -142,13 +144,15 @@ def measure_anchors(
     }
 
 
-def print_cost(benches: Sequence[tuple[Bench, Sequence[Job]]], batch_size: int) -> None:
+def print_cost(
+    benches: Sequence[tuple[DecodingRun, Sequence[Job]]], batch_size: int
+) -> None:
     """What decoding takes, timed on this machine."""
     for bench, jobs in benches:
         print("\n".join(lines(estimate(bench, unique(jobs), batch_size=batch_size))))
 
 
-def settings_of(command: Scoring, bench: Bench) -> Settings:
+def settings_of(command: Scoring, bench: DecodingRun) -> Settings:
     """What populations of a bench are measured by."""
     return settings_for(
         bench.system.codec.identity,

@@ -10,7 +10,7 @@ from stemjax.cli.evaluate.decoding_arguments import Decoding
 from stemjax.data.drawing.evaluation_pairs import make_pairs, read_pair, to_lines
 from stemjax.data.prepared.synthetic import SyntheticSet
 from stemjax.data.spec import open_audio
-from stemjax.eval.populations.decoding_run import Bench
+from stemjax.eval.populations.decoding_run import DecodingRun
 from stemjax.eval.populations.generate import ExampleSet
 
 
@@ -37,7 +37,9 @@ def draw_examples(command: Decoding, data: str, *, count: int, seed: int) -> Exa
     return example_set(source, pairs)
 
 
-def open_benches(command: Decoding, count: int) -> tuple[Bench, ExampleSet, list[str]]:
+def open_benches(
+    command: Decoding, count: int
+) -> tuple[DecodingRun, ExampleSet, list[str]]:
     """The model on its examples, other examples for its anchors, and lines about both.
 
     Raises:
@@ -47,5 +49,5 @@ def open_benches(command: Decoding, count: int) -> tuple[Bench, ExampleSet, list
     examples = draw_examples(command, command.data, count=count, seed=command.seed)
     others = draw_examples(command, command.data, count=count, seed=command.seed + 1)
     model = stemjax.load(command.checkpoint, codec=command.codec)
-    bench = Bench(model, examples, pathlib.Path(command.out))
+    bench = DecodingRun(model, examples, pathlib.Path(command.out))
     return bench, others, about_examples(command, examples)

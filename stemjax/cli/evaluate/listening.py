@@ -21,7 +21,7 @@ from stemjax.data.drawing import evaluation_pairs, evaluation_stems
 from stemjax.eval.metrics.instrument_classifier import Loaded
 from stemjax.eval.metrics.score import FORMAT
 from stemjax.eval.populations import anchors
-from stemjax.eval.populations.decoding_run import Bench, manifest_hash, real_path
+from stemjax.eval.populations.decoding_run import DecodingRun, manifest_hash, real_path
 from stemjax.eval.populations.generate import Job, Pair, describe
 from stemjax.eval.reports import listening_report
 from stemjax.eval.studies import listening
@@ -95,7 +95,7 @@ def rows_of(command: Listening, own: DecodeConfig) -> list[Row]:
 def run_listening(
     command: Listening,
     rows: Sequence[Row],
-    bench: Bench,
+    bench: DecodingRun,
     mismatched: Mismatched,
     judges: Callable[[], Judges],
     about: Sequence[str],
@@ -171,7 +171,7 @@ def about_instruments(instruments: Loaded, pairs: Sequence[Pair]) -> list[str]:
 
 
 def _jobs(
-    command: Listening, rows: Sequence[Row], bench: Bench, ids: set[str]
+    command: Listening, rows: Sequence[Row], bench: DecodingRun, ids: set[str]
 ) -> dict[str, list[Job]]:
     count = examples_needed(command)
     return {
@@ -188,7 +188,7 @@ def _jobs(
 
 def _stems(
     command: Listening,
-    bench: Bench,
+    bench: DecodingRun,
     pairs: Sequence[Pair],
     jobs: Mapping[str, Sequence[Job]],
     partners: Sequence[Pair],
@@ -221,7 +221,7 @@ def _stems(
 def _write(
     command: Listening,
     rows: Sequence[Row],
-    bench: Bench,
+    bench: DecodingRun,
     pairs: Sequence[Pair],
     values: Mapping[str, Mapping[Measure, np.ndarray]],
     about: Sequence[str],

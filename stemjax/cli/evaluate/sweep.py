@@ -21,7 +21,7 @@ from stemjax.config.runs import to_json
 from stemjax.config.sweeps import GRIDS, Row, with_steps
 from stemjax.eval.metrics.compare import CLEAR, compare
 from stemjax.eval.metrics.score import FORMAT
-from stemjax.eval.populations.decoding_run import Bench, manifest_hash
+from stemjax.eval.populations.decoding_run import DecodingRun, manifest_hash
 from stemjax.eval.populations.generate import (
     ExampleSet,
     Job,
@@ -84,7 +84,7 @@ def examples_needed(command: Sweep) -> int:
 def run_sweep(
     command: Sweep,
     rows: Sequence[Row],
-    bench: Bench,
+    bench: DecodingRun,
     others: ExampleSet,
     about: Sequence[str],
 ) -> None:
@@ -120,7 +120,7 @@ def run_sweep(
     _write(command, bench, rows, reports, anchors, about)
 
 
-def check_rows(rows: Sequence[Row], bench: Bench) -> None:
+def check_rows(rows: Sequence[Row], bench: DecodingRun) -> None:
     """That the model takes the rows' scales.
 
     Raises:
@@ -172,7 +172,7 @@ def _cells(name: str, report: Report) -> list[str]:
     return [name, str(report["n"]), *shown, f"{silent:.1f}"]
 
 
-def _write(command: Sweep, bench: Bench, rows, reports, anchors, about) -> None:
+def _write(command: Sweep, bench: DecodingRun, rows, reports, anchors, about) -> None:
     out = pathlib.Path(command.out)
     named = reports | {f"anchor: {name}": anchor for name, anchor in anchors.items()}
     table = [_cells(name, report) for name, report in named.items()]

@@ -21,7 +21,7 @@ from stemjax.cli.evaluate.examples import draw_examples, open_benches
 from stemjax.config.decode import BEST, FAST
 from stemjax.config.sweeps import TABLES, Row, Table, with_steps
 from stemjax.eval.metrics.score import FORMAT
-from stemjax.eval.populations.decoding_run import Bench, manifest_hash
+from stemjax.eval.populations.decoding_run import DecodingRun, manifest_hash
 from stemjax.eval.populations.generate import ExampleSet, Job, describe
 from stemjax.eval.reports.pictures import save_table
 from stemjax.eval.reports.report import as_csv, as_latex
@@ -36,13 +36,13 @@ SOURCES = 2  # the paper's guidance: context audio and instrument
 class Benches(NamedTuple):
     """What the rows of a table are measured on."""
 
-    first: Bench
-    second: Bench | None
+    first: DecodingRun
+    second: DecodingRun | None
     """Of the rows `is_second`; None: they are not measured."""
     others: ExampleSet
     """Examples of the first bench's data, drawn with another seed, for its anchors."""
 
-    def of(self, row: Row) -> Bench | None:
+    def of(self, row: Row) -> DecodingRun | None:
         """The bench of a row."""
         return self.second if row.is_second else self.first
 
@@ -58,7 +58,7 @@ def run(command: Tables) -> None:
     second = None
     if command.second:
         data = command.second_data or command.data
-        second = Bench(
+        second = DecodingRun(
             stemjax.load(command.second, codec=command.second_codec),
             draw_examples(command, data, count=count, seed=command.seed),
             bench.folder / "second",
@@ -103,7 +103,7 @@ def run_tables(command: Tables, benches: Benches, about: Sequence[str]) -> None:
       UserError: a model of another number of guidance sources.
     """
     found = chosen(command)
-    work: list[tuple[Bench, list[Job]]] = []
+    work: list[tuple[DecodingRun, list[Job]]] = []
     for bench in filter(None, (benches.first, benches.second)):
         check_sources(bench)
         work.append((bench, _jobs(command, found, benches, bench)))
@@ -129,7 +129,7 @@ def run_tables(command: Tables, benches: Benches, about: Sequence[str]) -> None:
     _write(command, benches, results, anchors, about)
 
 
-def check_sources(bench: Bench) -> None:
+def check_sources(bench: DecodingRun) -> None:
     """That a model takes the grids' two guidance scales.
 
     Raises:
@@ -143,7 +143,7 @@ def check_sources(bench: Bench) -> None:
         )
 
 
-def _jobs(command: Tables, found, benches: Benches, bench: Bench) -> list[Job]:
+def _jobs(command: Tables, found, benches: Benches, bench: DecodingRun) -> list[Job]:
     return [
         job
         for table in found.values()

@@ -14,6 +14,7 @@ import jax
 import numpy as np
 
 from stemjax.analysis import extract
+from stemjax.analysis.audio import whole_seconds
 from stemjax.analysis.rhythm import Rhythm, analyse_rhythm_batch, beat_times
 from stemjax.analysis.tonal import analyse_tonal_batch
 from stemjax.eval.metrics.apa import derangement
@@ -66,7 +67,7 @@ def listen(
     """
 
     def analyse(missing: Sequence[tuple[Example, str]]) -> list[Row]:
-        audio = [clips.whole_seconds(clips.load(e, role)) for e, role in missing]
+        audio = [whole_seconds(clips.load(e, role)) for e, role in missing]
         return [
             {name: np.asarray(value) for name, value in heard._asdict().items()}
             for heard in in_batches(audio, hear)

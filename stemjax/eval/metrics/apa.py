@@ -15,17 +15,17 @@ from typing import NamedTuple
 
 import numpy as np
 
+from stemjax.config.streams import Stream
 from stemjax.eval.metrics.embeddings import Embedding
 from stemjax.eval.metrics.frechet import ROUNDING, group_statistic, population
 from stemjax.eval.metrics.jackknife import Estimate, from_leave_outs, jackknife
 from stemjax.eval.populations import clips
 from stemjax.eval.populations.clips import Example
 from stemjax.eval.populations.store import Row, cached, stage_folder
+from stemjax.io.audio import sum_with_one_gain
 from stemjax.io.errors import UserError
+from stemjax.io.random import generator
 
-DERANGEMENT_STREAM = (
-    6  # second word of the Philox key; other draws of a seed have others
-)
 VERSION = 1  # of how mixes are made; a change counts it up
 
 
@@ -94,7 +94,7 @@ def derangement(ids: Sequence[str], *, seed: int) -> np.ndarray:
             f"{len(ids)} example(s): stems are paired with other contexts among two or"
             " more"
         )
-    rng = np.random.Generator(np.random.Philox(key=[seed, DERANGEMENT_STREAM]))
+    rng = generator(seed, Stream.APA_DERANGEMENT)
     order = np.arange(len(ids))
     while (order == np.arange(len(ids))).any():  # 2.7 draws in the mean
         order = rng.permutation(len(ids))
@@ -127,7 +127,7 @@ def _mix(pair: Pair, rate: int) -> np.ndarray:
     context = clips.load(pair.context, pair.context_role, rate)
     stem = clips.load(pair.stem, pair.role, rate)
     length = min(len(context), len(stem))
-    return clips.mix(context[:length], stem[:length])
+    return sum_with_one_gain([context[:length], stem[:length]]).audio
 
 
 def measure(

@@ -1,35 +1,34 @@
-"""Context gain: how much a model listens (the training paradigm of StemGen, sec. 2).
+"""Context gain: how much a model uses its context (training paradigm of StemGen, sec. 2).
 
 For a held-out pair, the cross-entropy of the target's hidden tokens given another
 song's context minus that given its own, in nats per token, at the same masks.  It is
-zero for a model that does not listen, whatever its accuracy; 95 % intervals are a
+zero for a model that ignores the context, whatever its accuracy.  95 % intervals are a
 jackknife over songs, because pairs of one song are not independent.
 
-A wrong context can hurt a model that is sure of itself although the right one does not
-help, so the loss without any context stands beside it: `over_null` is what hearing the
-right context is worth against hearing none.
+A wrong context can raise the loss of an overconfident model although the right context
+does not lower it.  Therefore the loss without any context stands beside it: `over_null`
+is the gain of the right context over none.
+
+`stem_gains` scores generated stems in the same way.  The judge is the model that made
+them, so it measures how far stems follow what this model takes from a context, not
+whether they fit for a listener, and stronger guidance can raise it.  Use it to compare
+settings of one model, never two models.
 """
 
-import functools
+import pathlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jax.sharding import NamedSharding, PartitionSpec
 
+from stemjax.codec.codec import Codec
+from stemjax.config.categories import category_of
 from stemjax.config.model import StemGenConfig
-from stemjax.config.train import MeshConfig
-from stemjax.io.errors import UserError
-from stemjax.models import stemgen
-from stemjax.nn.axes import make_mesh
-from stemjax.tasks.code_sums import token_terms
-from stemjax.tasks.stemgen import conditions_of, fixed_masks, hide
-
-RATIOS = (1.0, 0.75, 0.5, 0.25)
-"""Shares of the level's frames that are hidden. The headline is the first: nothing of
-the level is known, as in the first step of its decoding; coarser levels are shown."""
+from stemjax.eval.metrics.jackknife import from_leave_outs, student_interval
+from stemjax.eval.populations.generate import Pair
+from stemjax.io.audio import read_audio
+from stemjax.tasks.context_loss import RATIOS, Listener, pair_losses, window_losses
 
 
 def measure(
@@ -44,22 +43,10 @@ def measure(
 ) -> dict[int, dict[str, Any]]:
     """Context gain of every level over held-out pairs.
 
-    Args:
-      batches: evaluation batches with `is_valid`, `row` and `song` [B], the conditions,
-        and either `context_codes`, `other_context_codes`, `target_codes` [B, Q, T] or
-        the same names without `_codes` as [B, N] int16 audio.
-      encode: audio [B, N] float32 -> codes [B, Q, T], for batches of audio.
-      num_pairs: stop after so many pairs; None: all of them.
-      ratios: hidden shares; the first is the headline.
-      devices: which share the rows of a batch; None: all of this process.
+    Arguments and errors: `stemjax.tasks.context_loss.pair_losses`; the first of `ratios`
+    is the headline.
 
-    Returns: level (1 the coarsest) -> {"gain_nats", "low", "high", "n_pairs",
-      "n_songs", "own_nats", "other_nats", "null_nats", "over_null": {"gain_nats",
-      "low", "high", ...}, "by_ratio": {ratio: the same of it}}; all in nats per hidden
-      token. `low` and `high` are None with fewer than two songs.
-
-    Raises:
-      UserError: no pair, or batches without another song's context.
+    Returns: `by_level` of the losses.
     """
     ratios = tuple(map(float, ratios))
     losses, songs = pair_losses(
@@ -77,7 +64,13 @@ def measure(
 def by_level(
     losses: np.ndarray, songs: np.ndarray, ratios: Sequence[float] = RATIOS
 ) -> dict[int, dict[str, Any]]:
-    """What `measure` returns, of the losses that `pair_losses` returns."""
+    """Summary of the losses and songs that `pair_losses` returns.
+
+    Returns: level (1 the coarsest) -> {"gain_nats", "low", "high", "n_pairs",
+      "n_songs", "own_nats", "other_nats", "null_nats", "over_null": {"gain_nats",
+      "low", "high", ...}, "by_ratio": {ratio: the same for it}}; all in nats per hidden
+      token. `low` and `high` are None with fewer than two songs.
+    """
     own, other, null = losses
 
     def summary(q: int, r: int) -> dict[str, Any]:
@@ -101,15 +94,17 @@ def by_level(
 def paired_difference(
     ours: np.ndarray, theirs: np.ndarray, songs: np.ndarray
 ) -> dict[int, dict[str, Any]]:
-    """Two models on the same pairs: what the first gains more, what it costs less.
+    """Difference of two models on the same pairs, in gain and in cross-entropy.
 
-    ours, theirs: [own|other|none, Q, ratios, P] from `pair_losses` over one set of
-      batches.  songs: [P].  How hard a pair is cancels, so that the intervals are
-      narrower than those of each model's values.
+    Args:
+      ours, theirs: [own|other|none, Q, ratios, P] from `pair_losses` over one set of
+        batches.  The difficulty of a pair cancels, so that the intervals are narrower
+        than those of each model's values.
+      songs: [P].
 
     Returns: level -> `gain_interval` of (our gain - their gain) and, as "own",
       of (our cross-entropy with the own context - theirs; below 0: ours is better),
-      all of the level hidden.
+      with all of the level hidden.
     """
     change = (ours - theirs)[:, :, 0]
     own, other, _ = change
@@ -122,51 +117,16 @@ def paired_difference(
     }
 
 
-def pair_losses(
-    params: Any,
-    cfg: StemGenConfig,
-    batches: Iterable[Mapping[str, np.ndarray]],
-    *,
-    encode: Callable[[np.ndarray], np.ndarray] | None = None,
-    num_pairs: int | None = None,
-    ratios: tuple[float, ...] = RATIOS,
-    devices: Sequence[jax.Device] | None = None,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Cross-entropy of each pair; see `measure` for the arguments and errors.
-
-    Returns: [own|other|none, Q, ratios, P] nats per hidden token, and the songs [P].
-    """
-    losses, songs, seen = [], [], 0
-    mesh = make_mesh(MeshConfig(), devices or jax.local_devices())
-    params = jax.device_put(params, NamedSharding(mesh, PartitionSpec()))
-    for batch in batches:
-        codes = _codes(batch, encode)
-        is_valid = np.asarray(batch["is_valid"], bool)
-        if num_pairs is not None:
-            is_valid &= np.cumsum(is_valid) + seen <= num_pairs
-        rows = (codes, conditions_of(cfg, batch), jnp.asarray(batch["row"], jnp.int32))
-        with jax.set_mesh(mesh):
-            # the model shares the rows out by its own constraints
-            pair = _pair_losses(params, *rows, cfg=cfg, ratios=ratios)
-        losses.append(np.asarray(pair)[..., is_valid])
-        songs.append(np.asarray(batch["song"])[is_valid])
-        seen += int(is_valid.sum())
-        if num_pairs is not None and seen >= num_pairs:
-            break
-    if not seen:
-        raise UserError("context gain: no held-out pair; give data with a test split")
-    return np.concatenate(losses, axis=-1), np.concatenate(songs)
-
-
 def gain_interval(gains: np.ndarray, songs: np.ndarray) -> dict[str, Any]:
     """Mean over pairs with its 95 % interval, a jackknife that leaves songs out.
 
-    gains: [P] nats per token of each pair.  songs: [P] which song a pair is from.
     With G songs, the mean without song g is m_g; the standard error is
     sqrt((G - 1) / G sum (m_g - mean m)^2), the interval t quantiles with G - 1 degrees.
-    """
-    from scipy import stats
 
+    Args:
+      gains: [P] nats per token of each pair.
+      songs: [P] song of each pair.
+    """
     gains = np.asarray(gains, np.float64)
     names, group = np.unique(np.asarray(songs), return_inverse=True)
     G, P = len(names), len(gains)
@@ -177,15 +137,16 @@ def gain_interval(gains: np.ndarray, songs: np.ndarray) -> dict[str, Any]:
     sums = np.bincount(group, weights=gains, minlength=G)
     counts = np.bincount(group, minlength=G)
     without = (gains.sum() - sums) / (P - counts)
-    error = np.sqrt((G - 1) / G * np.sum((without - without.mean()) ** 2))
-    half = float(stats.t.ppf(0.975, G - 1) * error)
-    return result | {"low": mean - half, "high": mean + half}
+    # songs of any number of pairs weigh alike here
+    estimate = from_leave_outs(mean, without, np.ones(G))
+    low, high = student_interval(estimate)
+    return result | {"low": low, "high": high}
 
 
 def shuffle_weights(params: Any, key: jax.Array) -> Any:
-    """Every tensor's entries permuted: the same statistics, nothing learned.
+    """Permute the entries of every tensor: the same statistics, nothing learned.
 
-    A control: its context gain must not differ from zero.
+    A control: the context gain of such a model must not differ from zero.
     """
     leaves, shape = jax.tree.flatten(params)
     keys = jax.random.split(key, len(leaves))
@@ -196,55 +157,31 @@ def shuffle_weights(params: Any, key: jax.Array) -> Any:
     return jax.tree.unflatten(shape, mixed)
 
 
-@functools.partial(jax.jit, static_argnames=("cfg", "ratios"))
-def _pair_losses(params, codes, conditions, row, *, cfg: StemGenConfig, ratios):
-    """Mean loss of each pair's hidden tokens, [own|other|none, Q, ratios, B] float32."""
-    condition = stemgen.embed_conditions(params, cfg, conditions)
-    target = codes["target"]
-    B, Q, T = target.shape
-    own, other = codes["context"], codes["other_context"]
-    contexts = jnp.stack(
-        [
-            stemgen.embed_context(params, cfg, own),
-            stemgen.embed_context(params, cfg, other),
-            stemgen.embed_context(params, cfg, own, jnp.ones(B, bool)),
-        ]
-    )
-
-    def one(case):
-        level, ratio, which = case
-        levels = jnp.full(B, level)
-        _, is_masked = fixed_masks(row, levels, cfg, T, ratio)
-        logits = stemgen.apply_level(
-            params,
-            cfg,
-            context=contexts[which],
-            target_codes=hide(target, is_masked, cfg),
-            condition=condition,
-            level=levels,
-        )
-        terms = token_terms(logits, target[:, level], is_masked[:, level])
-        return terms["loss"] / terms["count"]
-
-    # a loop, not vmap: one forward is compiled, and its sharding constraints hold
-    cases = jnp.meshgrid(jnp.arange(3), jnp.arange(Q), jnp.array(ratios), indexing="ij")
-    which, level, ratio = (x.reshape(-1) for x in cases)
-    losses = jax.lax.map(one, (level, ratio, which))
-    return losses.reshape(3, Q, len(ratios), B)
+def encode_files(codec: Codec, paths: Sequence[pathlib.Path]) -> np.ndarray:
+    """Codes [P, Q, T] int32 of mono files of one length at the codec's rate."""
+    codes = []
+    for path in paths:
+        audio = read_audio(path)[0].reshape(-1).astype(np.float32)
+        padded = np.pad(audio, (0, -len(audio) % codec.config.hop))
+        codes.append(np.asarray(codec.encode(padded[None])))
+    return np.concatenate(codes)
 
 
-def _codes(batch: Mapping, encode) -> dict[str, jax.Array]:
-    """Codes [B, Q, T] int32 of the three streams of a batch of tokens or audio."""
-    codes = {}
-    for name in ("context", "other_context", "target"):
-        if f"{name}_codes" in batch:
-            codes[name] = jnp.asarray(batch[f"{name}_codes"]).astype(jnp.int32)
-        elif name in batch and encode is not None:
-            audio = np.asarray(batch[name]).astype(np.float32) / 32768
-            codes[name] = jnp.asarray(encode(audio), jnp.int32)
-        else:
-            raise UserError(
-                f"context gain: the batches have no {name}; the split needs two songs"
-                " or more"
-            )
-    return codes
+def stem_gains(
+    listener: Listener,
+    pairs: Sequence[Pair],
+    contexts: np.ndarray,
+    others: np.ndarray,
+    stems: np.ndarray,
+) -> np.ndarray:
+    """Context gain of each stem at each level, [P, Q] nats per token.
+
+    Args:
+      listener: the model.
+      pairs: P examples.
+      contexts, others, stems: codes [P, Q, T] int32 of the context that a stem is scored
+        with, of another song's context, and of the stem.
+    """
+    categories = [category_of(pair.category) for pair in pairs]
+    own, other, _ = window_losses(listener, categories, contexts, others, stems)
+    return (other - own).mean(axis=-1).T

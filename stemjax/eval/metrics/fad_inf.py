@@ -13,16 +13,17 @@ from typing import NamedTuple
 
 import numpy as np
 
+from stemjax.config.streams import Stream
 from stemjax.eval.metrics import frechet
 from stemjax.eval.metrics.frechet import Moments
 from stemjax.eval.metrics.jackknife import from_leave_outs
 from stemjax.io.errors import UserError
+from stemjax.io.random import generator
 
 NUM_SIZES = 15
 NUM_REPEATS = 5
 SMALLEST = 1 / 5  # of the clips, in the smallest subset
 MIN_CLIPS = 20  # below it the smallest subset has under four clips
-SUBSETS_STREAM = 2  # second word of the Philox key; other draws of a seed have others
 
 
 class FadInf(NamedTuple):
@@ -68,7 +69,7 @@ def fad_inf(
     distances = np.empty((NUM_REPEATS, len(sizes)))
     # of the first repeat: each subset without each group, and the clips left in it
     without = np.empty((2, len(names), len(sizes)))
-    rng = np.random.Generator(np.random.Philox(key=[seed, SUBSETS_STREAM]))
+    rng = generator(seed, Stream.FAD_SUBSETS)
     for repeat in range(NUM_REPEATS):
         order = rng.permutation(C)
         so_far = None
@@ -110,7 +111,7 @@ def at_size(
     frechet.check_clips(generated, ids)
     if not 1 <= n <= len(ids):
         raise UserError(f"FAD at {n} clips: there are {len(ids)}")
-    rng = np.random.Generator(np.random.Philox(key=[seed, SUBSETS_STREAM]))
+    rng = generator(seed, Stream.FAD_SUBSETS)
     # all clips are one subset, however often it is drawn
     draws = repeats if n < len(ids) else 1
     values = []

@@ -5,13 +5,14 @@ from typing import Any
 
 import numpy as np
 
+from stemjax.config.streams import Stream
 from stemjax.eval.metrics import frechet
 from stemjax.eval.metrics.fad_inf import MIN_CLIPS, fad_inf
 from stemjax.eval.metrics.jackknife import Estimate, jackknife
 from stemjax.eval.metrics.kad import kad
+from stemjax.io.random import generator
 
 KAD_VECTORS = 8_000  # its cost grows with their square
-KAD_STREAM = 4  # second word of the Philox key; other draws of a seed have others
 
 
 def measure(
@@ -59,5 +60,5 @@ def _some(clips: Sequence[np.ndarray], seed: int) -> np.ndarray:
     vectors = np.concatenate(clips)
     if len(vectors) <= KAD_VECTORS:
         return vectors
-    rng = np.random.Generator(np.random.Philox(key=[seed, KAD_STREAM]))
+    rng = generator(seed, Stream.KAD_VECTORS)
     return vectors[np.sort(rng.choice(len(vectors), KAD_VECTORS, replace=False))]

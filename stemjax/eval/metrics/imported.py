@@ -49,12 +49,10 @@ class ImportedMusic(NamedTuple):
         self,
         examples: Sequence[Example],
         role: str,
-        cache: pathlib.Path,
         *,
         progress: Callable[[int], None] = lambda count: None,
     ) -> list[Analysis]:
-        """`analyses`; the cache is not used."""
-        del cache
+        """`analyses` of the folder."""
         found = analyses(examples, role, self.folder)
         progress(len(found))
         return found

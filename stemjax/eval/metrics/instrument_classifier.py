@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from stemjax.analysis.audio import RATE, resample
 from stemjax.arrays.mel import log_mel
 from stemjax.config.categories import CATEGORIES
 from stemjax.eval.populations import clips
@@ -27,7 +28,7 @@ from stemjax.io.release import read_release, write_release
 KIND = "instrument-classifier"
 VERSION = 1  # a change of features or fit counts it up
 SECONDS = 2.5
-WINDOW_SAMPLES = round(SECONDS * clips.RATE)
+WINDOW_SAMPLES = round(SECONDS * RATE)
 STFT, BANDS = 1024, 64
 RANGE = 3.0  # decades of magnitude below a window's peak that are seen
 SHRINKAGE = 0.2  # of the covariance towards the identity
@@ -106,7 +107,7 @@ def features(audio: np.ndarray) -> np.ndarray:
 def _log_mel(window: jax.Array) -> jax.Array:
     return log_mel(
         window,
-        sample_rate=clips.RATE,
+        sample_rate=RATE,
         window=STFT,
         hop=STFT // 4,
         bins=BANDS,
@@ -192,7 +193,7 @@ def describe_clips(
     ones are left out."""
     found = Labelled([], [])
     for stem in stems:
-        vectors = features(clips.resample(stem.audio, stem.rate, clips.RATE))
+        vectors = features(resample(stem.audio, stem.rate))
         if len(vectors):
             found.vectors.append(vectors)
             found.labels.append(stem.category)

@@ -19,10 +19,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from stemjax.config.streams import Stream
 from stemjax.io.errors import UserError
+from stemjax.io.random import generator
 
 NUM_GROUPS = 20
-GROUPS_STREAM = 1  # second word of the Philox key; other draws of a seed have others
 
 
 class Estimate(NamedTuple):
@@ -50,7 +51,7 @@ def assign_groups(
     if len(rank) < len(ids):
         twice = next(name for name in ids if list(ids).count(name) > 1)
         raise UserError(f"{twice}: the id occurs twice")
-    rng = np.random.Generator(np.random.Philox(key=[seed, GROUPS_STREAM]))
+    rng = generator(seed, Stream.JACKKNIFE_GROUPS)
     group = rng.permutation(len(ids)) % min(num_groups, max(len(ids), 1))
     return group[[rank[name] for name in ids]]
 
@@ -87,6 +88,24 @@ def from_leave_outs(value: float, groups: np.ndarray, sizes: np.ndarray) -> Esti
     pseudo = value + (h - 1) * (value - groups)
     variance = np.mean((pseudo - corrected) ** 2 / (h - 1))
     return Estimate(float(value), float(variance**0.5), float(corrected), groups, sizes)
+
+
+def student_interval(
+    estimate: Estimate, *, level: float = 0.95
+) -> tuple[float, float] | None:
+    """Two-sided confidence interval of an estimate: value -+ t se.
+
+    t is Student's quantile with one degree of freedom less than there are groups.
+
+    Returns: (low, high); None with fewer than two groups.
+    """
+    from scipy import stats
+
+    degrees = len(estimate.groups) - 1
+    if degrees < 1:
+        return None
+    half = float(stats.t.ppf((1 + level) / 2, degrees)) * estimate.se
+    return estimate.value - half, estimate.value + half
 
 
 def difference(a: Estimate, b: Estimate) -> Estimate:

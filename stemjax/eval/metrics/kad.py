@@ -15,11 +15,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from stemjax.config.streams import Stream
 from stemjax.io.errors import UserError
+from stemjax.io.random import generator
 
 SCALE = 100.0
 MEDIAN_VECTORS = 2000  # the median is that of a random subset of so many
-MEDIAN_STREAM = 3  # second word of the Philox key; other draws of a seed have others
 TILE = 1024  # rows and columns of the kernel matrix held at a time
 
 
@@ -79,7 +80,7 @@ def kad(
 def median_distance(vectors: np.ndarray, *, seed: int = 0) -> float:
     """Median Euclidean distance of the pairs of a random subset of vectors [N, D]."""
     if len(vectors) > MEDIAN_VECTORS:
-        rng = np.random.Generator(np.random.Philox(key=[seed, MEDIAN_STREAM]))
+        rng = generator(seed, Stream.KAD_BANDWIDTH)
         chosen = rng.choice(len(vectors), MEDIAN_VECTORS, replace=False)
         vectors = vectors[np.sort(chosen)]
     x = vectors - vectors.mean(axis=0)  # about the mean dot products cancel least

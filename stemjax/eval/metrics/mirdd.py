@@ -14,6 +14,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
+from stemjax.config.streams import Stream
 from stemjax.eval.metrics.histograms import (
     DESCRIPTORS,
     RELATIVE_DESCRIPTORS,
@@ -21,6 +22,7 @@ from stemjax.eval.metrics.histograms import (
     block_slices,
 )
 from stemjax.eval.metrics.jackknife import NUM_GROUPS, Estimate, from_leave_outs
+from stemjax.io.random import generator
 
 LAPLACE_ALPHA = 0.5
 """Clips added to every bin; the scale of all values hangs on it."""
@@ -139,13 +141,13 @@ def _over_subsets(measure, real, generated, group, seed, table):
             raise ValueError(f"need [N >= 1, {num_bins}] histograms, got {rows.shape}")
     n = min(len(real), len(generated))
     if group is None or len(real) != len(generated):
-        group = _rng(seed, 1).permutation(n) % min(NUM_GROUPS, n)
+        group = generator(seed, Stream.MIRDD_GROUPS).permutation(n) % min(NUM_GROUPS, n)
     is_left_out = group == np.unique(group)[:, None]
     if len(is_left_out) == 1:
         is_left_out = is_left_out[:0]  # nothing is left without the only group
     if len(real) == len(generated):
         return measure(real, generated, is_left_out, seed)
-    rng = _rng(seed, 2)
+    rng = generator(seed, Stream.MIRDD_SUBSETS)
     results = [
         measure(
             real[rng.permutation(len(real))[:n]],
@@ -189,7 +191,7 @@ def _reweighted(real, generated, is_left_out, seed, descriptors) -> list[Diverge
     real, generated: [N, B].  is_left_out: [G, N] bool.
     """
     n = len(real)
-    swaps = _rng(seed, 3).random((NUM_SWAPS, n)) < 0.5
+    swaps = generator(seed, Stream.MIRDD_SWAPS).random((NUM_SWAPS, n)) < 0.5
     moved = swaps.astype(np.float64) @ (generated - real)
     counts = np.concatenate([np.full(1 + NUM_SWAPS, n), n - is_left_out.sum(axis=1)])
 
@@ -246,8 +248,3 @@ def _kernel(descriptor: Descriptor) -> np.ndarray:
 
 def _kl(p: np.ndarray, q: np.ndarray) -> np.ndarray:
     return np.sum(p * np.log(p / q), axis=-1)
-
-
-def _rng(seed: int, stream: int) -> np.random.Generator:
-    key = np.array([seed, 0], np.uint64)
-    return np.random.Generator(np.random.Philox(key=key, counter=[0, 0, 0, stream]))

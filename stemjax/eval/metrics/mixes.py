@@ -2,39 +2,19 @@
 
 import pathlib
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
-from stemjax.analysis.analysis import Analysis
+from stemjax.analysis.analysis import Analyser, Analysis
+from stemjax.analysis.audio import whole_seconds
 from stemjax.eval.populations import clips
 from stemjax.eval.populations.clips import Example
 from stemjax.eval.populations.store import Row, cached, stage_folder
+from stemjax.io.audio import sum_with_one_gain
 
 Found = TypeVar("Found")
 BATCH = 8  # clips per compiled call
-
-
-class Analyser(NamedTuple):
-    """One way from mixes to their music."""
-
-    label: str
-    """What a value must share with another to be compared, for people."""
-    params: dict[str, Any]
-    """JSON values on which it depends."""
-    analyse: Callable[[np.ndarray], list[Analysis]]
-    """Mixes [B, N] at 16 kHz, N whole seconds -> B analyses."""
-
-    def music(
-        self,
-        examples: Sequence[Example],
-        role: str,
-        cache: pathlib.Path,
-        *,
-        progress: Callable[[int], None] = lambda count: None,
-    ) -> list[Analysis]:
-        """`analyse_mixes` with this analyser."""
-        return analyse_mixes(examples, role, self, cache, progress=progress)
 
 
 def analyse_mixes(
@@ -49,10 +29,10 @@ def analyse_mixes(
 
     def analyse(missing: Sequence[Example]) -> list[Row]:
         mixes = [
-            clips.whole_seconds(
-                clips.mix(
-                    clips.load(e, clips.context_role(e, role)), clips.load(e, role)
-                )
+            whole_seconds(
+                sum_with_one_gain(
+                    [clips.load(e, clips.context_role(e, role)), clips.load(e, role)]
+                ).audio
             )
             for e in missing
         ]

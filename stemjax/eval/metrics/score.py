@@ -6,17 +6,19 @@ import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import MappingProxyType
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from stemjax.analysis.analysis import Analysis
+from stemjax.analysis.analysis import Analyser
 from stemjax.config.metrics import TITLES, Metric
 from stemjax.eval.metrics import frechet_report, imported_scores, related
 from stemjax.eval.metrics.embeddings import Embedding, population_vectors
 from stemjax.eval.metrics.histograms import histograms, relative_histograms
+from stemjax.eval.metrics.imported import ImportedMusic
 from stemjax.eval.metrics.jackknife import Estimate, assign_groups
 from stemjax.eval.metrics.mirdd import Distance, mirdd, mirdd_rel
+from stemjax.eval.metrics.mixes import analyse_mixes
 from stemjax.eval.populations import clips
 from stemjax.eval.populations.clips import Example, Facts, Triple
 from stemjax.eval.populations.progress import Progress, advance
@@ -27,24 +29,8 @@ MIN_EXAMPLES = 4  # below it no error can be given
 HEADLINE = 200  # examples below which a value is no headline
 
 
-class MusicSource(Protocol):
-    """Where the music of mixes comes from."""
-
-    @property
-    def label(self) -> str:
-        """What a value must share with another to be compared, for people."""
-        ...
-
-    def music(
-        self,
-        examples: Sequence[Example],
-        role: str,
-        cache: pathlib.Path,
-        *,
-        progress: Callable[[int], None],
-    ) -> list[Analysis]:
-        """Of context + the role's stem, in the order of `examples`."""
-        ...
+MusicSource = Analyser | ImportedMusic
+"""Analyser of the mixes, or a folder of analyses by another program."""
 
 
 class Settings(NamedTuple):
@@ -162,12 +148,11 @@ def _music(examples, group, settings: Settings, cache, progress) -> dict[str, An
     label = analyser.label
     rows, relative = {}, {}
     for role in ("real", "generated"):
-        analyses = analyser.music(
-            examples,
-            role,
-            cache,
-            progress=advance(progress, f"music of {role} mixes", len(examples)),
-        )
+        step = advance(progress, f"music of {role} mixes", len(examples))
+        if isinstance(analyser, ImportedMusic):
+            analyses = analyser.music(examples, role, progress=step)
+        else:
+            analyses = analyse_mixes(examples, role, analyser, cache, progress=step)
         rows[role] = np.stack([histograms(a) for a in analyses])
         relative[role] = np.stack([relative_histograms(a) for a in analyses])
     seed = settings.seed

@@ -8,7 +8,7 @@ import numpy as np
 
 from stemjax.codec.codec import Codec
 from stemjax.eval.populations.clips import Triple
-from stemjax.eval.populations.decoding_run import Bench, context_path, real_path
+from stemjax.eval.populations.decoding_run import DecodingRun, context_path, real_path
 from stemjax.eval.populations.generate import (
     ExampleSet,
     Pair,
@@ -40,13 +40,13 @@ class Anchor(NamedTuple):
     """Of the first so many examples; None: cannot be made of these."""
 
 
-def anchors(bench: Bench, others: ExampleSet) -> list[Anchor]:
+def anchors(run: DecodingRun, others: ExampleSet) -> list[Anchor]:
     """Of other examples, through the codec, of other songs, and silence.
 
     others: as many examples, drawn with another seed.
     """
-    folder, pairs = bench.folder, bench.examples.pairs
-    split = _split_folder(bench)
+    folder, pairs = run.folder, run.examples.pairs
+    split = _split_folder(run)
 
     def real_split(count: int) -> list[Triple]:
         return [
@@ -65,7 +65,7 @@ def anchors(bench: Bench, others: ExampleSet) -> list[Anchor]:
             Triple(
                 pair.id,
                 real_path(folder, pair),
-                codec_path(bench, pair),
+                codec_path(run, pair),
                 context_path(folder, pair),
             )
             for pair in pairs[:count]
@@ -86,7 +86,7 @@ def anchors(bench: Bench, others: ExampleSet) -> list[Anchor]:
         ]
 
     def silent(count: int) -> list[Triple]:
-        stem = silence_path(bench)
+        stem = silence_path(run)
         return [
             Triple(pair.id, real_path(folder, pair), stem, context_path(folder, pair))
             for pair in pairs[:count]
@@ -100,54 +100,54 @@ def anchors(bench: Bench, others: ExampleSet) -> list[Anchor]:
     ]
 
 
-def codec_path(bench: Bench, pair: Pair) -> pathlib.Path:
+def codec_path(run: DecodingRun, pair: Pair) -> pathlib.Path:
     """Where a real stem lies that went through the codec."""
-    codec = bench.system.codec
+    codec = run.system.codec
     name = f"codec-{codec.sha256[:16]}"
-    return bench.folder / "anchors" / name / f"{pair.id}.flac"
+    return run.folder / "anchors" / name / f"{pair.id}.flac"
 
 
-def _split_folder(bench: Bench) -> pathlib.Path:
-    return bench.folder / "anchors" / "split"
+def _split_folder(run: DecodingRun) -> pathlib.Path:
+    return run.folder / "anchors" / "split"
 
 
 def write_anchors(
-    bench: Bench,
+    run: DecodingRun,
     others: ExampleSet,
     *,
     progress: Callable[[int], None] = lambda count: None,
 ) -> None:
     """The clips of `anchors` that no run has; those that are there are kept."""
-    rate = bench.system.sample_rate
-    write_silence(bench)
-    write_references(_split_folder(bench), others, others.pairs, rate)
-    write_codec_floor(bench, progress=progress)
+    rate = run.system.sample_rate
+    write_silence(run)
+    write_references(_split_folder(run), others, others.pairs, rate)
+    write_codec_floor(run, progress=progress)
 
 
-def silence_path(bench: Bench) -> pathlib.Path:
+def silence_path(run: DecodingRun) -> pathlib.Path:
     """Where the stem lies that is none."""
-    return bench.folder / "anchors" / "silence.flac"
+    return run.folder / "anchors" / "silence.flac"
 
 
-def write_silence(bench: Bench) -> None:
+def write_silence(run: DecodingRun) -> None:
     """A silent stem as long as the first example, unless it is there."""
-    silence = silence_path(bench)
+    silence = silence_path(run)
     if not silence.is_file():
-        _, real = bench.examples.read(bench.examples.pairs[0])
-        write_flac(silence, np.zeros_like(real), bench.system.sample_rate)
+        _, real = run.examples.read(run.examples.pairs[0])
+        write_flac(silence, np.zeros_like(real), run.system.sample_rate)
 
 
 def write_codec_floor(
-    bench: Bench, *, progress: Callable[[int], None] = lambda count: None
+    run: DecodingRun, *, progress: Callable[[int], None] = lambda count: None
 ) -> None:
     """The real stems through the codec, those that are not there."""
-    pairs = bench.examples.pairs
-    missing = [p for p in pairs if not codec_path(bench, p).is_file()]
+    pairs = run.examples.pairs
+    missing = [p for p in pairs if not codec_path(run, p).is_file()]
     progress(len(pairs) - len(missing))
     for pair in missing:
-        _, real = bench.examples.read(pair)
-        heard = through_codec(bench.system.codec, real)
-        write_flac(codec_path(bench, pair), heard, bench.system.sample_rate)
+        _, real = run.examples.read(pair)
+        heard = through_codec(run.system.codec, real)
+        write_flac(codec_path(run, pair), heard, run.system.sample_rate)
         progress(1)
 
 

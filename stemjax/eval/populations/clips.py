@@ -1,7 +1,6 @@
 """Folders of audio as populations: real, generated and context clips, paired by name."""
 
 import hashlib
-import math
 import os
 import pathlib
 from collections.abc import Callable, Sequence
@@ -9,15 +8,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from stemjax.analysis.audio import RATE, resample
 from stemjax.io.audio import MIN_SECONDS, read_audio
 from stemjax.io.errors import UserError
 
 ROLES = ("real", "generated", "context")
 SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
-RATE = 16_000  # of every analysis
 MAX_DRIFT = 0.05  # seconds by which the lengths of a triple may differ
 SILENT_PEAK = 1e-3  # -60 dB re full scale
-FLAT_BAND = 15 / 16  # of half the lower rate, which a change of rate leaves as it is
 
 
 class Triple(NamedTuple):
@@ -165,33 +163,6 @@ def load(example: Example, role: str, rate: int = RATE) -> np.ndarray:
     return mono[: round(example.seconds * rate)]
 
 
-def resample(audio: np.ndarray, rate: int, to_rate: int) -> np.ndarray:
-    """Audio [N] at another rate, round(N to_rate / rate) samples.
-
-    Flat to 7.5 kHz at 16 kHz, the upper edge of VGGish's bands, where common converters
-    already fall by half a decibel.  By Fourier transform: a raised cosine takes the top
-    sixteenth of the lower band away, and nothing is left to alias.
-    """
-    if rate == to_rate:
-        return audio
-    from scipy import fft
-
-    step = math.gcd(rate, to_rate)
-    up, down = to_rate // step, rate // step
-    guard = -(-rate // (10 * down))  # 0.1 s in steps of `down`: the ends stay apart
-    whole = fft.next_fast_len(-(-len(audio) // down) + 2 * guard, real=True)
-    padded = np.zeros(whole * down, np.float32)
-    padded[guard * down : guard * down + len(audio)] = audio
-    spectrum = fft.rfft(padded)
-    kept = min(whole * up, whole * down) // 2 + 1
-    share = np.arange(kept) / (min(whole * up, whole * down) / 2)
-    fade = np.clip((share - FLAT_BAND) / (1 - FLAT_BAND), 0, 1)
-    taper = (0.5 * (1 + np.cos(np.pi * fade))).astype(np.float32)
-    result = fft.irfft(spectrum[:kept] * taper, whole * up) * np.float32(up / down)
-    start = guard * up
-    return result[start : start + round(len(audio) * to_rate / rate)]
-
-
 def content_key(samples: np.ndarray, rate: int) -> str:
     """blake2b-128 of samples [N, C] float32 and their rate; file names play no part."""
     digest = hashlib.blake2b(digest_size=16)
@@ -203,14 +174,3 @@ def content_key(samples: np.ndarray, rate: int) -> str:
 def joined_key(keys: Sequence[str]) -> str:
     """The key of what is made of several clips, in order."""
     return hashlib.blake2b(" ".join(keys).encode(), digest_size=16).hexdigest()
-
-
-def mix(context: np.ndarray, stem: np.ndarray) -> np.ndarray:
-    """Context + stem [N]; one common gain, and only where the peak passes 1."""
-    total = context + stem
-    return total / max(1.0, float(np.abs(total).max()))
-
-
-def whole_seconds(audio: np.ndarray) -> np.ndarray:
-    """Zeros up to the next whole second, so that few lengths are compiled."""
-    return np.pad(audio, (0, -len(audio) % RATE))

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from stemjax.config.decode import DecodeConfig, Guidance
-from stemjax.eval.populations.decoding_run import Bench
+from stemjax.eval.populations.decoding_run import DecodingRun
 from stemjax.eval.populations.generate import Job, System, program_of
 
 TRIAL_STEPS = (1, 5)  # per level, of the two timed decodings
@@ -33,9 +33,9 @@ class Cost(NamedTuple):
     """24-bit audio of what is missing, before FLAC halves it or so."""
 
 
-def estimate(bench: Bench, jobs: Sequence[Job], *, batch_size: int) -> Cost:
+def estimate(run: DecodingRun, jobs: Sequence[Job], *, batch_size: int) -> Cost:
     """The cost of jobs of different files."""
-    system = bench.system
+    system = run.system
     missing = [job for job in jobs if not job.stem.is_file()]
     levels = system.codec.config.num_codebooks
     seconds, forwards, samples = 0.0, 0, 0
@@ -43,7 +43,7 @@ def estimate(bench: Bench, jobs: Sequence[Job], *, batch_size: int) -> Cost:
     for job in missing:
         by_program.setdefault(program_of(job.config), []).append(job.config)
     if missing:
-        context, _ = bench.examples.read(missing[0].pair)
+        context, _ = run.examples.read(missing[0].pair)
         samples = len(context)
     for configs in by_program.values():
         fixed, per_step = _time(system, configs[0], samples, batch_size, levels)

@@ -17,6 +17,7 @@ import numpy as np
 
 from stemjax.config.decode import DecodeConfig
 from stemjax.config.runs import to_json
+from stemjax.config.streams import Stream
 from stemjax.config.sweeps import Row
 from stemjax.eval.populations.clips import Triple
 from stemjax.eval.populations.generate import (
@@ -30,11 +31,10 @@ from stemjax.eval.populations.generate import (
 )
 from stemjax.io.atomic import write_text
 from stemjax.io.errors import UserError
+from stemjax.io.random import generator
 
-DEAL_STREAM = 5  # second word of the Philox key; other draws of a seed have others
 
-
-class Bench(NamedTuple):
+class DecodingRun(NamedTuple):
     """A system, the examples it is given, and where their clips lie."""
 
     system: System
@@ -42,14 +42,14 @@ class Bench(NamedTuple):
     folder: pathlib.Path
 
 
-def open_bench(bench: Bench) -> None:
+def open_decoding_run(run: DecodingRun) -> None:
     """Make the folder, or go on with one whose manifest agrees as far as both go.
 
     Raises:
       UserError: the folder holds other examples.
     """
-    path = bench.folder / MANIFEST
-    text = bench.examples.manifest
+    path = run.folder / MANIFEST
+    text = run.examples.manifest
     if path.is_file():
         found = path.read_text(encoding="utf-8")
         if not (found.startswith(text) or text.startswith(found)):
@@ -71,7 +71,7 @@ def deal(count: int, num_points: int, seed: int) -> np.ndarray:
     are equal as far as they can be, and fewer examples keep what they were dealt.
     """
     rounds = -(-count // num_points)
-    rng = np.random.Generator(np.random.Philox(key=[seed, DEAL_STREAM]))
+    rng = generator(seed, Stream.SWEEP_DEAL)
     orders = [rng.permutation(num_points) for _ in range(rounds)]
     return np.concatenate(orders)[:count] if orders else np.zeros(0, int)
 
@@ -90,7 +90,9 @@ def point_key(system: System, config: DecodeConfig, variation: int) -> str:
     return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def jobs_of(row: Row, bench: Bench, count: int, variation: int, seed: int) -> list[Job]:
+def jobs_of(
+    row: Row, run: DecodingRun, count: int, variation: int, seed: int
+) -> list[Job]:
     """The stems of a row for the first `count` examples, in their order."""
     dealt = deal(count, len(row.points), seed)
     return [
@@ -98,18 +100,18 @@ def jobs_of(row: Row, bench: Bench, count: int, variation: int, seed: int) -> li
             pair,
             row.points[p],
             variation,
-            stem_path(bench, row.points[p], variation, pair),
+            stem_path(run, row.points[p], variation, pair),
         )
-        for pair, p in zip(bench.examples.pairs[:count], dealt, strict=True)
+        for pair, p in zip(run.examples.pairs[:count], dealt, strict=True)
     ]
 
 
 def stem_path(
-    bench: Bench, config: DecodeConfig, variation: int, pair: Pair
+    run: DecodingRun, config: DecodeConfig, variation: int, pair: Pair
 ) -> pathlib.Path:
     """Where one stem lies."""
-    key = point_key(bench.system, config, variation)
-    return bench.folder / "stems" / key / f"{pair.id}.flac"
+    key = point_key(run.system, config, variation)
+    return run.folder / "stems" / key / f"{pair.id}.flac"
 
 
 def unique(jobs: Iterable[Job]) -> list[Job]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from scipy.stats import spearmanr
 
-from stemjax.analysis.analysis import NO_CHORD, NO_KEY, Analysis
+from stemjax.analysis.analysis import NO_CHORD, NO_KEY, Analyser, Analysis
 from stemjax.analysis.harmony import estimate_key
 from stemjax.eval.metrics.alignment import f_measure
 from stemjax.eval.metrics.frechet import frechet
@@ -21,9 +21,8 @@ from stemjax.eval.metrics.histograms import (
 )
 from stemjax.eval.metrics.log_mel_statistics import mean_and_std
 from stemjax.eval.metrics.mirdd import mirdd
-from stemjax.eval.metrics.mixes import BATCH, Analyser
+from stemjax.eval.metrics.mixes import BATCH
 from stemjax.eval.metrics.vggish.features import GUDGUD, patches
-from stemjax.eval.populations.clips import mix
 from stemjax.eval.selftest import synthetic
 from stemjax.eval.selftest.checks import (
     Check,
@@ -33,6 +32,7 @@ from stemjax.eval.selftest.checks import (
     report_only,
 )
 from stemjax.eval.selftest.synthetic import SyntheticClip
+from stemjax.io.audio import sum_with_one_gain
 
 BARS_HOLD_AT = 120  # clips; fewer are good for trying the command
 DOSES = (0.25, 0.5, 0.75, 1.0)
@@ -50,7 +50,7 @@ def analyse_clips(
     found: list[Analysis] = []
     for start in range(0, len(clips), BATCH):
         part = clips[start : start + BATCH]
-        mixes = [mix(clip.context, clip.melody) for clip in part]
+        mixes = [sum_with_one_gain([clip.context, clip.melody]).audio for clip in part]
         filled = mixes + mixes[:1] * (BATCH - len(mixes))
         found += analyser.analyse(np.stack(filled).astype(np.float32))[: len(part)]
         progress(len(part))

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from stemjax.analysis.analysis import NO_CHORD, Analysis
+from stemjax.config.streams import Stream
 from stemjax.eval.selftest.synthesis import (
     HAT,
     KICK,
@@ -22,6 +23,7 @@ from stemjax.eval.selftest.synthesis import (
     synthesise_notes,
     synthesise_picks,
 )
+from stemjax.io.random import generator
 
 PICK_LEVEL = 0.12
 MERGED = 0.04  # seconds within which two attacks of a band are heard as one
@@ -37,8 +39,6 @@ OTHERS = (
     ((2, MINOR), (5, MAJOR), (9, MINOR)),
     ((3, MAJOR), (7, MINOR), (8, MAJOR)),
 )
-
-_MUSIC, _KEYS, _SOUNDS = range(3)  # streams of random numbers
 
 
 class SyntheticClip(NamedTuple):
@@ -84,10 +84,10 @@ def make_clip(seed: int, index: int) -> SyntheticClip:
     Any 48 clips from a multiple of 48 on hold each tonic x mode x meter once, in an
     order of the seed; tempo (75-150 bpm), loops, rhythm and melody are drawn.
     """
-    order = _rng(seed, index // 48, _KEYS).permutation(48)
+    order = generator(seed, Stream.CLIP_KEYS, index // 48).permutation(48)
     tonic, rest = divmod(int(order[index % 48]), 4)
     mode, meter = rest // 2, 3 + rest % 2
-    rng = _rng(seed, index, _MUSIC)
+    rng = generator(seed, Stream.CLIP_MUSIC, index)
     beat = 60 / rng.uniform(75, 150)
     beats = np.arange(rng.uniform(0.05, 0.35), SECONDS, beat)
     bars = _draw_bars(rng, beats[::meter], tonic, mode)
@@ -109,7 +109,7 @@ def make_clip(seed: int, index: int) -> SyntheticClip:
         percussive_density=_density(hits, melody_notes),
     )
     return SyntheticClip(
-        drums=synthesise_hits(hits, _rng(seed, index, _SOUNDS)),
+        drums=synthesise_hits(hits, generator(seed, Stream.CLIP_SOUNDS, index)),
         bass=synthesise_notes(bass_notes, level=0.16, timbre=2, decay=2.0),
         chords=synthesise_notes(pad_notes, level=0.05, timbre=2, decay=0.2),
         melody=_synthesise_melody(melody_notes, timbre),
@@ -169,7 +169,9 @@ def silenced(clip: SyntheticClip) -> SyntheticClip:
 
 def noise_stem(clip: SyntheticClip, seed: int) -> SyntheticClip:
     """White noise as loud (RMS) as the melody in its place."""
-    noise = _rng(seed, 0, _SOUNDS).standard_normal(NUM_SAMPLES, np.float32)
+    noise = generator(seed, Stream.CLIP_SOUNDS, 0).standard_normal(
+        NUM_SAMPLES, np.float32
+    )
     noise *= np.sqrt(np.mean(clip.melody**2, dtype=np.float64))
     return _with_melody(clip, noise.astype(np.float32), np.zeros((0, 3)))
 
@@ -188,17 +190,14 @@ def eight_bit(audio: np.ndarray) -> np.ndarray:
 
 def add_noise(audio: np.ndarray, snr_db: float, seed: int) -> np.ndarray:
     """[N] float32 -> [N] with white noise `snr_db` below its power."""
-    noise = _rng(seed, 1, _SOUNDS).standard_normal(len(audio), np.float32)
+    noise = generator(seed, Stream.CLIP_SOUNDS, 1).standard_normal(
+        len(audio), np.float32
+    )
     power = np.mean(audio**2, dtype=np.float64) / 10 ** (snr_db / 10)
     return (audio + noise * np.sqrt(power)).astype(np.float32)
 
 
 # The score
-
-
-def _rng(seed: int, index: int, stream: int) -> np.random.Generator:
-    key = np.array([seed, index], np.uint64)
-    return np.random.Generator(np.random.Philox(key=key, counter=[0, 0, 0, stream]))
 
 
 def _draw_loop(rng, mode: int) -> list[tuple[int, int]]:

@@ -17,11 +17,16 @@ from typing import Any
 
 import numpy as np
 
+from stemjax.config.streams import Stream
 from stemjax.eval.metrics.alignment import BEATS, BEATS_ANY_LEVEL, CHROMA, Fit, Heard
-from stemjax.eval.metrics.jackknife import Estimate, difference, jackknife
+from stemjax.eval.metrics.jackknife import (
+    Estimate,
+    difference,
+    jackknife,
+    student_interval,
+)
 from stemjax.eval.metrics.related import finite
-
-OTHER_STREAM = 6  # second word of the Philox key; other draws of a seed have others
+from stemjax.io.random import generator
 
 REAL, MISMATCHED = "real", "mismatched"
 CODEC, SILENCE = "codec round trip", "silence"
@@ -99,7 +104,7 @@ def other_contexts(
 ) -> list[int] | None:
     """For each example the number of one whose context is of neither its own song nor
     that of its mismatched stem; None where one has none."""
-    rng = np.random.Generator(np.random.Philox(key=[seed, OTHER_STREAM]))
+    rng = generator(seed, Stream.LISTENING_OTHER_CONTEXT)
     chosen = []
     for own in zip(songs, mismatched, strict=True):
         others = [j for j, song in enumerate(songs) if song not in own]
@@ -224,10 +229,8 @@ def by_category(
 
 def _entry(found: Estimate) -> dict[str, Any]:
     """With the 95 % interval, Student's with a degree less than there are songs."""
-    from scipy import stats
-
     entry = {"value": found.value, "se": finite(found.se), "low": None, "high": None}
     if entry["se"] is not None:
-        half = float(stats.t.ppf(0.975, len(found.groups) - 1)) * found.se
-        entry |= {"low": found.value - half, "high": found.value + half}
+        low, high = student_interval(found)
+        entry |= {"low": low, "high": high}
     return entry

@@ -9,9 +9,9 @@ import numpy as np
 
 from stemjax.config.categories import category_of
 from stemjax.eval.metrics import alignment
+from stemjax.eval.metrics.context_gain import encode_files, stem_gains
 from stemjax.eval.metrics.instrument_classifier import Loaded
 from stemjax.eval.metrics.score import probe_all
-from stemjax.eval.metrics.stem_gain import Listener, encode_files, stem_gains
 from stemjax.eval.populations import clips
 from stemjax.eval.populations.clips import Example, Triple
 from stemjax.eval.populations.decoding_run import context_path, real_path
@@ -19,6 +19,7 @@ from stemjax.eval.populations.generate import Pair
 from stemjax.eval.populations.progress import Progress, advance
 from stemjax.eval.populations.store import cached, stage_folder
 from stemjax.eval.studies.listening import FITS, SAYS, UNPITCHED, Measure, fit_values
+from stemjax.tasks.context_loss import Listener
 
 
 class Judges(NamedTuple):

@@ -11,7 +11,7 @@ from stemjax.config.sweeps import Row
 from stemjax.eval.metrics.jackknife import from_leave_outs
 from stemjax.eval.metrics.score import MIN_EXAMPLES
 from stemjax.eval.populations.clips import Triple
-from stemjax.eval.populations.decoding_run import Bench, deal, jobs_of, triples_of
+from stemjax.eval.populations.decoding_run import DecodingRun, deal, jobs_of, triples_of
 from stemjax.eval.populations.generate import Job
 
 Report = dict[str, Any]
@@ -19,7 +19,7 @@ Scorer = Callable[[Sequence[Triple]], Report]
 
 
 def row_jobs(
-    row: Row, bench: Bench, count: int, *, seeds: int, deal_seed: int
+    row: Row, bench: DecodingRun, count: int, *, seeds: int, deal_seed: int
 ) -> list[Job]:
     """The stems of a row, for as many variations of each as there are seeds."""
     return [
@@ -30,7 +30,13 @@ def row_jobs(
 
 
 def score_row(
-    row: Row, bench: Bench, count: int, scorer: Scorer, *, seeds: int, deal_seed: int
+    row: Row,
+    bench: DecodingRun,
+    count: int,
+    scorer: Scorer,
+    *,
+    seeds: int,
+    deal_seed: int,
 ) -> Report:
     """The score of a row's first `count` examples, a mean over seeds of decoding.
 

@@ -91,7 +91,7 @@ def test_tables_at_the_sizes_of_a_run():
 
 
 def test_models_of_other_sources_are_refused(tmp_path):
-    bench = stand_ins.bench(tmp_path, "abcd")
+    bench = stand_ins.decoding_run(tmp_path, "abcd")
     tables.check_sources(bench)
     sweep.check_rows([Row(name="a", points=(BEST,))], bench)
     bench.system.config.num_sources = 1

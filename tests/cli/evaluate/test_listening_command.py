@@ -12,9 +12,8 @@ from stemjax.cli.evaluate import listening as command
 from stemjax.cli.evaluate.listening_arguments import Listening
 from stemjax.config.decode import DecodeConfig
 from stemjax.config.model import StemGenConfig, TransformerConfig
-from stemjax.eval.metrics import stem_gain
 from stemjax.eval.metrics.alignment import Heard
-from stemjax.eval.populations.decoding_run import Bench
+from stemjax.eval.populations.decoding_run import DecodingRun
 from stemjax.eval.populations.generate import ExampleSet
 from stemjax.eval.studies import listening_measures
 from stemjax.eval.studies.listening import CODEC, MISMATCHED, REAL, SILENCE, Measure
@@ -133,7 +132,7 @@ def run(folder, model, others=OTHERS, **flags):
     command.run_listening(
         asked,
         command.rows_of(asked, model.decode),
-        Bench(model, examples, folder / "out"),
+        DecodingRun(model, examples, folder / "out"),
         command.Mismatched(others, read),
         lambda: listening_measures.Judges(model, instruments()),
         ["about"],
@@ -229,21 +228,6 @@ def test_settings_are_the_model_s_own_then_presets():
         command.check(Listening(also=("loud",)))
     with pytest.raises(UserError, match="--steps 4 0: give 1 or more"):
         command.check(Listening(steps=(4, 0)))
-
-
-def test_the_gain_of_single_stems_is_that_of_the_set():
-    """Against `stem_gain`, whose contexts are those of `misaligned`."""
-    rng = np.random.default_rng(0)
-    contexts, stems = rng.integers(0, V, (2, 6, Q, 12)).astype(np.int32)
-    stems[:4] = contexts[:4]
-    model = SimpleNamespace(config=CFG, params=listener(CFG), trained_frames=5)
-    pairs = [Pair(f"{k}", f"song {k}", "bass", k) for k in range(6)]
-    partners = stem_gain.misaligned(pairs)
-    each = stem_gain.stem_gains(model, pairs, contexts, contexts[partners], stems)
-    whole = stem_gain.stem_gain(model, pairs, contexts, stems)
-    assert each.shape == (6, Q)
-    assert each[:, 0].mean() == pytest.approx(whole.value, rel=1e-5)
-    assert each[:4, 0].min() > each[4:, 0].max() + 1
 
 
 def test_files_hold_what_is_measured(folder):

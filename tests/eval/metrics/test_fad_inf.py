@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 import scipy.linalg
 
-from stemjax.eval.metrics import fad_inf as module
+from stemjax.config.streams import Stream
 from stemjax.eval.metrics import frechet
 from stemjax.eval.metrics.fad_inf import at_size, fad_inf, per_clip
 from stemjax.eval.metrics.jackknife import assign_groups, from_leave_outs, jackknife
 from stemjax.io.errors import UserError
+from stemjax.io.random import generator
 
 
 def names(count: int) -> list[str]:
@@ -62,8 +63,7 @@ def test_the_line_and_its_error_are_those_of_a_slow_twin():
     found = fad_inf(real, generated, group, ids, seed=9)
     # 15 sizes linear in 1/n from 24/5 to 24, rounded, once each
     assert list(found.sizes) == [5, 6, 7, 8, 9, 10, 11, 13, 15, 19, 24]
-    key = [9, module.SUBSETS_STREAM]
-    rng = np.random.Generator(np.random.Philox(key=key))
+    rng = generator(9, Stream.FAD_SUBSETS)
     orders = [rng.permutation(C) for _ in range(5)]
 
     def line(orders, left_out):

@@ -50,7 +50,7 @@ def test_a_file_is_read_as_the_descriptors_need_it(folder):
     assert source.label == "descriptors=lab 3"
     counts = []
     found, other = source.music(
-        [example("b", 6.0), example("a")], "real", folder, progress=counts.append
+        [example("b", 6.0), example("a")], "real", progress=counts.append
     )
     assert sum(counts) == 2
     assert found.is_tonal and found.key == 1
@@ -73,13 +73,13 @@ def test_nothing_found_is_a_clip_without_music(tmp_path):
         write(tmp_path, role, "a", EMPTY)
     source = imported.imported_music(tmp_path)
     assert source.label == "descriptors=unnamed"
-    (found,) = source.music([example("a")], "generated", tmp_path)
+    (found,) = source.music([example("a")], "generated")
     assert not found.is_tonal and found.key == NO_KEY
     assert found.beats_per_bar == NO_METER and found.percussive_density == 0
     assert [len(a) for a in (found.notes, found.beats, found.sections)] == [0, 0, 0]
     for more in ({"key": "A:min"}, {"notes": [[0, 1, 60]]}, {"chords": [[0, 1, "C"]]}):
         write(tmp_path, "real", "a", EMPTY | more)
-        (found,) = source.music([example("a")], "real", tmp_path)
+        (found,) = source.music([example("a")], "real")
         assert found.is_tonal
 
 
@@ -176,8 +176,8 @@ def test_faults_of_folders(folder):
         imported.check_ids(source, ["a", "c"])
     write(folder, "real", "a", SONG | {"notes": [[6.5, 7, 60]]})
     with pytest.raises(UserError, match=r"a.json: a note at 6.50 s, .* has 5.00 s"):
-        source.music([example("a")], "real", folder)
-    assert len(source.music([example("a", 5.5)], "real", folder)) == 1
+        source.music([example("a")], "real")
+    assert len(source.music([example("a", 5.5)], "real")) == 1
     lacks = {name: value for name, value in SONG.items() if name != "beats"}
     write(folder, "real", "a", lacks)
     with pytest.raises(UserError, match="a.json: no 'beats'"):
@@ -209,7 +209,7 @@ def test_mirdd_of_files_is_zero_for_equal_music_and_sees_another_key(tmp_path):
     def measured():
         source = imported.imported_music(tmp_path)
         rows = [
-            np.stack([histograms(a) for a in source.music(examples, role, tmp_path)])
+            np.stack([histograms(a) for a in source.music(examples, role)])
             for role in imported.ROLES
         ]
         return mirdd(*rows, group=group, seed=0)

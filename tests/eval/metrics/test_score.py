@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from stemjax.analysis.analysis import NO_CHORD, Analysis
+from stemjax.analysis.analysis import NO_CHORD, Analyser, Analysis
 from stemjax.config.metrics import Metric
 from stemjax.eval.metrics import compare, embeddings, mixes
-from stemjax.eval.metrics.mixes import Analyser
 from stemjax.eval.metrics.score import Settings, score
 from stemjax.eval.metrics.vggish.features import GUDGUD
 from stemjax.eval.populations import clips

@@ -57,13 +57,13 @@ def made(tmp_path_factory):
     """The anchors of eight examples, written, and the examples of the split."""
     system = stand_ins.Echo()
     system.codec = codec.random(CODEC_TINY.model, 0)
-    bench = stand_ins.bench(tmp_path_factory.mktemp("anchors"), SONGS, system)
+    run = stand_ins.decoding_run(tmp_path_factory.mktemp("anchors"), SONGS, system)
     others = stand_ins.examples(("f", "g", "a", "b", "c", "h", "d", "k"), first=1)
-    write_references(bench.folder, bench.examples, bench.examples.pairs, RATE)
+    write_references(run.folder, run.examples, run.examples.pairs, RATE)
     counts = []
-    body.write_anchors(bench, others, progress=counts.append)
+    body.write_anchors(run, others, progress=counts.append)
     assert sum(counts) == len(SONGS)
-    return bench, others
+    return run, others
 
 
 def triples(made, count=8):
@@ -77,11 +77,11 @@ def read(path):
 
 
 def test_clips_of_each_anchor(made):
-    bench, others = made
+    run, others = made
     found = triples(made)
     assert list(found) == ["real split", "codec floor", "misaligned", "silent"]
-    partners = body.misaligned(bench.examples.pairs)
-    for k, pair in enumerate(bench.examples.pairs):
+    partners = body.misaligned(run.examples.pairs)
+    for k, pair in enumerate(run.examples.pairs):
         context, real = audio_of(pair)
         for name, of_anchor in found.items():
             triple = of_anchor[k]
@@ -95,7 +95,7 @@ def test_clips_of_each_anchor(made):
         np.testing.assert_allclose(read(split.generated), other, atol=2**-23)
         heard = read(split.generated_context)
         np.testing.assert_allclose(heard, other_context, atol=2**-23)
-        wrong = audio_of(bench.examples.pairs[partners[k]])[1]
+        wrong = audio_of(run.examples.pairs[partners[k]])[1]
         heard = read(found["misaligned"][k].generated)
         np.testing.assert_allclose(heard, wrong, atol=2**-23)
         assert not read(found["silent"][k].generated).any()
@@ -103,10 +103,10 @@ def test_clips_of_each_anchor(made):
 
 
 def test_the_codec_floor_is_the_codec_s_round_trip(made):
-    bench, _ = made
-    own = bench.system.codec
+    run, _ = made
+    own = run.system.codec
     for pair, triple in zip(
-        bench.examples.pairs, triples(made)["codec floor"], strict=True
+        run.examples.pairs, triples(made)["codec floor"], strict=True
     ):
         _, real = audio_of(pair)
         assert len(real) % own.config.hop == 0
@@ -121,22 +121,22 @@ def test_the_codec_floor_is_the_codec_s_round_trip(made):
 def test_what_was_left_to_do_does_not_show(made, tmp_path):
     """As after a stop: every other clip was there."""
     whole, others = made
-    bench = whole._replace(folder=tmp_path)
-    pairs = bench.examples.pairs
-    half = bench._replace(examples=bench.examples._replace(pairs=pairs[::2]))
+    run = whole._replace(folder=tmp_path)
+    pairs = run.examples.pairs
+    half = run._replace(examples=run.examples._replace(pairs=pairs[::2]))
     body.write_anchors(half, others)
-    body.write_anchors(bench, others)
+    body.write_anchors(run, others)
     for pair in pairs:
-        a, b = (body.codec_path(made_by, pair) for made_by in (whole, bench))
+        a, b = (body.codec_path(made_by, pair) for made_by in (whole, run))
         assert a.read_bytes() == b.read_bytes()
 
 
 def test_what_is_there_is_kept(made):
-    bench, others = made
-    files = [p for p in (bench.folder / "anchors").rglob("*") if p.is_file()]
+    run, others = made
+    files = [p for p in (run.folder / "anchors").rglob("*") if p.is_file()]
     assert len(files) == 3 * len(SONGS) + 1
     before = {path: path.stat().st_mtime_ns for path in files}
-    body.write_anchors(bench, others)
+    body.write_anchors(run, others)
     assert {path: path.stat().st_mtime_ns for path in files} == before
 
 
@@ -177,7 +177,7 @@ def test_scores_of_the_anchors(made, tmp_path):
 
 def test_misfit_is_heard_in_the_mix_alone(made, tmp_path):
     """Where the analysis hears stem and context together, other songs' stems are far."""
-    from stemjax.eval.metrics.mixes import Analyser
+    from stemjax.analysis.analysis import Analyser
     from tests.eval.metrics.test_score import crossings
 
     def interval(audio):

@@ -39,30 +39,30 @@ class Timed(Echo):
 
 
 @pytest.fixture
-def bench(tmp_path, monkeypatch):
+def run(tmp_path, monkeypatch):
     system = Timed()
     monkeypatch.setattr(body.time, "perf_counter", lambda: system.now)
-    return stand_ins.bench(tmp_path, SONGS, system)
+    return stand_ins.decoding_run(tmp_path, SONGS, system)
 
 
-def jobs_for(bench, *configs):
+def jobs_for(run, *configs):
     rows = [Row(name=str(k), points=(c,)) for k, c in enumerate(configs)]
-    return [job for row in rows for job in jobs_of(row, bench, 10, 0, 0)]
+    return [job for row in rows for job in jobs_of(row, run, 10, 0, 0)]
 
 
-def test_time_and_forwards_by_hand(bench):
+def test_time_and_forwards_by_hand(run):
     """10 stems of 6 steps and 3 branches: 3 batches of 4 rows."""
     config = dataclasses.replace(BEST, steps=(4, 2))
-    found = body.estimate(bench, jobs_for(bench, config), batch_size=4)
+    found = body.estimate(run, jobs_for(run, config), batch_size=4)
     assert found.seconds == pytest.approx(3 * (FIXED + PER_BRANCH_STEP * 6 * 3))
     assert found.forwards == 10 * 6 * 3
     assert (found.stems, found.missing, found.programs) == (10, 10, 1)
     assert found.audio_seconds == 2
     assert found.gigabytes == pytest.approx(10 * 64_000 * 3 / 1e9)
-    assert {len(batch) for batch in bench.system.asked} == {4}
+    assert {len(batch) for batch in run.system.asked} == {4}
 
 
-def test_programs_and_numbers_of_steps(bench):
+def test_programs_and_numbers_of_steps(run):
     """Other steps share a program but no batch; a nucleus filter is a program."""
     configs = [
         dataclasses.replace(NAIVE, steps=(4,)),  # 8 steps, 1 branch
@@ -70,7 +70,7 @@ def test_programs_and_numbers_of_steps(bench):
         dataclasses.replace(NAIVE, steps=(4,), top_p=0.9),
         dataclasses.replace(BEST, steps=(4, 2), guidance=Guidance.SINGLE),  # 6, 2
     ]
-    found = body.estimate(bench, jobs_for(bench, *configs), batch_size=8)
+    found = body.estimate(run, jobs_for(run, *configs), batch_size=8)
     assert found.programs == 3 and found.stems == 40
     assert found.forwards == 10 * (8 + 2 + 8 + 2 * 6)
     assert found.seconds == pytest.approx(
@@ -78,33 +78,33 @@ def test_programs_and_numbers_of_steps(bench):
     )
 
 
-def test_settings_that_share_a_batch_are_not_rounded_up_apart(bench):
+def test_settings_that_share_a_batch_are_not_rounded_up_apart(run):
     """Ten stems of scales dealt six ways are decoded in three batches, not in six."""
     row = TABLE_1.rows[2]
-    found = body.estimate(bench, jobs_of(row, bench, 10, 0, 0), batch_size=4)
+    found = body.estimate(run, jobs_of(row, run, 10, 0, 0), batch_size=4)
     steps = 128 + 64
     assert found.seconds == pytest.approx(3 * (FIXED + PER_BRANCH_STEP * steps * 3))
 
 
-def test_what_is_there_costs_nothing(bench):
-    jobs = jobs_for(bench, NAIVE)
+def test_what_is_there_costs_nothing(run):
+    jobs = jobs_for(run, NAIVE)
     for job in jobs[:7]:
-        write_flac(job.stem, bench.examples.read(job.pair)[1], stand_ins.RATE)
-    found = body.estimate(bench, jobs, batch_size=4)
+        write_flac(job.stem, run.examples.read(job.pair)[1], stand_ins.RATE)
+    found = body.estimate(run, jobs, batch_size=4)
     assert (found.stems, found.missing, found.forwards) == (10, 3, 3 * 192)
     for job in jobs[7:]:
-        write_flac(job.stem, bench.examples.read(job.pair)[1], stand_ins.RATE)
-    asked = len(bench.system.asked)
-    found = body.estimate(bench, jobs, batch_size=4)
+        write_flac(job.stem, run.examples.read(job.pair)[1], stand_ins.RATE)
+    asked = len(run.system.asked)
+    found = body.estimate(run, jobs, batch_size=4)
     assert found == body.Cost(10, 0, 0, 0, 0.0, 0.0, 0.0)
-    assert len(bench.system.asked) == asked  # nothing is timed for nothing
+    assert len(run.system.asked) == asked  # nothing is timed for nothing
 
 
-def test_the_paper_s_tables_by_hand(bench):
+def test_the_paper_s_tables_by_hand(run):
     """Eight populations of guided stems and the naive one; rows in common count once."""
     rows = (*TABLE_1.rows, *TABLE_2.rows, *TABLE_3.rows[:2])
-    jobs: list[Job] = [job for row in rows for job in jobs_of(row, bench, 10, 0, 0)]
-    found = body.estimate(bench, unique(jobs), batch_size=4)
+    jobs: list[Job] = [job for row in rows for job in jobs_of(row, run, 10, 0, 0)]
+    found = body.estimate(run, unique(jobs), batch_size=4)
     guided = len(unique(jobs)) - 10
     assert guided in range(4 * 10 + 40 - 3, 81)
     assert found.forwards == 192 * (10 + 3 * guided) and found.programs == 2

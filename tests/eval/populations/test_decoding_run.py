@@ -99,10 +99,10 @@ def test_a_key_does_not_depend_on_names():
 
 
 def test_rows_share_the_stems_of_a_point(tmp_path):
-    bench = stand_ins.bench(tmp_path, SONGS)
+    run = stand_ins.decoding_run(tmp_path, SONGS)
 
     def stems(row, count=10, variation=0):
-        return stand_ins.files(body.jobs_of(row, bench, count, variation, 0))
+        return stand_ins.files(body.jobs_of(row, run, count, variation, 0))
 
     assert stems(TABLE_2.rows[1]) == stems(TABLE_3.rows[1])
     assert stems(TABLE_1.rows[0]) == stems(TABLE_3.rows[0])
@@ -112,7 +112,7 @@ def test_rows_share_the_stems_of_a_point(tmp_path):
     jobs = [
         job
         for row in (*TABLE_2.rows, *TABLE_3.rows)
-        for job in body.jobs_of(row, bench, 10, 0, 0)
+        for job in body.jobs_of(row, run, 10, 0, 0)
     ]
     assert len(jobs) == 80
     assert len(body.unique(jobs)) == 50  # four weights of causal bias, and naive
@@ -120,10 +120,10 @@ def test_rows_share_the_stems_of_a_point(tmp_path):
 
 
 def test_a_row_s_points_are_dealt_to_its_examples(tmp_path):
-    bench = stand_ins.bench(tmp_path, SONGS)
+    run = stand_ins.decoding_run(tmp_path, SONGS)
     row = TABLE_1.rows[2]
-    jobs = body.jobs_of(row, bench, 10, 2, 4)
-    assert [job.pair for job in jobs] == bench.examples.pairs
+    jobs = body.jobs_of(row, run, 10, 2, 4)
+    assert [job.pair for job in jobs] == run.examples.pairs
     assert [job.config for job in jobs] == [row.points[p] for p in body.deal(10, 6, 4)]
     assert {job.variation for job in jobs} == {2}
     triple = body.triples_of(jobs, tmp_path)[3]
@@ -134,12 +134,12 @@ def test_a_row_s_points_are_dealt_to_its_examples(tmp_path):
 
 
 def test_beside_its_stems_a_point_is_described(tmp_path):
-    bench = stand_ins.bench(tmp_path, SONGS)
+    run = stand_ins.decoding_run(tmp_path, SONGS)
     hot = dataclasses.replace(BEST, temperature=1.2)
     row = Row(name="two", points=(BEST, hot))
-    jobs = body.jobs_of(row, bench, 4, 0, 0)
-    body.write_point_configs(bench.system, jobs)
-    decode_stems(bench.system, jobs, bench.examples.read, batch_size=4)
+    jobs = body.jobs_of(row, run, 4, 0, 0)
+    body.write_point_configs(run.system, jobs)
+    decode_stems(run.system, jobs, run.examples.read, batch_size=4)
     folders = sorted((tmp_path / "stems").iterdir())
     assert len(folders) == 2
     told = {f: json.loads((f / CONFIG).read_text()) for f in folders}
@@ -147,14 +147,14 @@ def test_beside_its_stems_a_point_is_described(tmp_path):
     for folder, about in told.items():
         assert about["checkpoint"]["name"] == "echo" and about["variation"] == 0
         point = hot if about["decode"]["temperature"] == 1.2 else BEST
-        assert folder.name == body.point_key(bench.system, point, 0)
+        assert folder.name == body.point_key(run.system, point, 0)
         assert len(list(folder.glob("*.flac"))) == 2
 
 
 def test_a_folder_goes_on_with_more_examples_and_refuses_others(tmp_path):
     def opened(songs, first=0):
         examples = stand_ins.examples(songs, first)
-        body.open_bench(body.Bench(Echo(), examples, tmp_path))
+        body.open_decoding_run(body.DecodingRun(Echo(), examples, tmp_path))
         return (tmp_path / "manifest.jsonl").read_text(), examples.manifest
 
     held, asked = opened(SONGS[:4])

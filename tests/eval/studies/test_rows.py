@@ -38,7 +38,7 @@ def mean_scorer(values, group):
 
 @pytest.fixture
 def bench(tmp_path):
-    return stand_ins.bench(tmp_path, SONGS)
+    return stand_ins.decoding_run(tmp_path, SONGS)
 
 
 def drawn(jobs):
