@@ -9,8 +9,8 @@ import re
 
 import pytest
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-CREDITS = pathlib.Path(__file__).parent / "fixtures" / "freedoom" / "CREDITS-MUSIC"
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+CREDITS = pathlib.Path(__file__).parents[1] / "fixtures" / "freedoom" / "CREDITS-MUSIC"
 MIDI = ROOT.parent / "shared" / "data" / "freedoom_midi"  # where present
 
 

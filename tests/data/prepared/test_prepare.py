@@ -27,7 +27,7 @@ from tests.data.made_songs import (
     write_audio,
 )
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+ROOT = pathlib.Path(__file__).resolve().parents[3]
 
 
 def args_for(source, out, **more):
@@ -94,7 +94,8 @@ def test_a_finished_folder_is_left_as_it_is(source, reference, tmp_path, monkeyp
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from data import assemble, prepare, records
+from stemjax.data import prepare
+from stemjax.data.prepared import assemble, records
 
 def die(*_):
     os.kill(os.getpid(), signal.SIGKILL)
@@ -105,8 +106,8 @@ if sys.argv[3] == "shard":
             super().write(audio)
             if "00002" in self._path.name:
                 die()
-    import stemjax.data.prepared.shards
-    stemjax.data.prepared.shards.ShardWriter = Dying
+    from stemjax.data.prepared import shards
+    shards.ShardWriter = Dying
 else:
     assemble.write_tfds_info = die
 prepare.prepare(prepare.PrepareArgs(

@@ -26,7 +26,7 @@ from stemjax.data.render.numpy_synth import NumpySynth
 from stemjax.data.render.slakh import PROGRAM_NAMES, class_of, metadata, name_of
 from stemjax.data.render.soundfont import SoundfontSynth, default_soundfont
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+ROOT = pathlib.Path(__file__).resolve().parents[3]
 FREEDOOM = pathlib.Path(__file__).parent / "fixtures" / "freedoom"
 SHARED = ROOT.parent / "shared" / "data"  # the reference's own renders, where present
 FLUID = pathlib.Path("/usr/share/sounds/sf2/FluidR3_GM.sf2")

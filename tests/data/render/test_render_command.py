@@ -16,7 +16,7 @@ from stemjax.data.render.jobs import Limits, Recipe, Source, SynthChoice, render
 from stemjax.data.render.midi import midi_bytes
 from stemjax.io.errors import UserError
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+ROOT = pathlib.Path(__file__).resolve().parents[3]
 RATE = 32_000
 
 
