@@ -37,10 +37,10 @@ from stemjax.data.tokens.format import (
     KIND,
     StoreCodec,
     codec_of,
-    sha256_of,
     shard_name,
 )
 from stemjax.io.errors import UserError
+from stemjax.io.weights import sha256_of
 
 
 class TokenStore:

@@ -22,18 +22,18 @@ from stemjax.data.drawing.mixture import Mixture
 from stemjax.data.drawing.prefetch import in_threads
 from stemjax.data.layouts.song import SPLITS
 from stemjax.data.prepared.manifest import MANIFEST, to_json
-from stemjax.data.prepared.remote import is_remote
 from stemjax.data.tokens.format import (
     StoreCodec,
     entries_per_shard,
     seal,
     write_manifest,
-    write_whole,
 )
 from stemjax.data.tokens.plan import Entry, SegmentPlan, mix_audio, plan, to_arrays
 from stemjax.data.tokens.shards import WORK, ShardInWork
 from stemjax.data.tokens.upload import PLAN, UploadedStore
+from stemjax.io.atomic import write_bytes
 from stemjax.io.errors import UserError
+from stemjax.io.remote import is_remote
 
 Encode = Callable[[np.ndarray], Any]  # int16 [B, N] -> codes [B, Q, T]
 Progress = Callable[[int, int], None]  # entries done, entries in all
@@ -197,7 +197,7 @@ class TokenWriter:
         """Write the plan down; the shards that it asks for."""
         total, full = len(self.entries), self._shard_entries
         (self.folder / WORK).mkdir(parents=True, exist_ok=True)
-        write_whole(self.folder / PLAN, to_json(self._settings).encode())
+        write_bytes(self.folder / PLAN, to_json(self._settings).encode())
         if self._upload:
             self._upload.begin()
         size = (self._codec.num_codebooks, self.frames)
