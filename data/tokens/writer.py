@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from stemjax.config.train import PairConfig
-from stemjax.data.drawing.audio import Source
+from stemjax.data.drawing.audio import StemSource
 from stemjax.data.drawing.draw import nothing_to_draw
 from stemjax.data.drawing.mixture import Mixture
 from stemjax.data.drawing.prefetch import in_threads
@@ -63,7 +63,7 @@ class TokenWriter:
     def __init__(
         self,
         out: str | os.PathLike,
-        source: Source,
+        source: StemSource,
         *,
         codec: StoreCodec,
         draws_per_segment: int,

@@ -189,7 +189,8 @@ def test_a_store_goes_to_a_real_client_and_back(made, monkeypatch, tmp_path):
             writer("gs://bucket/a/t", songs, seed=1)
         with pytest.raises(UserError, match="gs://bucket/no: no manifest.json"):
             open_data("gs://bucket/no")
-        with pytest.raises(UserError, match="ftp://x/y/manifest.json: only gs://, s3://, az"):
+        refused = "ftp://x/y/manifest.json: only gs://, s3://, az"
+        with pytest.raises(UserError, match=refused):
             open_data("ftp://x/y")
 
 
