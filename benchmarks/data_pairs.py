@@ -21,7 +21,7 @@ import numpy as np
 from stemjax.config.categories import CATEGORIES
 from stemjax.config.runs import Loader
 from stemjax.config.train import PairConfig
-from stemjax.data.drawing.pairs import numpy_batches
+from stemjax.data.drawing.pairs import pair_batches
 from stemjax.data.prepare import Layout, PrepareArgs, prepare
 from stemjax.data.prepared.records import Prepared, open_prepared
 from stemjax.data.prepared.segments import SAMPLE_RATE
@@ -54,7 +54,7 @@ def prepared_synthetic(folder: Path) -> Prepared:
 def measure(source: Prepared, loader: Loader, batches: int) -> dict[str, float | str]:
     """Time `batches` batches after one warm-up."""
     pairs = PairConfig()
-    made = numpy_batches(
+    made = pair_batches(
         source, pairs, split="train", batch_size=BATCH, seed=0, loader=loader
     )
     next(made)

@@ -9,8 +9,8 @@ from stemjax.data.prepared.manifest import IndexTable
 from stemjax.data.prepared.segments import RECORD_SAMPLES
 
 
-class Source(Protocol):
-    """What draws are read from: a prepared folder, or a set made in memory."""
+class StemSource(Protocol):
+    """Stems of songs: a prepared folder, or a set made in memory."""
 
     @property
     def content_hash(self) -> str: ...
@@ -21,16 +21,16 @@ class Source(Protocol):
 
 
 def read_stems(
-    source: Source,
+    source: StemSource,
     table: IndexTable,
     segment: int,
     stems: Sequence[int],
     start: int,
     samples: int,
 ) -> np.ndarray:
-    """Crops of stems of one segment, [len(stems), samples] int16, zeros past its end.
+    """Crops of stems of one segment, [len(stems), samples] int16, zero past its end.
 
-    stems: rows of the table.  All records are fetched by one call.
+    stems: rows of the table.  One call of `source.read` fetches all records.
     """
     end = min(start + samples, int(table.segment_samples[segment]))
     records = np.arange(start // RECORD_SAMPLES, -(-end // RECORD_SAMPLES))
@@ -43,7 +43,7 @@ def read_stems(
 
 
 def common_gain(*mixes: np.ndarray) -> float:
-    """1, or what brings the loudest sum (int32) within int16 (Assumption A18)."""
+    """The gain, at most 1, that brings all sums [N] int32 within int16 (A18)."""
     gain = 1.0
     for mix in mixes:
         gain = min(gain, 32_767 / max(1, mix.max()), 32_768 / max(1, -mix.min()))
@@ -51,7 +51,7 @@ def common_gain(*mixes: np.ndarray) -> float:
 
 
 def to_int16(mix: np.ndarray, gain: float) -> np.ndarray:
-    """An int32 sum with a gain, rounded to int16."""
+    """A sum [N] int32 times a gain, rounded to int16."""
     if gain == 1.0:
         return mix.astype(np.int16)
     return np.round(mix * gain).astype(np.int16)

@@ -1,8 +1,8 @@
-"""Evaluation pairs as a manifest: which stems of which song, one JSON row each.
+"""Evaluation examples as a manifest: stems of songs, one JSON row each.
 
 StemGen, sec. 3.1: a context mix from held-out songs, a random category, and the real stem
-of that category as reference.  A row has its own generator, so the first 400 of 1,000
-rows are the 400 of the same seed.  Level and silence are judged from the RMS tables.
+of that category as reference.  Each row has its own generator, so the first 400 of 1,000
+rows equal the 400 rows of the same seed.  Level and silence are read from the RMS tables.
 """
 
 import collections
@@ -15,48 +15,54 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from stemjax.config.categories import CATEGORIES
-from stemjax.data.drawing.audio import Source, common_gain, read_stems
-from stemjax.data.drawing.draw import generator, submix
+from stemjax.config.streams import Stream
+from stemjax.data.drawing.audio import StemSource, common_gain, read_stems
+from stemjax.data.drawing.draw import submix
+from stemjax.data.drawing.redraw import Candidate, redraw_until_audible
 from stemjax.data.prepared.manifest import IndexTable
 from stemjax.data.prepared.segments import RMS_SAMPLES, SAMPLE_RATE
 from stemjax.io.errors import UserError
+from stemjax.io.random import generator
 
-EVALUATION_STREAM = (
-    6  # first number of a row's key; 0-5 are those of `data.drawing.draw`
-)
-LIVE_DB = -60.0  # RMS of a stem over the crop
+AUDIBLE_DB = -60.0
+"""RMS of a stem over its crop above which it is audible."""
 TRIES = 50
 
 
 @dataclasses.dataclass(frozen=True)
 class EvaluationPair:
-    """One row; stems are numbers within the segment."""
+    """One row of the manifest; stems are numbered within the segment."""
 
     id: str
     song: str
-    segment: int  # row of the split's index table
-    start: int  # first sample of the crop within the segment, at 32 kHz
+    segment: int
+    """Row of the split's index table."""
+    start: int
+    """First sample of the crop within the segment, at 32 kHz."""
     samples: int
     target: int
-    context: tuple[int, ...]  # ascending
+    context: tuple[int, ...]
+    """Stems of the submix, ascending."""
     category: str
-    seed: int  # of decoding
+    seed: int
+    """Seed of decoding."""
     redraws: int
     split: str
-    data: str  # content hash of the prepared folder
+    data: str
+    """Content hash of the prepared folder."""
 
 
 def make_pairs(
-    source: Source, *, split: str, count: int, seed: int, crop_seconds: float
+    source: StemSource, *, split: str, count: int, seed: int, crop_seconds: float
 ) -> list[EvaluationPair]:
     """The first `count` pairs of (split, seed).
 
-    A song, a segment of it and a crop, each uniform; the target uniform over the stems of
-    a known category that sound in it, the context a submix of the other sounding stems
-    (A18).  Redrawn, up to 50 times, until there are two such stems.
+    A song, a segment of it and a crop are uniform.  The target is uniform over the
+    audible stems of a known category, the context a submix of the other audible stems
+    (A18).  The crop is redrawn, up to 50 times, until there are two such stems.
 
     Raises:
-      UserError: no song in the split, or no crop with two stems that sound.
+      UserError: no song in the split, or no crop with two audible stems.
     """
     table = source.index(split)
     if not table.songs:
@@ -70,54 +76,70 @@ def make_pairs(
 def _make_pair(
     table: IndexTable, data: str, split: str, k: int, seed: int, crop_seconds: float
 ) -> EvaluationPair:
-    rng = generator(EVALUATION_STREAM, seed, k)
+    rng = generator(seed, Stream.EXAMPLE_PAIR, k)
     samples = round(crop_seconds * SAMPLE_RATE)
-    for attempt in range(1 + TRIES):
+
+    def draw() -> Candidate:
         song = int(rng.integers(len(table.songs)))
         segment = int(rng.choice(np.flatnonzero(table.segment_song == song)))
-        room = max(0, int(table.segment_samples[segment]) - samples)
-        start = int(rng.integers(room + 1))
+        start = crop_start(rng, table, segment, samples)
         first, last = table.stem_offset[segment : segment + 2]
-        live = np.flatnonzero(level_db(table, first, last, start, samples) > LIVE_DB)
-        targets = live[table.stem_category[first + live] >= 0]
-        if len(live) < 2 or not len(targets):
-            continue
-        target = int(rng.choice(targets))
-        context = submix(rng, live[live != target])
-        return EvaluationPair(
-            id=f"{k:05d}",
-            song=table.songs[song],
-            segment=segment,
-            start=start,
-            samples=samples,
-            target=target,
-            context=tuple(context.tolist()),
-            category=CATEGORIES[table.stem_category[first + target]],
-            seed=int(rng.integers(2**31)),
-            redraws=attempt,
-            split=split,
-            data=data,
+        levels = level_db(table, first, last, start, samples)
+        audible = np.flatnonzero(levels > AUDIBLE_DB)
+        targets = audible[table.stem_category[first + audible] >= 0]
+        is_pair = len(audible) > 1 and len(targets) > 0
+        return Candidate((song, segment, start, audible, targets), is_pair)
+
+    drawn = redraw_until_audible(draw, TRIES)
+    if drawn.is_fallback:
+        raise UserError(
+            f"{TRIES} crops of {crop_seconds:g} s had no two stems that sound: add songs"
+            " or take shorter crops"
         )
-    raise UserError(
-        f"{TRIES} crops of {crop_seconds:g} s had no two stems that sound: add songs or"
-        " take shorter crops"
+    song, segment, start, audible, targets = drawn.value
+    target = int(rng.choice(targets))
+    context = submix(rng, audible[audible != target])
+    category = table.stem_category[table.stem_offset[segment] + target]
+    return EvaluationPair(
+        id=f"{k:05d}",
+        song=table.songs[song],
+        segment=segment,
+        start=start,
+        samples=samples,
+        target=target,
+        context=tuple(context.tolist()),
+        category=CATEGORIES[category],
+        seed=int(rng.integers(2**31)),
+        redraws=drawn.redraws,
+        split=split,
+        data=data,
     )
+
+
+def crop_start(
+    rng: np.random.Generator, table: IndexTable, segment: int, samples: int
+) -> int:
+    """First sample of a uniform crop of a segment; 0 if the segment is shorter."""
+    room = max(0, int(table.segment_samples[segment]) - samples)
+    return int(rng.integers(room + 1))
 
 
 def level_db(
     table: IndexTable, first: int, last: int, start: int, samples: int
 ) -> np.ndarray:
-    """RMS in dB of each stem of a segment over a crop, [last - first]."""
+    """RMS in dB of the stems first:last of a segment over a crop, [last - first]."""
     frames = slice(start // RMS_SAMPLES, -(-(start + samples) // RMS_SAMPLES))
     power = 10 ** (table.stem_rms_db[first:last, frames] / 10)
     return 10 * np.log10(power.mean(axis=1))
 
 
-def read_pair(source: Source, pair: EvaluationPair) -> tuple[np.ndarray, np.ndarray]:
-    """Context mix and real stem of a row: [N] float32 each, with one common gain.
+def read_pair(
+    source: StemSource, pair: EvaluationPair
+) -> tuple[np.ndarray, np.ndarray]:
+    """Context mix and real stem of a row, [N] float32 each, with one common gain.
 
     Raises:
-      UserError: the row is of another prepared folder.
+      UserError: the row belongs to another prepared folder.
     """
     if pair.data != source.content_hash:
         raise UserError(
@@ -135,17 +157,17 @@ def read_pair(source: Source, pair: EvaluationPair) -> tuple[np.ndarray, np.ndar
 
 
 def to_lines(pairs: Iterable[EvaluationPair]) -> str:
-    """The manifest's text: one JSON object a line."""
+    """Text of the manifest: one JSON object a line."""
     return "".join(
         json.dumps(dataclasses.asdict(pair), sort_keys=True) + "\n" for pair in pairs
     )
 
 
 def read_manifest(path: str | pathlib.Path) -> list[EvaluationPair]:
-    """The rows of a file that `to_lines` wrote.
+    """The rows of a manifest in the format of `to_lines`.
 
     Raises:
-      UserError: no such file, or a line that is no row.
+      UserError: no such file, or a line that is not a row.
     """
     path = pathlib.Path(path)
     try:
@@ -169,12 +191,12 @@ def read_manifest(path: str | pathlib.Path) -> list[EvaluationPair]:
 
 
 def manifest_hash(pairs: Sequence[EvaluationPair]) -> str:
-    """SHA-256 of the rows: what two results must share to be compared."""
+    """SHA-256 of the rows; results are comparable if they share it."""
     return hashlib.sha256(to_lines(pairs).encode()).hexdigest()
 
 
-def about(pairs: Sequence[EvaluationPair], file: str) -> list[str]:
-    """Lines for people: how many of each category, and of how many songs."""
+def summary_lines(pairs: Sequence[EvaluationPair], file: str) -> list[str]:
+    """Lines to print: the number of pairs of each category, and of songs."""
     counts = collections.Counter(pair.category for pair in pairs)
     redraws = sum(pair.redraws for pair in pairs)
     return [f"{count:6d} {category}" for category, count in sorted(counts.items())] + [

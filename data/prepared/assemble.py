@@ -25,7 +25,8 @@ from stemjax.data.prepared.manifest import (
 )
 from stemjax.data.prepared.records import DATASET, Encoding
 from stemjax.data.prepared.segments import RECORD_SECONDS, SAMPLE_RATE, SEGMENT_SECONDS
-from stemjax.data.prepared.shards import WORK, Shard, write_text
+from stemjax.data.prepared.shards import WORK, Shard
+from stemjax.io.atomic import write_text
 
 REPORT = "report.json"
 _MOVES = "moves.json"  # in .work: file there -> its final name

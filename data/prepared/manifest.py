@@ -42,28 +42,25 @@ _FIXED = {
 }
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)  # compared and hashed by identity
 class IndexTable:
-    """One split of one prepared folder. G segments, S stems, F frames of 0.1 s.
-
-    songs: ids of the split's songs.
-    segment_song: [G] int32, index into `songs`.
-    segment_samples: [G] int64, length at 32 kHz.
-    stem_offset: [G + 1] int32; the stems of segment g are rows
-      stem_offset[g]:stem_offset[g + 1].
-    stem_category: [S] int32, -1 unknown.
-    stem_record: [S] int64, number of the first record for `Prepared.read`.  The stem's
-      ceil(segment_samples / 320000) records follow each other; the last is zero-padded.
-    stem_rms_db: [S, F] float32 dB re full scale; -120 where silent or past the end.
-    """
+    """One split of a prepared folder: G segments, S stems, F frames of 0.1 s."""
 
     songs: tuple[str, ...]
+    """Ids of the split's songs."""
     segment_song: np.ndarray
+    """[G] int32, index into `songs`."""
     segment_samples: np.ndarray
+    """[G] int64, length at 32 kHz."""
     stem_offset: np.ndarray
+    """[G + 1] int32; segment g has the stems stem_offset[g]:stem_offset[g + 1]."""
     stem_category: np.ndarray
+    """[S] int32, -1 unknown."""
     stem_record: np.ndarray
+    """[S] int64, number of the first record for `PreparedFolder.read`.  The stem's
+    ceil(segment_samples / 320000) records are consecutive; the last is zero-padded."""
     stem_rms_db: np.ndarray
+    """[S, F] float32 dB re full scale; -120 where silent or past the end."""
 
 
 def load_manifest(path: Path, kind: str, version: int, *, make: str) -> dict[str, Any]:

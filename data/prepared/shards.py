@@ -9,7 +9,6 @@ levels (`.npy`) and, written last, `.json`; the latter names the plan it belongs
 import dataclasses
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +28,7 @@ from stemjax.data.prepared.segments import (
     samples_at_32k,
     segment_lengths,
 )
+from stemjax.io.atomic import replacing, write_text
 from stemjax.io.errors import UserError
 
 WORK = ".work"
@@ -192,7 +192,8 @@ def make_shard(shard: Shard, work: Path) -> dict[str, Any]:
         )
     writer.close()
     table = np.stack(levels) if levels else np.zeros((0, RMS_FRAMES), np.int16)
-    _save_array(work / f"{shard.name}.npy", table)
+    with replacing(work / f"{shard.name}.npy") as part:
+        np.save(part, table, allow_pickle=False)
     report = {
         "plan": shard.plan,
         "records": writer.records,
@@ -234,17 +235,3 @@ def _write_segments(
             }
         )
     return segments
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)
-
-
-def _save_array(path: Path, array: np.ndarray) -> None:
-    part = path.with_name(path.name + ".part")
-    with part.open("wb") as file:
-        np.save(file, array, allow_pickle=False)
-    os.replace(part, path)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from stemjax.data.drawing.draw import generator
+from stemjax.config.streams import Stream
 from stemjax.data.layouts.song import SPLITS
 from stemjax.data.prepared.manifest import IndexTable
 from stemjax.data.prepared.segments import (
@@ -23,8 +23,8 @@ from stemjax.data.prepared.segments import (
     rms_tenths,
 )
 from stemjax.io.errors import UserError
+from stemjax.io.random import generator
 
-SONG_STREAM = 0x5EED  # first number of the key; apart from those of `data.drawing.draw`
 PIANO, GUITAR, BASS, LEAD, PAD, DRUMS = 0, 3, 4, 10, 11, 16  # categories
 CHORDS = ((0, 4, 7), (9, 12, 16), (5, 9, 12), (7, 11, 14), (2, 5, 9), (4, 7, 11))
 BEATS_PER_BAR = 4
@@ -108,7 +108,7 @@ class SyntheticSet:
 
 def song(seed: int, number: int, samples: int) -> tuple[np.ndarray, tuple[int, ...]]:
     """Stems [4, samples] int16 of one song, and their categories."""
-    rng = generator(SONG_STREAM, seed, number)
+    rng = generator(seed, Stream.SYNTHETIC_SONG, number)
     sheet = Sheet(
         beat=60 / rng.uniform(90, 150),
         key=110 * 2 ** (rng.integers(12) / 12),

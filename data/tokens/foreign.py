@@ -5,7 +5,6 @@ format is `data.tokens.format`.
 """
 
 import os
-import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,6 +23,7 @@ from stemjax.data.tokens.format import (
     shard_name,
     write_manifest,
 )
+from stemjax.io.atomic import replacing_folder
 from stemjax.io.errors import UserError
 
 
@@ -88,10 +88,7 @@ def write_store(
         padding = np.zeros(codec.num_codebooks, "<u2")
     else:
         padding = _checked(codec, np.asarray(silence)[:, None], "silence")[:, 0]
-    part = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(part, ignore_errors=True)  # of a start that was killed
-    part.mkdir(parents=True)
-    try:
+    with replacing_folder(folder) as part:
         index = _Index(codec, frames)
         shards = _write_shards(part, _entries(segments, index, padding), codec, frames)
         if not index.entries:
@@ -109,10 +106,6 @@ def write_store(
             arrays=index.arrays(),
         )
         write_manifest(part, manifest)
-        os.replace(part, folder)
-    except BaseException:
-        shutil.rmtree(part, ignore_errors=True)
-        raise
     return manifest
 
 

@@ -36,7 +36,6 @@ A folder::
 
 import dataclasses
 import hashlib
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -44,7 +43,9 @@ from typing import Any
 import numpy as np
 
 from stemjax.data.prepared.manifest import MANIFEST, to_json
+from stemjax.io.atomic import replacing, write_bytes
 from stemjax.io.errors import UserError
+from stemjax.io.weights import sha256_of
 
 FORMAT = 2
 KIND = "tokens"
@@ -150,12 +151,6 @@ def file_facts(path: Path) -> dict[str, Any]:
     return {"bytes": path.stat().st_size, "sha256": sha256_of(path)}
 
 
-def sha256_of(path: Path) -> str:
-    """Hash of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def seal(
     folder: Path,
     settings: Mapping[str, Any],
@@ -170,9 +165,8 @@ def seal(
     settings: `StoreCodec.settings`, `is_padded`, and what else says how it was made.
     shape: (entries, frames, shard_entries).  shards: `file_facts`, in order.
     """
-    part = folder / f".{INDEX}.part.npz"
-    np.savez(part, **arrays)
-    os.replace(part, folder / INDEX)
+    with replacing(folder / INDEX) as part:
+        np.savez(part, **arrays)
     files = {shard_name(number): dict(facts) for number, facts in enumerate(shards)}
     entries, frames, shard_entries = shape
     seen = {
@@ -191,7 +185,7 @@ def seal(
 
 def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
     """The last file of a store."""
-    write_whole(folder / MANIFEST, to_json(manifest).encode())
+    write_bytes(folder / MANIFEST, to_json(manifest).encode())
 
 
 def content_hash(
@@ -206,10 +200,3 @@ def content_hash(
         seen.update(f"{name} {array.dtype.str} {array.shape}".encode())
         seen.update(np.ascontiguousarray(array).tobytes())
     return seen.hexdigest()
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file that is either whole or absent."""
-    part = path.with_name(f".{path.name}.part")
-    part.write_bytes(content)
-    os.replace(part, path)

@@ -1,37 +1,36 @@
-"""What a token store will hold: K random pairs of every segment, as unique submixes.
+"""Plan of a token store: K random pairs of every segment, as unique submixes.
 
 The rules are those of `data.drawing.draw` (StemGen, sec. 3; Assumptions A18, A19) on whole
 segments: a target among the labelled stems, a random submix of the others, and some
-crop in which both sound.
+crop in which both are audible.
 """
 
 import dataclasses
 
 import numpy as np
 
+from stemjax.config.streams import Stream
 from stemjax.config.train import PairConfig
-from stemjax.data.drawing.audio import Source, common_gain, read_stems, to_int16
-from stemjax.data.drawing.draw import (
-    STORE_STREAM,
-    generator,
-    passes_somewhere,
-    submix,
-    usable,
-)
+from stemjax.data.drawing.audio import StemSource, common_gain, read_stems, to_int16
+from stemjax.data.drawing.draw import is_audible_somewhere, submix, usable
 from stemjax.data.drawing.prefetch import in_threads
+from stemjax.data.drawing.redraw import Candidate, quietest, redraw_until_audible
 from stemjax.data.layouts.song import SPLITS
 from stemjax.data.prepared.manifest import IndexTable
 from stemjax.data.prepared.segments import rms_tenths
 from stemjax.data.tokens.store import TokenStore
+from stemjax.io.random import generator
 
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """A submix of a whole segment. Stems are rows of the split's index table."""
+    """A submix of a whole segment."""
 
     split: str
     segment: int
-    stems: tuple[int, ...]  # ascending
+    """Row of the split's index table."""
+    stems: tuple[int, ...]
+    """Rows of the split's index table, ascending."""
     gain: float
 
 
@@ -46,57 +45,56 @@ class StoredPair:
 
 @dataclasses.dataclass(frozen=True)
 class SegmentPlan:
-    """One segment's mixes and pairs; entries are numbered within the segment here.
+    """Mixes and pairs of one segment; entries are numbered within the segment."""
 
-    rms: [entries, 600] int16, tenths of dB per 0.1 s of each mix.
-    """
-
-    segment: int  # row of the split's index table
+    segment: int
+    """Row of the split's index table."""
     song: int
     samples: int
     entries: tuple[Entry, ...]
     pairs: tuple[StoredPair, ...]
     rms: np.ndarray
+    """[entries, 600] int16, tenths of dB per 0.1 s of each mix."""
 
 
 def plan(
-    source: Source, draws_per_segment: int, seed: int, pairs: PairConfig
+    source: StemSource, draws_per_segment: int, seed: int, pairs: PairConfig
 ) -> dict[str, list[SegmentPlan]]:
-    """Every usable segment of every split, in order. Reads the audio, for the gains."""
+    """Every usable segment of every split, in order; reads the audio for the gains."""
     planned = {}
     for number, split in enumerate(SPLITS):
         table = source.index(split)
+        segments, is_target = usable(table, pairs)
 
-        def segment_plan(segment: int, *, table=table, split=split, number=number):
-            draws = [
-                whole_draw(
-                    table,
-                    segment,
-                    generator(STORE_STREAM, seed, number, segment, j),
-                    pairs,
-                )
-                for j in range(draws_per_segment)
-            ]
-            return plan_segment(source, table, split, segment, draws)
+        def segment_plan(
+            segment: int, *, table=table, is_target=is_target, number=number
+        ):
+            draws = []
+            for j in range(draws_per_segment):
+                rng = generator(seed, Stream.DATA_TOKEN_STORE, number, segment, j)
+                draws.append(_draw_submix(table, is_target, segment, rng, pairs))
+            return _plan_segment(source, table, SPLITS[number], segment, draws)
 
-        segments = usable(table, pairs).segments.tolist()
-        planned[split] = list(in_threads(segment_plan, segments))
+        planned[split] = list(in_threads(segment_plan, segments.tolist()))
     return planned
 
 
-def whole_draw(
-    table: IndexTable, segment: int, rng: np.random.Generator, pairs: PairConfig
+def _draw_submix(
+    table: IndexTable,
+    is_target: np.ndarray,
+    segment: int,
+    rng: np.random.Generator,
+    pairs: PairConfig,
 ) -> tuple[tuple[int, ...], int]:
-    """(context stems, target) of a whole segment.
+    """(context stems, target) of a whole segment with a crop in which both are audible.
 
-    Redrawn until some crop passes the silence test for both, at most `pairs.tries`
-    times; then the pair that is loudest on the whole.
+    Without one, the pair that is loudest on average.
     """
     first, last = table.stem_offset[segment : segment + 2]
     stems = np.arange(first, last)
-    targets = stems[usable(table, pairs).is_target[first:last]]
-    best, best_db = None, -np.inf
-    for _ in range(1 + pairs.tries):
+    targets = stems[is_target[first:last]]
+
+    def draw() -> Candidate:
         target = int(rng.choice(targets))
         context = submix(rng, stems[stems != target])
         power = 10 ** (table.stem_rms_db[context] / 10)
@@ -104,17 +102,16 @@ def whole_draw(
             10 * np.log10(power.sum(axis=0, keepdims=True)),
             table.stem_rms_db[target : target + 1],
         )
-        made = (tuple(context.tolist()), target)
-        if passes_somewhere(levels, pairs)[0]:
-            return made
-        loudness = min(float(level.mean()) for level in levels)
-        if loudness > best_db:
-            best, best_db = made, loudness
-    return best
+        is_audible = is_audible_somewhere(levels, pairs)[0]
+        return Candidate(
+            (tuple(context.tolist()), target), is_audible, quietest(levels)
+        )
+
+    return redraw_until_audible(draw, pairs.tries).value
 
 
-def plan_segment(
-    source: Source,
+def _plan_segment(
+    source: StemSource,
     table: IndexTable,
     split: str,
     segment: int,
@@ -155,8 +152,10 @@ def plan_segment(
     )
 
 
-def mix_audio(source: Source, entry: Entry, samples: int | None = None) -> np.ndarray:
-    """The audio of an entry, int16 [samples], zero-padded; None: the segment's length."""
+def mix_audio(
+    source: StemSource, entry: Entry, samples: int | None = None
+) -> np.ndarray:
+    """Audio of an entry, int16 [samples], zero-padded; None: the segment's length."""
     table = source.index(entry.split)
     if samples is None:
         samples = int(table.segment_samples[entry.segment])
@@ -165,7 +164,7 @@ def mix_audio(source: Source, entry: Entry, samples: int | None = None) -> np.nd
 
 
 def to_arrays(planned: dict[str, list[SegmentPlan]], hop: int) -> dict[str, np.ndarray]:
-    """The arrays of a store's index, entries numbered through: `data.tokens.format`.
+    """Arrays of a store's index (`data.tokens.format`), entries numbered consecutively.
 
     hop: samples per frame.
     """
@@ -199,7 +198,7 @@ def to_arrays(planned: dict[str, list[SegmentPlan]], hop: int) -> dict[str, np.n
 
 
 def stored_entries(store: TokenStore) -> list[Entry]:
-    """What each entry of a store holds the codes of; `mix_audio` makes its audio."""
+    """The submix of each entry of a store; `mix_audio` makes its audio."""
     arrays, splits = store.index_arrays, store.manifest["splits"]
     split_of = [split for split in SPLITS for _ in range(splits[split]["segments"])]
     entries = []

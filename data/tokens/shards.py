@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from stemjax.data.prepared.manifest import to_json
-from stemjax.data.tokens.format import CODE_BYTES, file_facts, shard_name, write_whole
+from stemjax.data.tokens.format import CODE_BYTES, file_facts, shard_name
+from stemjax.io.atomic import write_text
 
 WORK = ".work"
 
@@ -68,7 +69,7 @@ class ShardInWork:
                 break
             done += count
             kept.append(line + "\n")
-        write_whole(self._log, "".join(kept).encode())
+        write_text(self._log, "".join(kept))
         return done
 
     def write(self, first: int, codes: np.ndarray) -> None:
@@ -91,7 +92,7 @@ class ShardInWork:
 
     def _keep_facts(self) -> dict[str, Any]:
         facts = file_facts(self.path)
-        write_whole(self._facts, to_json(facts).encode())
+        write_text(self._facts, to_json(facts))
         return facts
 
     def _has_its_size(self) -> bool:

@@ -18,7 +18,11 @@ from stemjax.config.runs import Loader
 from stemjax.config.train import PairConfig
 from stemjax.data.drawing.batches import Batch, endless
 from stemjax.data.drawing.draw import nothing_to_draw
-from stemjax.data.drawing.examples import PairKind, evaluation_batches, training_row
+from stemjax.data.drawing.examples import (
+    PairKind,
+    evaluation_batches,
+    training_example,
+)
 from stemjax.data.drawing.mixture import Mixture, Pool
 from stemjax.data.layouts.song import SPLITS
 from stemjax.data.prepared.manifest import MANIFEST, load_manifest
@@ -26,9 +30,8 @@ from stemjax.data.tokens.draw import (
     TokenDraw,
     TokenTable,
     crop_frames,
-    token_draw,
-    token_draw_in,
-    usable_segments,
+    draw_tokens,
+    usable_tokens,
 )
 from stemjax.data.tokens.format import (
     CODE_BYTES,
@@ -37,10 +40,10 @@ from stemjax.data.tokens.format import (
     KIND,
     StoreCodec,
     codec_of,
-    sha256_of,
     shard_name,
 )
 from stemjax.io.errors import UserError
+from stemjax.io.weights import sha256_of
 
 
 class TokenStore:
@@ -181,12 +184,12 @@ def token_batches(
     """Endless pairs: context_codes, target_codes [B, Q, T] uint16; instrument [B].
 
     Raises:
-      UserError: the split has nothing to draw, a crop is longer than the stored
+      UserError: no segment of the split is usable, a crop is longer than the stored
         segments, or the stores of a mixture were made with different codecs.
       ValueError: the batch does not divide over the processes.
     """
     return endless(
-        training_row(token_pool(data, pairs, split, seed), token_pairs(pairs)),
+        training_example(token_pool(data, pairs, split, seed), token_pairs(pairs)),
         batch_size=batch_size,
         start_step=start_step,
         process_index=process_index,
@@ -208,7 +211,8 @@ def token_eval_batches(
 ) -> Iterator[Batch]:
     """The first `count` pairs of (split, seed), the last batch zero-padded.
 
-    Adds other_context_codes, song, row, is_valid; see `data.drawing.pairs.eval_batches`.
+    Adds other_context_codes, song, row and is_valid, as `pair_eval_batches` of
+    `data.drawing.pairs` does.
     """
     return evaluation_batches(
         token_pool(data, pairs, split, seed),
@@ -223,10 +227,10 @@ def token_eval_batches(
 def token_pool(
     data: TokenStore | Mixture, pairs: PairConfig, split: str, seed: int
 ) -> Pool:
-    """What can be drawn of a split of token stores."""
+    """Usable segments of a split of token stores."""
     stores = data.sources if isinstance(data, Mixture) else (data,)
     for store in stores:
-        if speech(store.codec) != speech(stores[0].codec):
+        if _identity(store.codec) != _identity(stores[0].codec):
             raise UserError(
                 f"{store.folder} and {stores[0].folder} hold tokens of different"
                 " codecs: fill both with one codec"
@@ -237,12 +241,12 @@ def token_pool(
                 f"{store.folder} holds segments of {store.frames / store.frame_rate:g}"
                 f" s: lower the crop's {pairs.crop_seconds:g} s"
             )
-    segments = functools.partial(usable_segments, pairs=pairs)
-    return Pool(data, split, seed, segments, nothing_to_draw(pairs))
+    find_usable = functools.partial(usable_tokens, pairs=pairs)
+    return Pool(data, split, seed, find_usable, nothing_to_draw(pairs))
 
 
-def speech(codec: StoreCodec) -> tuple[Any, ...]:
-    """What must be equal for two codecs' tokens to mean the same."""
+def _identity(codec: StoreCodec) -> tuple[Any, ...]:
+    """Fields that two codecs share if their tokens are interchangeable."""
     return (
         codec.sha256 or codec.name,
         codec.sample_rate,
@@ -255,19 +259,18 @@ def speech(codec: StoreCodec) -> tuple[Any, ...]:
 def token_pairs(pairs: PairConfig) -> PairKind:
     """Pairs drawn from stored mixes."""
     return PairKind(
-        draw=functools.partial(token_draw, pairs=pairs),
-        draw_in=functools.partial(token_draw_in, pairs=pairs),
+        draw=functools.partial(draw_tokens, pairs=pairs),
         read=read_pair,
         suffix="_codes",
     )
 
 
 def read_pair(
-    store: TokenStore, table: TokenTable, made: TokenDraw
+    store: TokenStore, table: TokenTable, pair: TokenDraw
 ) -> tuple[np.ndarray, np.ndarray]:
     """Codes of context and target, [Q, T] uint16 each."""
-    crop = slice(made.start, made.start + made.frames)
+    crop = slice(pair.start, pair.start + pair.frames)
     return (
-        np.array(store.codes(made.context)[:, crop]),
-        np.array(store.codes(made.target)[:, crop]),
+        np.array(store.codes(pair.context)[:, crop]),
+        np.array(store.codes(pair.target)[:, crop]),
     )

@@ -16,24 +16,24 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from stemjax.config.train import PairConfig
-from stemjax.data.drawing.audio import Source
+from stemjax.data.drawing.audio import StemSource
 from stemjax.data.drawing.draw import nothing_to_draw
 from stemjax.data.drawing.mixture import Mixture
 from stemjax.data.drawing.prefetch import in_threads
 from stemjax.data.layouts.song import SPLITS
 from stemjax.data.prepared.manifest import MANIFEST, to_json
-from stemjax.data.prepared.remote import is_remote
 from stemjax.data.tokens.format import (
     StoreCodec,
     entries_per_shard,
     seal,
     write_manifest,
-    write_whole,
 )
 from stemjax.data.tokens.plan import Entry, SegmentPlan, mix_audio, plan, to_arrays
 from stemjax.data.tokens.shards import WORK, ShardInWork
 from stemjax.data.tokens.upload import PLAN, UploadedStore
+from stemjax.io.atomic import write_bytes
 from stemjax.io.errors import UserError
+from stemjax.io.remote import is_remote
 
 Encode = Callable[[np.ndarray], Any]  # int16 [B, N] -> codes [B, Q, T]
 Progress = Callable[[int, int], None]  # entries done, entries in all
@@ -63,7 +63,7 @@ class TokenWriter:
     def __init__(
         self,
         out: str | os.PathLike,
-        source: Source,
+        source: StemSource,
         *,
         codec: StoreCodec,
         draws_per_segment: int,
@@ -197,7 +197,7 @@ class TokenWriter:
         """Write the plan down; the shards that it asks for."""
         total, full = len(self.entries), self._shard_entries
         (self.folder / WORK).mkdir(parents=True, exist_ok=True)
-        write_whole(self.folder / PLAN, to_json(self._settings).encode())
+        write_bytes(self.folder / PLAN, to_json(self._settings).encode())
         if self._upload:
             self._upload.begin()
         size = (self._codec.num_codebooks, self.frames)

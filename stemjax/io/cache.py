@@ -1,4 +1,4 @@
-"""Where compiled programs and copies of remote files are kept between runs."""
+"""Cache folder of compiled programs and copies of remote files."""
 
 import os
 import pathlib
@@ -11,12 +11,12 @@ def cache_folder() -> pathlib.Path:
 
 
 def use_compilation_cache() -> pathlib.Path:
-    """Keep compiled programs in `cache_folder()`; returns the folder.
+    """Let JAX keep compiled programs in `cache_folder()/xla`; returns the folder.
 
-    JAX's own variable JAX_COMPILATION_CACHE_DIR goes first.
+    The environment variable JAX_COMPILATION_CACHE_DIR takes precedence.
     """
-    if own := os.environ.get("JAX_COMPILATION_CACHE_DIR"):
-        return pathlib.Path(own)
+    if folder := os.environ.get("JAX_COMPILATION_CACHE_DIR"):
+        return pathlib.Path(folder)
     import jax
 
     folder = cache_folder() / "xla"

@@ -40,7 +40,7 @@ def run(command: ContextGain) -> dict[str, Any]:
     model = stemjax.load(command.checkpoint, codec=command.codec)
     opened.check_codec(command.data, model.codec.name, model.codec.sha256)
     settings = PairConfig(crop_seconds=model.trained_frames / model.config.frame_rate)
-    make = store.token_eval_batches if opened.is_tokens else pairs.eval_batches
+    make = store.token_eval_batches if opened.is_tokens else pairs.pair_eval_batches
     batches = functools.partial(
         make,
         opened.data,

@@ -1,7 +1,7 @@
 """`evaluate.py make-manifest`: the evaluation pairs of a prepared folder, one row each."""
 
 from stemjax.cli.evaluate.arguments import MakeManifest
-from stemjax.data.drawing.evaluation_pairs import about, make_pairs, to_lines
+from stemjax.data.drawing.evaluation_pairs import make_pairs, summary_lines, to_lines
 from stemjax.data.spec import open_audio
 from stemjax.io.atomic import write_text
 
@@ -16,4 +16,4 @@ def run(command: MakeManifest) -> None:
         crop_seconds=command.seconds,
     )
     write_text(command.out, to_lines(pairs))
-    print("\n".join(about(pairs, command.out)))
+    print("\n".join(summary_lines(pairs, command.out)))

@@ -40,7 +40,7 @@ def open_source(run: Run, share: tuple[int, int]) -> Source:
         train, evaluate = crops.codec_batches, crops.codec_eval_batches
     else:
         settings = {"pairs": run.pairs}
-        train, evaluate = pairs.numpy_batches, pairs.eval_batches
+        train, evaluate = pairs.pair_batches, pairs.pair_eval_batches
         if opened.is_tokens:
             from stemjax.data.tokens import store as tokens
 

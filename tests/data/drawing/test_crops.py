@@ -3,12 +3,14 @@
 import numpy as np
 import pytest
 
+from stemjax.config.streams import Stream
 from stemjax.config.train import PairConfig
 from stemjax.data.drawing.crops import codec_batches, codec_eval_batches
-from stemjax.data.drawing.draw import PAIR_STREAM, draw, epoch_order, generator, usable
+from stemjax.data.drawing.draw import epoch_order, usable
 from stemjax.data.prepared.segments import SAMPLE_RATE
 from stemjax.io.errors import UserError
-from tests.data.tables import MemorySource
+from stemjax.io.random import generator
+from tests.data.tables import MemorySource, draw
 
 SECOND = PairConfig(crop_seconds=1.0)
 UNKNOWN, BASS, DRUMS = -1, 4, 16
@@ -62,9 +64,8 @@ def test_songs_of_one_stem_leave_the_others_draws_as_they_were():
     np.testing.assert_array_equal(usable(table, SECOND).segments, [0, 1, 2])
     for epoch in range(3):
         k = int(np.flatnonzero(epoch_order(4, 3, epoch) == 3)[0])
-        start = int(
-            generator(PAIR_STREAM, 3, epoch, k).integers(0, 7 * SAMPLE_RATE + 1)
-        )
+        rng = generator(3, Stream.DATA_PAIR, epoch, k)
+        start = int(rng.integers(0, 7 * SAMPLE_RATE + 1))
         np.testing.assert_array_equal(
             crops[4 * epoch + k], lone[start : start + SAMPLE_RATE]
         )

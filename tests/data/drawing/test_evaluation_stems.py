@@ -8,7 +8,7 @@ import pytest
 
 from stemjax.config.categories import CATEGORIES
 from stemjax.data.drawing.evaluation_pairs import (
-    LIVE_DB,
+    AUDIBLE_DB,
     level_db,
     make_pairs,
     read_pair,
@@ -57,7 +57,7 @@ def test_a_mismatched_stem_is_of_the_category_and_of_another_song(source):
         row = int(table.stem_offset[other.segment]) + other.target
         assert CATEGORIES[table.stem_category[row]] == pair.category
         level = level_db(table, row, row + 1, other.start, other.samples)
-        assert level[0] > LIVE_DB
+        assert level[0] > AUDIBLE_DB
         context, stem = read_pair(source, other)
         assert not context.any() and len(stem) == pair.samples
         assert np.sqrt(np.mean(stem**2)) > 1e-4

@@ -5,22 +5,21 @@ import itertools
 import numpy as np
 import pytest
 
+from stemjax.config.runs import Loader
 from stemjax.config.train import PairConfig
 from stemjax.data.drawing.batches import endless, finite
 from stemjax.data.drawing.crops import codec_batches, codec_eval_batches
-from stemjax.data.drawing.draw import draw
 from stemjax.data.drawing.mixture import Mixture
 from stemjax.data.drawing.pairs import (
-    eval_batches,
-    numpy_batches,
+    pair_batches,
+    pair_eval_batches,
     pair_pool,
     read_pair,
-    tf_batches,
 )
 from stemjax.data.drawing.prefetch import in_threads
 from stemjax.data.prepared.synthetic import SyntheticSet
 from stemjax.io.errors import UserError
-from tests.data.tables import MemorySource, noise
+from tests.data.tables import MemorySource, draw, noise
 
 SECOND = PairConfig(crop_seconds=1.0)
 TRAIN = {"split": "train", "batch_size": 4, "seed": 3}
@@ -97,14 +96,14 @@ def test_a_loud_mix_and_its_target_get_one_gain():
 
 def test_a_short_song_is_padded():
     source = MemorySource({"train": [[(0, noise(0, 1.5)), (4, noise(1, 1.5))]]})
-    batch = take(numpy_batches(source, PairConfig(crop_seconds=2.0), **TRAIN), 1)[0]
+    batch = take(pair_batches(source, PairConfig(crop_seconds=2.0), **TRAIN), 1)[0]
     assert batch["context"].shape == (4, 64_000)
     assert batch["context"][:, :48_000].any() and not batch["context"][:, 48_000:].any()
 
 
 def test_row_r_of_step_s_is_pair_s_times_b_plus_r(songs):
     table = songs.index("train")
-    batches = take(numpy_batches(songs, SECOND, **TRAIN), 4)
+    batches = take(pair_batches(songs, SECOND, **TRAIN), 4)
     for step, batch in enumerate(batches):
         for row in range(4):
             epoch, k = divmod(4 * step + row, 5)
@@ -116,12 +115,24 @@ def test_row_r_of_step_s_is_pair_s_times_b_plus_r(songs):
     assert batches[0]["instrument"].dtype == np.int32
 
 
-@pytest.mark.parametrize("make", [numpy_batches, tf_batches])
-def test_resume_and_processes_give_the_same_rows(songs, make):
-    straight = take(numpy_batches(songs, SECOND, **TRAIN), 5)
-    resumed = take(make(songs, SECOND, **TRAIN, start_step=2), 3)
+@pytest.mark.parametrize(
+    "loader", [Loader.NUMPY, pytest.param(Loader.TF, marks=pytest.mark.slow)]
+)
+def test_resume_and_processes_give_the_same_rows(songs, loader):
+    straight = take(pair_batches(songs, SECOND, **TRAIN), 5)
+    resumed = take(pair_batches(songs, SECOND, **TRAIN, start_step=2, loader=loader), 3)
     halves = [
-        take(make(songs, SECOND, **TRAIN, process_index=p, process_count=2), 3)
+        take(
+            pair_batches(
+                songs,
+                SECOND,
+                **TRAIN,
+                process_index=p,
+                process_count=2,
+                loader=loader,
+            ),
+            3,
+        )
         for p in range(2)
     ]
     for step in range(3):
@@ -135,12 +146,12 @@ def test_resume_and_processes_give_the_same_rows(songs, make):
 
 def test_a_batch_that_does_not_divide_is_refused(songs):
     with pytest.raises(ValueError, match="batch 4 must divide over 3 processes"):
-        numpy_batches(songs, SECOND, **TRAIN, process_count=3)
+        pair_batches(songs, SECOND, **TRAIN, process_count=3)
 
 
 def test_evaluation_is_finite_padded_and_has_other_songs(songs):
     settings = {"split": "validation", "count": 10, "batch_size": 4, "seed": 0}
-    batches = list(eval_batches(songs, SECOND, **settings))
+    batches = list(pair_eval_batches(songs, SECOND, **settings))
     assert len(batches) == 3
     np.testing.assert_array_equal(
         np.concatenate([b["is_valid"] for b in batches]), [True] * 10 + [False] * 2
@@ -151,13 +162,17 @@ def test_evaluation_is_finite_padded_and_has_other_songs(songs):
     for name in ("context", "target", "other_context", "instrument"):
         assert not batches[2][name][2:].any()
     plain = take(
-        numpy_batches(songs, SECOND, split="validation", batch_size=4, seed=0), 2
+        pair_batches(songs, SECOND, split="validation", batch_size=4, seed=0), 2
     )
     for batch, own in zip(batches, plain, strict=False):
         assert_same({name: batch[name] for name in own}, own)
-    again = list(eval_batches(songs, SECOND, **settings))
+    again = list(pair_eval_batches(songs, SECOND, **settings))
     halves = [
-        list(eval_batches(songs, SECOND, **settings, process_index=p, process_count=2))
+        list(
+            pair_eval_batches(
+                songs, SECOND, **settings, process_index=p, process_count=2
+            )
+        )
         for p in range(2)
     ]
     for batch, same, left, right in zip(batches, again, *halves, strict=True):
@@ -175,7 +190,7 @@ def test_the_other_context_comes_from_another_song():
     source = MemorySource({"validation": split})
     seen = set()
     settings = {"split": "validation", "count": 30, "batch_size": 10, "seed": 1}
-    for batch in eval_batches(source, SECOND, **settings):
+    for batch in pair_eval_batches(source, SECOND, **settings):
         for row in range(10):
             own = (100, 200, 400)[batch["song"][row]]
             assert batch["context"][row, 0] == own
@@ -184,7 +199,7 @@ def test_the_other_context_comes_from_another_song():
             seen.add((own, other))
     assert len(seen) == 6
     alone = MemorySource({"validation": split[:1]})
-    assert "other_context" not in next(eval_batches(alone, SECOND, **settings))
+    assert "other_context" not in next(pair_eval_batches(alone, SECOND, **settings))
 
 
 def test_mixtures_follow_their_weights():
@@ -197,27 +212,35 @@ def test_mixtures_follow_their_weights():
     mixed = Mixture((low, high), (1.0, 3.0))
     settings = {"split": "train", "batch_size": 50, "seed": 0}
     tiny = PairConfig(crop_seconds=0.1)
-    made = take(numpy_batches(mixed, tiny, **settings), 8)
+    made = take(pair_batches(mixed, tiny, **settings), 8)
     values = np.concatenate([b["target"][:, 0] for b in made])
     # 300 of 400 expected, standard deviation 8.7
     assert abs(int((values == 300).sum()) - 300) < 44
-    assert_same(made[7], next(tf_batches(mixed, tiny, **settings, start_step=7)))
     # within an epoch of a source's own length a segment comes at most once
     pool = pair_pool(mixed, tiny, "train", 0)
     places = [pool.place(i) for i in range(400)]
     own = [p for p in places if p.source == 1]
     assert len(set(own)) == len(own)
-    evaluated = next(eval_batches(mixed, tiny, **settings, count=50))
+    evaluated = next(pair_eval_batches(mixed, tiny, **settings, count=50))
     assert set(evaluated["song"][evaluated["target"][:, 0] == 100]) == {0}
     assert set(evaluated["song"][evaluated["target"][:, 0] == 300]) == {1, 2, 3, 4}
+
+
+@pytest.mark.slow
+def test_a_mixture_is_the_same_through_tf(songs):
+    mixed = Mixture((songs, SyntheticSet(1, songs=(2, 0, 0), seconds=3.0)), (1.0, 3.0))
+    assert_same(
+        next(pair_batches(mixed, SECOND, **TRAIN, start_step=7)),
+        next(pair_batches(mixed, SECOND, **TRAIN, start_step=7, loader=Loader.TF)),
+    )
 
 
 def test_mixtures_name_their_content_and_refuse_nonsense(songs):
     empty = MemorySource({})
     pairs = Mixture((songs, empty), (1.0, 9.0))
     assert_same(  # a set without the split takes no share
-        next(numpy_batches(pairs, SECOND, **TRAIN)),
-        next(numpy_batches(songs, SECOND, **TRAIN)),
+        next(pair_batches(pairs, SECOND, **TRAIN)),
+        next(pair_batches(songs, SECOND, **TRAIN)),
     )
     hashes = {
         Mixture((songs, empty), w).content_hash for w in ((1.0, 9.0), (1.0, 8.0))
@@ -228,7 +251,7 @@ def test_mixtures_name_their_content_and_refuse_nonsense(songs):
     with pytest.raises(UserError, match="1 data sets need as many weights, got 2"):
         Mixture((songs,), (1.0, 1.0))
     with pytest.raises(UserError, match="train: no segment has two stems"):
-        numpy_batches(empty, SECOND, **TRAIN)
+        pair_batches(empty, SECOND, **TRAIN)
 
 
 def test_an_error_surfaces_at_its_place():

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 from stemjax.data.prepare import Layout, PrepareArgs, prepare
-from stemjax.data.prepared.remote import RemoteFolder, is_remote
+from stemjax.data.prepared import staging
 from stemjax.data.prepared.staging import staged, staging_root
 from stemjax.data.prepared.synthetic import SyntheticSet
 from stemjax.data.spec import open_audio, open_data
 from stemjax.data.tokens.store import open_tokens
 from stemjax.io.errors import UserError
+from stemjax.io.remote import download, is_remote
 from tests.data.bucket import put_in_folder
 from tests.data.made_songs import plain_songs
 from tests.data.tokens.made_stores import codes_of, encode, filled, writer
@@ -38,13 +39,13 @@ def bucket(monkeypatch, tmp_path, made):
 
 
 def count_downloads(monkeypatch):
-    counted, download = [], RemoteFolder.download
+    counted = []
 
-    def counting(self, name, path):
-        counted.append(name)
-        download(self, name, path)
+    def counting(url, path):
+        counted.append(url.rpartition("/")[2])
+        download(url, path)
 
-    monkeypatch.setattr(RemoteFolder, "download", counting)
+    monkeypatch.setattr(staging, "download", counting)
     return counted
 
 
@@ -158,6 +159,7 @@ def stage_in_process(root, staging, counts):
         counts.put(len(counted))
 
 
+@pytest.mark.slow
 def test_processes_of_one_host_share_the_copy(bucket, tmp_path):
     context = multiprocessing.get_context("spawn")  # jax may have threads here
     counts = context.SimpleQueue()
@@ -187,14 +189,15 @@ def test_a_store_goes_to_a_real_client_and_back(made, monkeypatch, tmp_path):
             writer("gs://bucket/a/t", songs, seed=1)
         with pytest.raises(UserError, match="gs://bucket/no: no manifest.json"):
             open_data("gs://bucket/no")
-        with pytest.raises(UserError, match="ftp://x/y: only gs://, s3://, az"):
+        refused = "ftp://x/y/manifest.json: only gs://, s3://, az"
+        with pytest.raises(UserError, match=refused):
             open_data("ftp://x/y")
 
 
 def test_without_its_client_a_bucket_says_what_to_install(monkeypatch):
-    def path(self, name):
-        raise ImportError("Install gcsfs to access GCS")
-
-    monkeypatch.setattr(RemoteFolder, "_path", path)
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda n: None if n == "gcsfs" else find(n)
+    )
     with pytest.raises(UserError, match=r"pip install 'stemjax\[gcs\]'"):
         open_data("gs://bucket/t")

@@ -7,11 +7,12 @@ import pytest
 
 from stemjax.config.train import PairConfig
 from stemjax.data.drawing.mixture import Mixture
-from stemjax.data.tokens.draw import crop_frames, token_draw, usable_segments
+from stemjax.data.tokens.draw import crop_frames, usable_tokens
 from stemjax.data.tokens.foreign import TokenPair, TokenSegment, write_store
 from stemjax.data.tokens.format import StoreCodec
 from stemjax.data.tokens.store import open_tokens, token_batches, token_eval_batches
 from stemjax.io.errors import UserError
+from tests.data.tables import token_draw
 
 RATE, HOP, Q, V = 24_000, 1_920, 3, 1_000  # 12.5 frames per second
 CODEC = StoreCodec("foreign", "", HOP, Q, V, RATE)
@@ -104,12 +105,14 @@ def test_levels_keep_silence_out(tmp_path):
 def test_short_segments_need_the_codes_of_silence(tmp_path):
     made = [segment("a", frames=40), segment("b", frames=9), segment("c", frames=6)]
     write_store(tmp_path / "t", made, codec=CODEC, frames=40)
-    assert usable_segments(open_tokens(tmp_path / "t").index("train"), SECOND) == [0]
+    assert usable_tokens(
+        open_tokens(tmp_path / "t").index("train"), SECOND
+    ).segments == [0]
     silence = np.array([7, 8, 9])
     write_store(tmp_path / "u", made, codec=CODEC, frames=40, silence=silence)
     store = open_tokens(tmp_path / "u")
     # 9 of 13 frames sound, 6 do not suffice
-    assert usable_segments(store.index("train"), SECOND).tolist() == [0, 1]
+    assert usable_tokens(store.index("train"), SECOND).segments.tolist() == [0, 1]
     np.testing.assert_array_equal(store.codes(3)[:, 9:], np.tile(silence, (31, 1)).T)
 
 

@@ -13,12 +13,12 @@ from stemjax.data.drawing.draw import usable
 from stemjax.data.drawing.mixture import Mixture
 from stemjax.data.prepared.segments import RMS_SAMPLES
 from stemjax.data.prepared.synthetic import SyntheticSet
-from stemjax.data.tokens.draw import token_draw, usable_segments
+from stemjax.data.tokens.draw import usable_tokens
 from stemjax.data.tokens.format import StoreCodec
 from stemjax.data.tokens.plan import mix_audio, stored_entries
 from stemjax.data.tokens.store import open_tokens, token_batches, token_eval_batches
 from stemjax.io.errors import UserError
-from tests.data.tables import MemorySource, noise
+from tests.data.tables import MemorySource, noise, token_draw
 from tests.data.tokens.made_stores import SECOND, codes_of, encode, filled
 
 
@@ -125,7 +125,9 @@ def test_batches_are_crops_of_the_mixes(songs, store):
     assert len(starts) > 12 and max(starts) <= 200
 
 
-@pytest.mark.parametrize("loader", list(Loader))
+@pytest.mark.parametrize(
+    "loader", [Loader.NUMPY, pytest.param(Loader.TF, marks=pytest.mark.slow)]
+)
 def test_resume_processes_and_loaders_agree(store, loader):
     settings = {"split": "train", "batch_size": 4, "seed": 2}
     straight = list(itertools.islice(token_batches(store, SECOND, **settings), 4))
@@ -234,7 +236,7 @@ def test_stored_pairs_without_a_sounding_crop_are_not_drawn(store):
     quiet = store.index_arrays["entry_segment"] == 1
     rms[quiet] = -1200
     changed = type(table)(**{**vars(table), "entry_rms": rms})
-    assert usable_segments(changed, SECOND).tolist() == [0, 2, 3]
+    assert usable_tokens(changed, SECOND).segments.tolist() == [0, 2, 3]
     drawn = {
         token_draw(changed, 0, e, k, SECOND).segment for e in (0, 1) for k in range(3)
     }
