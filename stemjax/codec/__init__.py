@@ -1,11 +1,11 @@
 """The audio codec (EnCodec): `load(name_or_dir)`, `random(cfg, seed)`, `Codec`.
 
-`identify(name_or_dir)` tells a codec by its config and digest, its weights unread.
+`identify(name_or_dir)` reads a codec's config and the digest of its weights only.
 """
 
 
 def __getattr__(name: str):
-    """The public names on first use: `stemjax.codec` itself imports no jax."""
+    """Import the public names on first use, so that `stemjax.codec` imports no jax."""
     if name in ("Codec", "identify", "load", "random"):
         from stemjax.codec import codec
 

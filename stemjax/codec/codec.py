@@ -1,4 +1,4 @@
-"""A codec with its weights: load one, or make a seeded random one, and encode.
+"""`Codec`, a codec with its weights: loading, saving, encoding and decoding (EnCodec).
 
 The pure functions are in `functional`; this adds files, compiled programs and padding.
 """
@@ -35,7 +35,7 @@ from stemjax.io.release import (
 from stemjax.io.weights import sha256_of
 from stemjax.nn.axes import BATCH, RULES
 
-NO_CARD = "# {name}\n\nA codec of stemjax; kept for the models that speak its tokens.\n"
+DEFAULT_CARD = "# {name}\n\nA codec of stemjax, for models trained on its tokens.\n"
 
 
 @functools.partial(jax.jit, static_argnames="cfg")
@@ -49,26 +49,28 @@ def _decode(variables, cfg, codes, length):
 
 
 LONG = {CodecConfig: long_audio, OscillatorCodecConfig: long_frames}
+"""Module that processes long audio in chunks, per type of config."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Codec:
-    """Audio to codes and back.
-
-    variables: as in `functional`.  sha256: of the file the weights are in, or would be.
-    rows: how the rows of a batch lie on the devices; None: all on one.
-    """
+    """A codec with its weights: audio to codes and back."""
 
     config: AnyCodecConfig
+    """Architecture."""
     variables: Mapping[str, Any]
+    """Parameters and codebooks, as in `functional`."""
     name: str
+    """Name of the codec."""
     sha256: str
+    """Digest of the weights' file, or of the file that `save` would write."""
     rows: NamedSharding | None = None
+    """Sharding of a batch's rows over devices; None: one device."""
 
     def on(self, mesh: Mesh) -> "Codec":
-        """The same codec, whose `encode` shares rows out over the devices of a mesh.
+        """The same codec, with an `encode` that divides rows over the mesh's devices.
 
-        The rows of a batch must divide over the axes that hold examples.
+        The batch size must divide over the mesh axes that hold examples.
         """
         whole = NamedSharding(mesh, PartitionSpec())
         return dataclasses.replace(
@@ -78,13 +80,17 @@ class Codec:
         )
 
     def encode(self, audio: Any) -> np.ndarray:
-        """Audio [B, N] float32 in -1..1 at `config.sample_rate` to codes [B, Q, T].
+        """Encode audio to codes (EnCodec, sec. 3).
 
-        T = ceil(N / hop), int32.  Compiles once per batch size, and per second of
-        length up to `chunk_frames`; neither padding nor chunks change a code.
+        Compiles once per batch size and, up to the length of a chunk, per second of
+        length.  Neither padding nor chunks change a code.
+
+        audio: [B, N] float32 in -1..1 at `config.sample_rate`.
+
+        Returns: [B, Q, T] int32, T = ceil(N / hop).
 
         Raises:
-          ValueError: another shape, no samples, or rows that do not divide (`on`).
+          ValueError: another shape, no samples, or rows that do not divide over the mesh.
         """
         cfg, audio = self.config, np.asarray(audio, np.float32)
         if audio.ndim != 2 or 0 in audio.shape:
@@ -93,10 +99,10 @@ class Codec:
         frames = cfg.frames(samples)
         place = self._place
         long = LONG[type(cfg)]
-        chunk = long.chunk_frames(cfg, self._rows_of_one(len(audio)))
+        chunk = long.chunk_frames(cfg, self._rows_per_device(len(audio)))
         if frames > chunk:
-            laid, codebooks = self._laid["encoder"], self.variables["codebooks"]
-            return long.encode(laid, codebooks, cfg, audio, chunk=chunk, place=place)
+            params, books = self._prepared["encoder"], self.variables["codebooks"]
+            return long.encode(params, books, cfg, audio, chunk=chunk, place=place)
         if frames <= long.widest_padding(cfg):
             return np.asarray(_encode(self.variables, cfg, place(audio), None))
         padded = _pad_last(audio, self._bucket(frames) * cfg.hop)
@@ -104,10 +110,14 @@ class Codec:
         return np.asarray(codes)[:, :, :frames]
 
     def decode(self, codes: Any) -> np.ndarray:
-        """Codes [B, Q, T] int to audio [B, T * hop] float32; Q may be fewer levels.
+        """Decode codes to audio.
+
+        codes: [B, Q, T] int; Q may be less than the codec's number of levels.
+
+        Returns: [B, T * hop] float32 at `config.sample_rate`.
 
         Raises:
-          ValueError: another shape, or codes that the codebooks do not have.
+          ValueError: another shape, or codes outside 0..V-1.
         """
         cfg, codes = self.config, np.asarray(codes)
         if codes.ndim != 3 or 0 in codes.shape or codes.shape[1] > cfg.num_codebooks:
@@ -123,8 +133,8 @@ class Codec:
         long = LONG[type(cfg)]
         chunk = long.chunk_frames(cfg, len(codes))
         if frames > chunk:
-            laid, codebooks = self._laid["decoder"], self.variables["codebooks"]
-            return long.decode(laid, codebooks, cfg, codes, chunk=chunk)
+            params, books = self._prepared["decoder"], self.variables["codebooks"]
+            return long.decode(params, books, cfg, codes, chunk=chunk)
         if frames <= long.widest_padding(cfg):
             return np.asarray(_decode(self.variables, cfg, codes, None))
         padded = _pad_last(codes, self._bucket(frames))
@@ -133,24 +143,24 @@ class Codec:
 
     @property
     def identity(self) -> "CodecFile":
-        """What `identify` says of a codec's files."""
+        """The codec as `identify` returns it."""
         return CodecFile(self.name, self.sha256, self.config, lambda: self)
 
     def _place(self, array: np.ndarray) -> Any:
-        """[B, ...] on its way to the devices."""
+        """Put an array [B, ...] on the devices that encode it."""
         return array if self.rows is None else jax.device_put(array, self.rows)
 
-    def _rows_of_one(self, batch_size: int) -> int:
-        """Rows that one device gets."""
+    def _rows_per_device(self, batch_size: int) -> int:
         if self.rows is None:
             return batch_size
         return self.rows.shard_shape((batch_size,))[0]
 
     @functools.cached_property
-    def _laid(self) -> Mapping[str, Any]:
-        return LONG[type(self.config)].lay_out(self.variables["params"])
+    def _prepared(self) -> Mapping[str, Any]:
+        return LONG[type(self.config)].prepare_params(self.variables["params"])
 
     def _bucket(self, frames: int) -> int:
+        """Frames rounded up to whole seconds."""
         second = max(1, round(self.config.frame_rate))
         return -(-frames // second) * second
 
@@ -164,7 +174,18 @@ class Codec:
         metrics: Mapping[str, float] | None = None,
         card: str = "",
     ) -> str:
-        """Write a release folder; returns the digest of its weights' file."""
+        """Write a release folder.
+
+        Args:
+          folder: path, local or remote.
+          version: version of the weights.
+          steps: training steps.
+          licence: licence of the weights.
+          metrics: validation metrics, name -> value.
+          card: text of README.md; empty: a default text.
+
+        Returns: sha256 of the weights' file.
+        """
         config = {
             "kind": "codec",
             "name": self.name,
@@ -174,28 +195,34 @@ class Codec:
             "licence": licence,
             "metrics": dict(metrics or {}),
         }
-        card = card or NO_CARD.format(name=self.name)
+        card = card or DEFAULT_CARD.format(name=self.name)
         write_release(folder, config, names.to_public(self.variables), card)
         return sha256_of(os.path.join(folder, WEIGHTS))
 
 
 def _pad_last(array: np.ndarray, size: int) -> np.ndarray:
-    """Zeros up to `size` in the last dimension."""
+    """Append zeros to the last axis up to `size`."""
     width = [(0, 0)] * (array.ndim - 1) + [(0, size - array.shape[-1])]
     return np.pad(array, width)
 
 
 class CodecFile(NamedTuple):
-    """A codec that is known by its config and digest before its weights are read."""
+    """Config and digest of a codec whose weights are not loaded yet."""
 
     name: str
+    """Name of the codec."""
     sha256: str
+    """Digest of the weights' file."""
     config: AnyCodecConfig
+    """Architecture."""
     load: Callable[[], Codec]
+    """Loads the weights."""
 
 
 def identify(name_or_dir: str | os.PathLike) -> CodecFile:
-    """What `load` would load; only the digest of the weights is taken.
+    """Read the config of a codec and the digest of its weights.
+
+    name_or_dir: bundled name, release folder, or published EnCodec folder.
 
     Raises:
       UserError: neither a name nor a folder, or no codec in it.
@@ -217,43 +244,48 @@ def identify(name_or_dir: str | os.PathLike) -> CodecFile:
             ) from None
         name = config.get("name")
     path = folder / WEIGHTS
-    found = CodecFile(
+    codec_file = CodecFile(
         name=str(name or folder.resolve().name),
         sha256=sha256_of(path),
         config=cfg,
-        load=lambda: _load(folder, found, is_published),
+        load=lambda: _load(folder, codec_file, is_published),
     )
-    return found
+    return codec_file
 
 
-def _load(folder: pathlib.Path, found: CodecFile, is_published: bool) -> Codec:
+def _load(folder: pathlib.Path, codec_file: CodecFile, is_published: bool) -> Codec:
+    name, sha256, cfg, _ = codec_file
     if is_published:
         _, variables, _ = import_published.read_published(folder)
     else:
         weights = read_release(folder, kind="codec").weights
-        names.check_shapes(weights, found.config, folder / WEIGHTS)
+        names.check_shapes(weights, cfg, folder / WEIGHTS)
         variables = names.from_public(weights)
     arrays = jax.tree.map(jnp.asarray, variables)
-    return Codec(found.config, arrays, found.name, found.sha256)
+    return Codec(cfg, arrays, name, sha256)
 
 
 def load(name_or_dir: str | os.PathLike) -> Codec:
-    """Load a bundled name, a release folder, or a published EnCodec folder as it is.
+    """Load a codec.
+
+    name_or_dir: bundled name, release folder, or published EnCodec folder (the Hugging
+      Face layout).
 
     Raises:
-      UserError: neither, or files that do not fit each other.
+      UserError: neither a name nor a folder, or files that do not fit each other.
     """
     return identify(name_or_dir).load()
 
 
 def random(cfg: AnyCodecConfig, seed: int) -> Codec:
-    """A codec with random weights whose codebooks are fitted to its own latents.
+    """Codec with random weights, for tests and tiny runs.
 
-    Its codes are many and follow the audio, its audio is noise: for tests and tiny runs.
+    Its codebooks are fitted to its latents, so that codes are diverse and depend on the
+    audio.  Its decoded audio is noise.
     """
     variables = _random_variables(cfg, seed)
     arrays = names.to_public(variables)
-    # the digest that the file of `save` will have, so that saving changes no identity
+    # The digest of the file that `save` writes, so that saving keeps the identity.
     sha256 = hashlib.sha256(safetensors.numpy.save(arrays, metadata={})).hexdigest()
     digest = hashlib.sha256(json.dumps(to_json(cfg)).encode()).hexdigest()
     return Codec(cfg, variables, f"random-{digest[:6]}-{seed}", sha256)
@@ -277,7 +309,7 @@ def _random_variables(cfg: AnyCodecConfig, seed: int):
 
 def _random_audio(key, cfg: AnyCodecConfig):
     """Eight clips of chords and noise that change every 0.1 s: [8, N]."""
-    frames = -(-cfg.codebook_size // 8)  # as many in all as there are codes
+    frames = -(-cfg.codebook_size // 8)  # per clip: in total as many as codes
     step = cfg.sample_rate // 10
     steps = -(-frames * cfg.hop // step)
     keys = jax.random.split(key, 4)

@@ -1,11 +1,12 @@
-"""Multi-scale STFT discriminator (EnCodec, sec. 3.4), and the losses of both halves.
+"""Multi-scale STFT discriminator and its losses (EnCodec, sec. 3.4).
 
-One network per window, all alike but for their weights: 2-D convolutions over time and
-frequency, [B, T, F, C].  Weights are plain: the published weight norm rescales gradients,
-which Adam does already.  The first convolution halves the frequencies too: at full
-resolution it takes as long as all the others.  The spectrum's highest bin is left out, so
-that they halve evenly; a halving convolution is computed on pairs of neighbouring bins as
-one of half the width, whose derivatives XLA computes 10 times as fast on a CPU.
+There is one network per window: 2-D convolutions over time and frequency, [B, T, F, C].
+All networks have the same architecture.  Weights have no weight norm: it rescales
+gradients, as Adam already does.  Unlike in the paper, the first convolution also halves
+the frequencies; at full resolution it takes as long as all others together.  The highest
+bin is dropped, so that the number of bins can be halved.  A halving convolution is
+computed on pairs of neighbouring bins with half the kernel width, because XLA computes
+its derivatives 10 times as fast on a CPU.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,35 +25,37 @@ from stemjax.config.codec import DiscriminatorConfig, Spectrum
 KERNEL = (3, 8)  # frames, bins
 LAST_KERNEL = (3, 3)
 SLOPE = 0.2  # of the leaky ReLU below 0
-FLOOR = 1e-5  # magnitudes below it are equal; 1 is noise of full scale
-CENTRE = -2.5  # of log10 magnitudes: silence is as far from 0 as full scale
+FLOOR = 1e-5  # least magnitude; 1 is noise of full scale
+CENTRE = -2.5  # middle of log10 magnitudes, between silence and full scale
 
 
 class Judgement(NamedTuple):
-    """What one scale says of audio.
-
-    score: [B, T, F'], above 0 where it takes the audio for real.  features: what its
-    layers put out before that, each [B, T, F'', C].
-    """
+    """Output of one scale of the discriminator."""
 
     score: jax.Array
+    """[B, T, F'], above 0 for audio judged as real."""
     features: tuple[jax.Array, ...]
+    """Outputs of the layers before the score, [B, T, F'', C] each."""
 
 
 class Conv2d(nn.Module):
-    """Convolution over frames and bins that pads with zeros: T stays, F / stride."""
+    """Zero-padded convolution over frames and bins: T frames stay, F becomes F / stride."""
 
     features: int
+    """Output channels."""
     kernel: tuple[int, int] = KERNEL
-    stride: int = 1  # over bins, which must divide by it
-    dilation: int = 1  # over frames
+    """Size in frames and bins."""
+    stride: int = 1
+    """In bins; must divide F."""
+    dilation: int = 1
+    """In frames."""
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        """[B, T, F, C] to [B, T, F / stride, features].
+        """[B, T, F, C] -> [B, T, F / stride, features].
 
-        A fresh weight holds its standard deviation, fan_in^-0.5, which `init`
-        multiplies by noise.
+        Linen's `init` sets the weight to its standard deviation, fan_in^-0.5; the
+        module's `init` multiplies it by noise.
         """
         batch, frames, bins, channels = x.shape
         tall, wide = self.kernel
@@ -78,10 +81,12 @@ class Conv2d(nn.Module):
 
 
 class Scale(nn.Module):
-    """The discriminator of one window."""
+    """Discriminator of one window."""
 
     cfg: DiscriminatorConfig
-    window: int  # samples
+    """Architecture."""
+    window: int
+    """Samples of the Hann window."""
 
     @nn.compact
     def __call__(self, audio: jax.Array) -> Judgement:
@@ -103,10 +108,11 @@ class Scale(nn.Module):
 
 
 def spectra(audio: jax.Array, window: int, kind: Spectrum) -> jax.Array:
-    """Audio [B, N] to [B, T, window / 2, 2 or 1]: parts, or log10 magnitudes.
+    """Input of the convolutions: audio [B, N] -> [B, T, window / 2, C].
 
-    Divided by the root of the window's energy, so that white noise of standard
-    deviation s has parts of deviation s / sqrt(2) at every window.
+    C = 2 (real and imaginary parts) or 1 (log10 magnitudes).  Spectra are divided by the
+    root of the window's energy: for white noise with standard deviation s, the parts have
+    deviation s / sqrt(2) at every window length.
     """
     scale = np.float32(1 / np.sqrt(np.sum(hann(window) ** 2)))
     parts = jax.vmap(lambda one: stft(one, window, window // OVERLAP))(audio)
@@ -120,7 +126,7 @@ def spectra(audio: jax.Array, window: int, kind: Spectrum) -> jax.Array:
 
 
 def init(key: jax.Array, cfg: DiscriminatorConfig) -> dict[str, Any]:
-    """Fresh parameters, one subtree per window: normal weights, biases zero."""
+    """Random parameters, one subtree per window: normal weights, zero biases."""
     deviations = {
         name: Scale(cfg, window).init(key, jnp.zeros((1, window)))["params"]
         for name, window in _scales(cfg)
@@ -131,7 +137,7 @@ def init(key: jax.Array, cfg: DiscriminatorConfig) -> dict[str, Any]:
 def judge(
     params: Mapping[str, Any], cfg: DiscriminatorConfig, audio: jax.Array
 ) -> list[Judgement]:
-    """What every scale says of audio [B, N]."""
+    """Judgements of audio [B, N], one per scale."""
     return [
         Scale(cfg, window).apply({"params": params[name]}, audio)
         for name, window in _scales(cfg)
@@ -143,14 +149,17 @@ def _scales(cfg: DiscriminatorConfig) -> list[tuple[str, int]]:
 
 
 def generator_hinge(fake: Sequence[Judgement]) -> jax.Array:
-    """Mean of max(0, 1 - score) over scales: what the generator is to lower."""
+    """Hinge loss of the generator: mean of max(0, 1 - score) over scales."""
     return _mean(jnp.mean(jax.nn.relu(1 - f.score)) for f in fake)
 
 
 def discriminator_hinge(
     real: Sequence[Judgement], fake: Sequence[Judgement]
 ) -> jax.Array:
-    """Mean of max(0, 1 - real) + max(0, 1 + fake) over scales; 2 knows nothing."""
+    """Hinge loss of the discriminator: max(0, 1 - real) + max(0, 1 + fake).
+
+    Mean over scales; 2 for scores of 0.
+    """
     return _mean(
         jnp.mean(jax.nn.relu(1 - r.score)) + jnp.mean(jax.nn.relu(1 + f.score))
         for r, f in zip(real, fake, strict=True)
@@ -158,9 +167,10 @@ def discriminator_hinge(
 
 
 def feature_distance(real: Sequence[Judgement], fake: Sequence[Judgement]) -> jax.Array:
-    """Mean absolute difference of features as a share of the real ones' mean size.
+    """Feature matching loss (EnCodec, eq. 4).
 
-    Mean over layers and scales (EnCodec, eq. 4).
+    Mean absolute difference of features over the mean absolute value of the real ones;
+    mean over layers and scales.
     """
     return _mean(
         jnp.mean(jnp.abs(a - b)) / jnp.maximum(jnp.mean(jnp.abs(a)), 1e-6)
@@ -170,7 +180,7 @@ def feature_distance(real: Sequence[Judgement], fake: Sequence[Judgement]) -> ja
 
 
 def accuracy(judged: Sequence[Judgement], *, is_real: bool) -> jax.Array:
-    """Share of the scores with the right sign, mean over scales."""
+    """Share of scores with the right sign, mean over scales."""
     sign = 1 if is_real else -1
     return _mean(jnp.mean(sign * j.score > 0) for j in judged)
 

@@ -1,4 +1,4 @@
-"""Residual convolutions over frames, between spectra, latents and oscillators."""
+"""Residual convolutions over frames, for the oscillator codec."""
 
 import functools
 
@@ -14,15 +14,15 @@ FrameConv = functools.partial(Conv1d, pad_mode=PadMode.CONSTANT)
 
 
 def normalise(x: jax.Array) -> jax.Array:
-    """Each frame with mean 0 and variance 1 over its channels: [..., C]."""
+    """Normalize each frame to mean 0 and variance 1 over its channels: [..., C]."""
     x = x - jnp.mean(x, axis=-1, keepdims=True)
     return x * jax.lax.rsqrt(jnp.mean(x**2, axis=-1, keepdims=True) + EPSILON)
 
 
 class FrameStack(nn.Module):
-    """One residual block per dilation: [B, T, W] to the same.
+    """Residual blocks, one per dilation: [B, T, W] -> [B, T, W].
 
-    Nothing is normalised between input and output: the level of a frame is heard.
+    The sum itself is not normalized, because the level of a frame matters.
     """
 
     width: int
@@ -30,7 +30,7 @@ class FrameStack(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, length: jax.Array | None = None) -> jax.Array:
-        """length: [] int32; frames from there on are no signal."""
+        """length: [] int32, the number of frames that are signal; None: T."""
         for i, dilation in enumerate(self.dilations):
             wide = FrameConv(
                 self.width, self.width, 3, dilation=dilation, name=f"conv_{i}"

@@ -1,7 +1,7 @@
-"""The codec as pure functions of plain pytrees: what training and decoding call.
+"""Pure functions of the codecs, for training and decoding (EnCodec, sec. 3).
 
-`variables = {"params": {"encoder", "decoder"}, "codebooks": {"quantizer"}}`; codebooks
-are state, not parameters: they move by averages, not by gradients (EnCodec, sec. 3.2).
+`variables = {"params": {"encoder", "decoder"}, "codebooks": {"quantizer"}}`.  Codebooks
+are state, not parameters: they follow moving averages, not gradients (EnCodec, sec. 3.2).
 """
 
 from collections.abc import Mapping
@@ -20,20 +20,21 @@ from stemjax.config.codec import AnyCodecConfig, CodecConfig, OscillatorCodecCon
 
 Tree = Mapping[str, Any]
 
-HALVES = {
+NETWORKS = {
     CodecConfig: (Encoder, Decoder),
     OscillatorCodecConfig: (SpectralEncoder, OscillatorDecoder),
 }
+"""Encoder and decoder per type of config."""
 
 
 def init(key: jax.Array, cfg: AnyCodecConfig) -> tuple[dict, dict]:
-    """Fresh (params, codebooks).
+    """Random parameters and empty codebooks: (params, codebooks).
 
-    Convolutions are normal with variance 1 / fan-in, the LSTM's weights with a third of
-    it, biases zero.  Codebooks are zero with `inited` 0: training begins by replacing
-    them with k-means of its first latents.
+    Weights of convolutions are normal with variance 1 / fan-in, those of the LSTM with a
+    third of it; biases are zero.  Codebooks are zero with `inited` 0: training replaces
+    them by k-means of its first latents.
     """
-    encoder, decoder = HALVES[type(cfg)]
+    encoder, decoder = NETWORKS[type(cfg)]
     audio = jnp.zeros((1, cfg.hop))
     latents = jnp.zeros((1, 1, cfg.hidden_size))
     deviations = {
@@ -45,9 +46,9 @@ def init(key: jax.Array, cfg: AnyCodecConfig) -> tuple[dict, dict]:
 
 
 def noise_like(key: jax.Array, deviations: Tree) -> dict:
-    """Normal noise of the given deviations.
+    """Normal noise with the given standard deviations.
 
-    One draw for all leaves: XLA compiles it in 1 s, one draw per leaf in 12.
+    One draw for all leaves: XLA compiles it in 1 s, one draw per leaf in 12 s.
     """
     leaves, structure = jax.tree.flatten(deviations)
     noise = jax.random.normal(key, (sum(leaf.size for leaf in leaves),))
@@ -61,7 +62,10 @@ def noise_like(key: jax.Array, deviations: Tree) -> dict:
 
 
 def codebook_tree(embeddings: jax.Array, *, is_inited: bool) -> dict:
-    """[Q, V, D] embeddings as the tree of published names, averages at one use each."""
+    """Codebooks [Q, V, D] as a tree with the published names.
+
+    Each code has the cluster size 1.
+    """
     layers = {
         f"layers_{level}": {
             "codebook": {
@@ -77,7 +81,7 @@ def codebook_tree(embeddings: jax.Array, *, is_inited: bool) -> dict:
 
 
 def stack_codebooks(codebooks: Tree, name: str = "embed") -> jax.Array:
-    """One field of all levels, coarse first: [Q, ...]; embeddings are [Q, V, D]."""
+    """Stack one field of all levels, coarse first: [Q, ...]; "embed" is [Q, V, D]."""
     layers = codebooks["quantizer"]
     return jnp.stack(
         [layers[f"layers_{q}"]["codebook"][name] for q in range(len(layers))]
@@ -89,10 +93,11 @@ def encode_latents(
 ) -> jax.Array:
     """Samples [B, N] to latent frames [B, ceil(N / hop), D]; differentiable.
 
-    length: [] int32 where only the first `length` samples are the signal; frames past
-      it mean nothing.  N must then be whole frames.
+    length: [] int32, the number of samples that are signal; later frames are undefined,
+      and N must be a multiple of the hop.  None: N.
     """
-    return HALVES[type(cfg)][0](cfg).apply({"params": params["encoder"]}, audio, length)
+    encoder, _ = NETWORKS[type(cfg)]
+    return encoder(cfg).apply({"params": params["encoder"]}, audio, length)
 
 
 def decode_latents(
@@ -103,17 +108,16 @@ def decode_latents(
 ) -> jax.Array:
     """Latent frames [B, T, D] to samples [B, T * hop]; differentiable.
 
-    length: [] int32 where only the first `length` frames are the signal.
+    length: [] int32, the number of frames that are signal; None: T.
     """
-    return HALVES[type(cfg)][1](cfg).apply(
-        {"params": params["decoder"]}, latents, length
-    )
+    _, decoder = NETWORKS[type(cfg)]
+    return decoder(cfg).apply({"params": params["decoder"]}, latents, length)
 
 
 def decode_with_spectra(
     params: Tree, cfg: OscillatorCodecConfig, latents: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
-    """Samples as `decode_latents`, and the spectra [B, T, F] they were played from."""
+    """Samples as from `decode_latents`, and the spectra [B, T, F] behind them."""
 
     def both(decoder):
         frames = decoder.frames(latents)
@@ -131,7 +135,7 @@ def quantize(codebooks: Tree, latents: jax.Array) -> jax.Array:
 
 
 def dequantize(codebooks: Tree, codes: jax.Array) -> jax.Array:
-    """Codes [B, Q, T] to latent frames [B, T, D]: the sum of the levels."""
+    """Codes [B, Q, T] to latent frames [B, T, D], the sum over levels."""
     tables = stack_codebooks(codebooks)
     return sum(tables[level][codes[:, level]] for level in range(codes.shape[1]))
 
@@ -144,8 +148,8 @@ def encode(
 ) -> jax.Array:
     """Samples [B, N] in -1..1 to codes [B, Q, ceil(N / hop)] int32.
 
-    Products are full float32 on every backend: codes are data, and what a GPU calls
-    its default would move some of them.  `length` as in `encode_latents`.
+    Matrix products are full float32 on every backend: a GPU's default precision would
+    change some codes.  `length` as in `encode_latents`.
     """
     with jax.default_matmul_precision("highest"):
         latents = encode_latents(variables["params"], cfg, audio, length)

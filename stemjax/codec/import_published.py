@@ -1,7 +1,7 @@
-"""Published EnCodec weights: config.json + model.safetensors of the Hugging Face layout.
+"""Import of published EnCodec weights from the Hugging Face layout.
 
-Weight norm is folded into plain weights.  Only what this codec computes is taken: a
-config that asks for anything else is refused by the name of its field.
+A folder holds config.json and model.safetensors.  Weight norm is folded into plain
+weights.  A config with an unsupported value is refused by the name of its field.
 """
 
 import json
@@ -22,7 +22,7 @@ from stemjax.io.weights import load_safetensors, sha256_of
 
 MODEL_TYPE = "encodec"
 
-# Their config.json may leave out what equals the defaults of their config class.
+# A published config.json may omit fields with the default of Hugging Face's config class.
 DEFAULTS: dict[str, Any] = {
     "target_bandwidths": [1.5, 3.0, 6.0, 12.0, 24.0],
     "sampling_rate": 24_000,
@@ -66,59 +66,61 @@ SAME_NAME = (
 
 
 def parse_config(raw: Mapping[str, Any], source: Any = CONFIG) -> CodecConfig:
-    """Our config of their JSON object.
+    """Convert a published JSON config to a `CodecConfig`.
+
+    raw: the JSON object.  source: the file, for error messages.
 
     Raises:
-      UserError: a field whose value this codec does not compute, by its name.
+      UserError: a field with an unsupported value; the message names it.
     """
     if raw.get("model_type") != MODEL_TYPE:
         raise UserError(
             f"{source}: model_type {raw.get('model_type')!r} is not {MODEL_TYPE!r}"
         )
-    given = {k: raw.get(k, default) for k, default in DEFAULTS.items()}
-    wanted = {
+    fields = {k: raw.get(k, default) for k, default in DEFAULTS.items()}
+    supported = {
         "norm_type": ("weight_norm",),
         "normalize": (False,),
         "chunk_length_s": (None,),
         "audio_channels": (1,),
-        "codebook_dim": (None, given["hidden_size"]),
+        "codebook_dim": (None, fields["hidden_size"]),
         "pad_mode": tuple(mode.value for mode in PadMode),
     }
-    if not given["use_causal_conv"]:
-        wanted["trim_right_ratio"] = (1.0,)
-    for field, values in wanted.items():
-        if given[field] not in values:
+    if not fields["use_causal_conv"]:
+        supported["trim_right_ratio"] = (1.0,)
+    for field, values in supported.items():
+        if fields[field] not in values:
             raise UserError(
-                f"{source}: {field} {given[field]!r} is not supported, only"
+                f"{source}: {field} {fields[field]!r} is not supported, only"
                 f" {' or '.join(map(repr, values))}; give another codec"
             )
     try:
         return CodecConfig(
-            sample_rate=int(given["sampling_rate"]),
-            upsampling_ratios=tuple(int(r) for r in given["upsampling_ratios"]),
-            pad_mode=PadMode(given["pad_mode"]),
-            num_codebooks=_num_codebooks(given),
-            **{field: given[field] for field in SAME_NAME},
+            sample_rate=int(fields["sampling_rate"]),
+            upsampling_ratios=tuple(int(r) for r in fields["upsampling_ratios"]),
+            pad_mode=PadMode(fields["pad_mode"]),
+            num_codebooks=_num_codebooks(fields),
+            **{field: fields[field] for field in SAME_NAME},
         )
     except (TypeError, ValueError, ArithmeticError) as error:
         raise UserError(f"{source}: broken value ({error}); copy it again") from None
 
 
-def _num_codebooks(given: Mapping[str, Any]) -> int:
-    """As many as the widest of the target bandwidths (kbit/s) carries."""
+def _num_codebooks(fields: Mapping[str, Any]) -> int:
+    """Number of levels at the highest target bandwidth (kbit/s)."""
     frame_rate = math.ceil(
-        given["sampling_rate"] / math.prod(given["upsampling_ratios"])
+        fields["sampling_rate"] / math.prod(fields["upsampling_ratios"])
     )
-    bits = math.ceil(math.log2(given["codebook_size"]))
-    return int(1000 * given["target_bandwidths"][-1] // (frame_rate * bits))
+    bits = math.ceil(math.log2(fields["codebook_size"]))
+    return int(1000 * fields["target_bandwidths"][-1] // (frame_rate * bits))
 
 
 def fold_weight_norm(flat: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Plain weights from any of three spellings, which may be mixed.
+    """Fold weight norm: all weights as `X.weight`.
 
-    `X.weight`; `X.weight_g`, `X.weight_v`; `X.parametrizations.weight.original0`,
-    `.original1`.  The norm runs over all but the first dimension, which is the input
-    channel in a transposed convolution.
+    A tensor may have any of three spellings: `X.weight`; `X.weight_g`, `X.weight_v`;
+    `X.parametrizations.weight.original0`, `.original1`.  The norm is taken over all
+    dimensions but the first, the input channel in a transposed convolution.
     """
     spellings = (
         (".weight_g", ".weight_v"),
@@ -129,7 +131,7 @@ def fold_weight_norm(flat: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         for name in [k for k in folded if k.endswith(direction_end)]:
             base = name.removesuffix(direction_end)
             if base + scale_end not in folded:
-                continue  # reported as an unknown tensor
+                continue  # `check_shapes` reports an unknown tensor
             direction = folded.pop(name)
             scale = folded.pop(base + scale_end)
             others = tuple(range(1, direction.ndim))
@@ -141,7 +143,9 @@ def fold_weight_norm(flat: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 def read_published(
     folder: str | os.PathLike,
 ) -> tuple[CodecConfig, dict[str, Any], str]:
-    """Config, variables (NumPy) and the digest of the weights' file.
+    """Read a published folder.
+
+    Returns: config, variables (NumPy) and the sha256 of the weights' file.
 
     Raises:
       UserError: no config, weights that do not fit it, or an unsupported value.
@@ -150,7 +154,7 @@ def read_published(
     cfg = parse_config(read_config(folder), folder / CONFIG)
     path = folder / WEIGHTS
     flat = fold_weight_norm(load_safetensors(path))
-    for level in range(cfg.num_codebooks):  # only needed to train on
+    for level in range(cfg.num_codebooks):  # only training needs these
         base = f"quantizer.layers.{level}.codebook."
         flat.setdefault(base + "inited", np.ones(1, np.float32))
         if (embed := flat.get(base + "embed")) is not None:
@@ -162,14 +166,14 @@ def read_published(
 
 
 def convert(source: str | os.PathLike, out: str | os.PathLike) -> dict[str, Any]:
-    """Write a published folder as a release of ours; returns its config.
+    """Convert a published folder to a release folder; returns its config.
 
     Raises:
-      UserError: what `read_published` raises; `out` is the source.
+      UserError: as `read_published`, or `out` is the source.
     """
     source, out = as_path(source), as_path(out)
     if absolute(out) == absolute(source):
-        raise UserError(f"{out}: would overwrite what is imported; give another folder")
+        raise UserError(f"{out}: is the imported folder; give another output folder")
     cfg, variables, digest = read_published(source)
     config = {
         "kind": "codec",

@@ -1,86 +1,89 @@
-"""Audio of any length in chunks, for codecs without recurrence: as `long_audio`.
+"""Chunked encoding and decoding of long audio with a codec without recurrence.
 
-Every program runs on windows of one fixed shape; a chunk gets a halo of frames as wide
-as the network sees.  A decoder's clock is told where its window starts.
+Like `long_audio`, but the whole network runs on windows: a chunk plus a halo of frames as
+wide as its receptive field.  A decoder gets the frame where its window starts, because
+its oscillators have a clock.
 """
 
 import functools
-from typing import Any
 
 import jax
 import numpy as np
 
 from stemjax.codec import functional
 from stemjax.codec.functional import Tree
-from stemjax.codec.long_audio import Place, as_it_is
 from stemjax.codec.oscillators import OscillatorDecoder
+from stemjax.codec.windows import Place, in_windows, to_default_device
 from stemjax.config.codec import OscillatorCodecConfig
 
-FRAMES = 2_000  # of all rows together in one program: some 200 MB
+FRAMES = 2_000  # per program, over all rows: about 200 MB
 
 
-def lay_out(params: Tree) -> Tree:
-    """Parameters as `encode` and `decode` take them: as they are."""
+def prepare_params(params: Tree) -> Tree:
+    """Parameters for `encode` and `decode`: unchanged."""
     return params
 
 
 def widest_padding(cfg: OscillatorCodecConfig) -> int:
-    """A signal of more frames than this is longer than any padding it gets."""
+    """Most frames by which a convolution pads; longer signals need no guard."""
     return 2 * max(
         *cfg.encoder_dilations, *cfg.decoder_dilations, *cfg.step_dilations, 1
     )
 
 
 def chunk_frames(cfg: OscillatorCodecConfig, batch_size: int) -> int:
-    """Frames of a chunk: whole seconds."""
+    """Frames per chunk, a whole number of seconds."""
     second = round(cfg.frame_rate)
     return max(second, FRAMES // batch_size // second * second)
 
 
 def encoder_halo(cfg: OscillatorCodecConfig) -> int:
-    """Frames on either side that the encoder sees, at most."""
+    """Receptive field of the encoder, in frames on either side (upper bound)."""
     spectra = max(-(-band.window // (2 * cfg.hop)) for band in cfg.bands)
     return spectra + sum(cfg.encoder_dilations)
 
 
 def decoder_halo(cfg: OscillatorCodecConfig) -> int:
-    """Frames on either side that the decoder sees, at most."""
+    """Receptive field of the decoder, in frames on either side (upper bound)."""
     steps = sum(cfg.step_dilations) + 1  # and the neighbour that overlaps
     return 1 + sum(cfg.decoder_dilations) + -(-steps // cfg.steps_per_frame)
 
 
 @functools.partial(jax.jit, static_argnames="cfg")
-def _encode(params, codebooks, cfg, audio, length):
+def _encode(params, codebooks, cfg, audio, length):  # -> [B, T, Q]
     variables = {"params": {"encoder": params}, "codebooks": codebooks}
-    return functional.encode(variables, cfg, audio, length)
+    return functional.encode(variables, cfg, audio, length).swapaxes(1, 2)
 
 
 @functools.partial(jax.jit, static_argnames="cfg")
-def _decode(params, codebooks, cfg, codes, length, start):
+def _decode(params, codebooks, cfg, codes, length, start):  # codes [B, T, Q]
     with jax.default_matmul_precision("highest"):  # as in functional.decode
-        latents = functional.dequantize(codebooks, codes)
+        latents = functional.dequantize(codebooks, codes.swapaxes(1, 2))
         return OscillatorDecoder(cfg).apply({"params": params}, latents, length, start)
 
 
 def encode(
-    laid: Tree,
+    prepared: Tree,
     codebooks: Tree,
     cfg: OscillatorCodecConfig,
     audio: np.ndarray,
     *,
     chunk: int,
-    place: Place = as_it_is,
+    place: Place = to_default_device,
 ) -> np.ndarray:
     """Audio [B, N] to codes [B, Q, ceil(N / hop)] int32, `chunk` frames at a time."""
 
-    def run(window: np.ndarray, length: int, start: int) -> Any:
-        return _encode(laid, codebooks, cfg, place(window), np.int32(length))
+    def run(window, start, length):
+        length = _length_of(window, length)
+        return _encode(prepared, codebooks, cfg, place(window), length)
 
-    return _in_windows(run, audio, chunk, encoder_halo(cfg), cfg.hop, 1)
+    halo = encoder_halo(cfg)
+    codes = in_windows(run, audio, chunk=chunk, halo=halo, step_in=cfg.hop)
+    return np.ascontiguousarray(codes.swapaxes(1, 2))
 
 
 def decode(
-    laid: Tree,
+    prepared: Tree,
     codebooks: Tree,
     cfg: OscillatorCodecConfig,
     codes: np.ndarray,
@@ -89,25 +92,14 @@ def decode(
 ) -> np.ndarray:
     """Codes [B, Q, T] to audio [B, T * hop], `chunk` frames at a time."""
 
-    def run(window: np.ndarray, length: int, start: int) -> Any:
-        return _decode(laid, codebooks, cfg, window, np.int32(length), np.int32(start))
+    def run(window, start, length):
+        length = _length_of(window, length)
+        return _decode(prepared, codebooks, cfg, window, length, np.int32(start))
 
-    return _in_windows(run, codes, chunk, decoder_halo(cfg), 1, cfg.hop)
+    halo, codes = decoder_halo(cfg), codes.swapaxes(1, 2)
+    return in_windows(run, codes, chunk=chunk, halo=halo, step_out=cfg.hop)
 
 
-def _in_windows(run, signal, chunk, halo, step_in, step_out) -> np.ndarray:
-    """Run on windows of the last axis and join each chunk's share of the output.
-
-    run: (window, how much of it is signal, frame where it starts) -> [..., M].
-    """
-    samples = signal.shape[-1]
-    frames = -(-samples // step_in)
-    width, parts = (chunk + 2 * halo) * step_in, []
-    for first in range(0, frames, chunk):
-        start = max(0, first - halo)
-        window = signal[..., start * step_in : start * step_in + width]
-        fill = [(0, 0)] * (signal.ndim - 1) + [(0, width - window.shape[-1])]
-        y = np.asarray(run(np.pad(window, fill), window.shape[-1], start))
-        begin = (first - start) * step_out
-        parts.append(y[..., begin : begin + chunk * step_out])
-    return np.concatenate(parts, axis=-1)[..., : frames * step_out]
+def _length_of(window: np.ndarray, length: np.int32 | None) -> np.int32:
+    """Length of the signal in a window: one program serves inner and last windows."""
+    return np.int32(window.shape[1]) if length is None else length

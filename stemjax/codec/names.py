@@ -1,7 +1,7 @@
-"""Between our trees of arrays and the published names of tensors.
+"""Conversion between trees of arrays and the published tensor names (EnCodec).
 
-`encoder/layers_1/block/3/conv/weight` is `encoder.layers.1.block.3.conv.weight`: only
-the numbered layers are spelled otherwise, since Linen numbers a list's modules so.
+`encoder/layers_1/block/3/conv/weight` is `encoder.layers.1.block.3.conv.weight`.  Only the
+numbered layers differ: Linen names the modules of a list `layers_1`.
 """
 
 import re
@@ -20,9 +20,9 @@ HALVES = ("encoder", "decoder")
 
 
 def to_public(variables: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """`{"params", "codebooks"}` as a flat dict of published names, sorted.
+    """Flatten `{"params", "codebooks"}` to a sorted dict with published names.
 
-    What trains beside the codec, a discriminator, has none and is left out.
+    A discriminator, which is only used in training, is omitted.
     """
     halves = {half: variables["params"][half] for half in HALVES}
     flat = flatten({**halves, **variables["codebooks"]})
@@ -39,7 +39,7 @@ def from_public(flat: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def public_shapes(cfg: AnyCodecConfig) -> dict[str, tuple[int, ...]]:
-    """The shape of every tensor of a codec, by published name; nothing is computed."""
+    """Shape of every tensor of a codec by published name; nothing is computed."""
     params, codebooks = jax.eval_shape(
         lambda key: functional.init(key, cfg), jax.random.key(0)
     )
@@ -51,18 +51,20 @@ def public_shapes(cfg: AnyCodecConfig) -> dict[str, tuple[int, ...]]:
 
 
 def check_shapes(flat: Mapping[str, Any], cfg: AnyCodecConfig, source: Any) -> None:
-    """Hold weights against their config.
+    """Check that weights fit their config.
+
+    source: the file, for error messages.
 
     Raises:
-      UserError: a tensor that is missing, not known, or of another shape.
+      UserError: a tensor is missing, unknown, or of another shape.
     """
-    wanted = public_shapes(cfg)
+    shapes = public_shapes(cfg)
     mend = "config.json and the weights must be of one codec; copy both again"
-    if missing := sorted(set(wanted) - set(flat)):
+    if missing := sorted(set(shapes) - set(flat)):
         raise UserError(f"{source}: has no tensor {missing[0]}; {mend}")
-    if unknown := sorted(set(flat) - set(wanted)):
-        raise UserError(f"{source}: does not know tensor {unknown[0]}; {mend}")
-    for name, shape in wanted.items():
+    if unknown := sorted(set(flat) - set(shapes)):
+        raise UserError(f"{source}: has an unknown tensor {unknown[0]}; {mend}")
+    for name, shape in shapes.items():
         if tuple(flat[name].shape) != shape:
             raise UserError(
                 f"{source}: {name} is {tuple(flat[name].shape)}, not {shape}; {mend}"

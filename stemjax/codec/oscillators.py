@@ -1,10 +1,10 @@
-"""A decoder that plays fixed oscillators and filtered noise, as DDSP does with one pitch
-(Engel et al. 2020, sec. 3), here with all pitches at once.
+"""Decoder of fixed oscillators and filtered noise (DDSP, Engel et al. 2020, sec. 3).
 
-Oscillators stand a quarter tone apart.  Codes without phase that stay the same must
-sound on without a seam: a convolution alone would repeat itself at every frame, and
-hold only multiples of the frame rate.  Here the network says how loud each oscillator
-is, and at which constant angle to a clock that runs on; a held note is constant input.
+DDSP synthesizes one pitch; here oscillators a quarter tone apart cover all pitches.  Codes
+hold no phase, and constant codes must give a continuous tone.  Convolutions alone would
+repeat at every frame and could only hold multiples of the frame rate.  Here the network
+predicts the amplitude of each oscillator, whose phase comes from a clock that runs on
+over frames; a held note has constant amplitudes.
 """
 
 import functools
@@ -20,13 +20,16 @@ from stemjax.codec.spectral_encoder import CENTRE, SPREAD
 from stemjax.config.codec import OscillatorCodecConfig
 
 LOUDEST = 2.0  # log amplitude
-HISS = -2.0  # log gain of noise beside the level heard, before corrections
-CORRECTION = 0.5  # of a step's corrections: small at first
-PHASES = 4_000  # steps of the clock after which all oscillators are where they began
+HISS = -2.0  # log gain of noise relative to the spectrum, before corrections
+CORRECTION = 0.5  # scale of a step's corrections: small at first
+PHASES = 4_000  # period of the clock in steps, for all oscillators
 
 
 def frequencies(cfg: OscillatorCodecConfig) -> np.ndarray:
-    """Of the oscillators in Hz, quarter tones around A = 440, on the clock's grid: [K]."""
+    """Frequencies of the oscillators in Hz: [K].
+
+    Quarter tones relative to A = 440 Hz, rounded to the clock's grid.
+    """
     grid = step_rate(cfg) / PHASES
     steps = np.arange(
         np.ceil(24 * np.log2(cfg.lowest / 440)),
@@ -36,15 +39,15 @@ def frequencies(cfg: OscillatorCodecConfig) -> np.ndarray:
 
 
 def step_rate(cfg: OscillatorCodecConfig) -> float:
-    """Steps of the synthesis per second."""
+    """Synthesis steps per second."""
     return cfg.frame_rate * cfg.steps_per_frame
 
 
 @functools.lru_cache
 def _waves(cfg: OscillatorCodecConfig) -> np.ndarray:
-    """Windowed cosines, then minus sines, of all oscillators around a step's middle.
+    """Windowed cosines, then negative sines, of all oscillators around a step's middle.
 
-    [2 K, 2 H] float32, H samples a step; the windows of neighbours sum to 1.
+    [2 K, 2 H] float32 with H samples per step; overlapping windows sum to 1.
     """
     size = 2 * cfg.hop // cfg.steps_per_frame
     seconds = (np.arange(size) - size / 2) / cfg.sample_rate
@@ -54,7 +57,7 @@ def _waves(cfg: OscillatorCodecConfig) -> np.ndarray:
 
 
 def noise_centres(cfg: OscillatorCodecConfig) -> np.ndarray:
-    """Where the bands of noise are loudest, in Hz: [M]."""
+    """Centre frequencies of the noise bands in Hz: [M]."""
     top = np.log1p(cfg.sample_rate / 2 / 700)
     return 700 * np.expm1(top * np.arange(cfg.noise_bands) / (cfg.noise_bands - 1))
 
@@ -71,7 +74,10 @@ def _noise_filters(cfg: OscillatorCodecConfig) -> np.ndarray:
 
 
 def overlap_add(windows: jax.Array) -> jax.Array:
-    """[B, S, 2 H] with step H, the first centred on sample H / 2: to [B, S * H]."""
+    """Overlap-add windows [B, S, 2 H] at steps of H samples: -> [B, S * H].
+
+    The first window is centred on sample H / 2.
+    """
     half = windows.shape[-1] // 2
     first, second = windows[..., :half], windows[..., half:]
     early = jnp.pad(first, ((0, 0), (0, 1), (0, 0)))
@@ -81,9 +87,9 @@ def overlap_add(windows: jax.Array) -> jax.Array:
 
 
 def tones(cfg: OscillatorCodecConfig, cosine, sine, start) -> jax.Array:
-    """Oscillators with amplitudes [B, S, K] of cosine and sine: windows [B, S, 2 H].
+    """Windows [B, S, 2 H] of oscillators with cosine and sine amplitudes [B, S, K].
 
-    start: [] int32, the number of the first step on the clock.
+    start: [] int32, the clock's number of the first step.
     """
     turns = np.round(frequencies(cfg) * PHASES / step_rate(cfg)).astype(np.int64)
     turns = (turns % PHASES).astype(np.int32)
@@ -96,7 +102,10 @@ def tones(cfg: OscillatorCodecConfig, cosine, sine, start) -> jax.Array:
 
 
 def noise(cfg: OscillatorCodecConfig, gains, start) -> jax.Array:
-    """Noise with gains [B, S, M] per band: windows [B, S, 2 H], the same every time."""
+    """Windows [B, S, 2 H] of noise with gains [B, S, M] per band.
+
+    The noise of a step only depends on its number on the clock.
+    """
     size = 2 * cfg.hop // cfg.steps_per_frame
     bins = size // 2 + 1
 
@@ -113,10 +122,11 @@ def noise(cfg: OscillatorCodecConfig, gains, start) -> jax.Array:
 
 @functools.lru_cache
 def _levels_of(cfg: OscillatorCodecConfig, hertz: tuple[float, ...]) -> np.ndarray:
-    """What reads the level at `hertz` out of a frame's spectra: [F, len(hertz)].
+    """Matrix that interpolates the level at `hertz` from a frame's spectra.
 
-    Each frequency is read from the longest window that still holds it, between its two
-    nearest bands; of several spectra a frame, from their mean.
+    [F, len(hertz)].  Each frequency uses the longest window whose bands include it, with
+    linear interpolation between the two nearest bands; several spectra per frame are
+    averaged.
     """
     rows, at = [], np.asarray(hertz)
     free = np.ones(len(at), bool)
@@ -133,7 +143,7 @@ def _levels_of(cfg: OscillatorCodecConfig, hertz: tuple[float, ...]) -> np.ndarr
 
 @functools.lru_cache
 def _tone_offset(cfg: OscillatorCodecConfig) -> np.ndarray:
-    """Log amplitude of a sine less the log level that its band reads: [K]."""
+    """Log amplitude of a sine minus the log level of its band: [K]."""
     offset = np.zeros(len(frequencies(cfg)))
     free = np.ones(len(offset), bool)
     for band in cfg.bands:
@@ -145,20 +155,20 @@ def _tone_offset(cfg: OscillatorCodecConfig) -> np.ndarray:
 
 
 def _angles(cfg: OscillatorCodecConfig) -> np.ndarray:
-    """Fixed angles of the oscillators, spread by the golden ratio: [K] float32.
+    """Fixed phases of the oscillators, spread by the golden ratio: [K] float32.
 
-    All in one phase they would click together where the clock begins.
+    Oscillators in phase would produce a click at the start of the clock.
     """
     golden = (np.sqrt(5) - 1) / 2
     return (2 * np.pi * (np.arange(len(frequencies(cfg))) * golden % 1)).astype("f4")
 
 
 class OscillatorDecoder(nn.Module):
-    """[B, T, D] latent frames to [B, T * hop] samples.
+    """Latent frames [B, T, D] to samples [B, T * hop].
 
-    In two steps: the spectra that the encoder heard, which have a loss of their own, and
-    from them what each oscillator and each band of noise plays, with corrections that
-    see the steps around.
+    The network first predicts the encoder's spectra, which have a separate loss.  The
+    gains of oscillators and noise bands are interpolated from these spectra and
+    corrected at the rate of the synthesis steps by convolutions over steps.
     """
 
     cfg: OscillatorCodecConfig
@@ -177,19 +187,24 @@ class OscillatorDecoder(nn.Module):
     def __call__(
         self, latents: jax.Array, length: jax.Array | None = None, start=0
     ) -> jax.Array:
-        """length: [] int32, frames of the signal.  start: [] int32, the clock's frame."""
+        """Samples [B, T * hop] of latent frames [B, T, D].
+
+        Args:
+          length: [] int32, the number of frames that are signal; None: T.
+          start: [] int32, the clock's number of the first frame.
+        """
         return self.play(self.frames(latents, length), length, start)
 
     def frames(self, latents: jax.Array, length: jax.Array | None = None) -> jax.Array:
-        """What is known of every frame: [B, T, W]."""
+        """Features of every frame: [B, T, D] -> [B, T, W]."""
         return self.stack(self.enter(latents, length), length)
 
     def spectra(self, frames: jax.Array) -> jax.Array:
-        """The spectra as `spectral_encoder.heard` gives them: [B, T, F]."""
+        """Predicted spectra, as from `spectral_encoder.heard`: [B, T, W] -> [B, T, F]."""
         return self.spectrum(frames)
 
     def play(self, frames: jax.Array, length=None, start=0) -> jax.Array:
-        """Samples [B, T * hop] of frames [B, T, W]."""
+        """Samples [B, T * hop] of features [B, T, W]; arguments as in `__call__`."""
         cfg, rate = self.cfg, self.cfg.steps_per_frame
         x = self.spread(frames)
         x = x.reshape(len(x), -1, cfg.step_width)

@@ -1,11 +1,11 @@
-"""SEANet encoder and decoder with an LSTM, as published in EnCodec (sec. 3.1).
+"""SEANet encoder and decoder with an LSTM (EnCodec, sec. 3.1).
 
-Submodules are numbered as the published modules are, so a path of a parameter here is
-its published name: `encoder/layers_1/block/3/conv/weight`.  Audio is [B, N] samples at
-`cfg.sample_rate`, latent frames are [B, T, D] with T = ceil(N / hop).
+Submodules have the numbers of the published modules, so a parameter's path is its
+published name: `encoder/layers_1/block/3/conv/weight`.  Audio is [B, N] samples at
+`cfg.sample_rate`; latent frames are [B, T, D] with T = ceil(N / hop).
 
-Both are split in three parts, `front`, `recur` and `tail`, so that long audio can be
-run in chunks: only `recur` carries a state (`codec/long_audio.py`).
+Encoder and decoder have three parts, `front`, `recur` and `tail`, so that long audio can
+be processed in chunks: only `recur` carries a state (`codec/long_audio.py`).
 """
 
 import flax.linen as nn
@@ -18,9 +18,9 @@ from stemjax.nn.recurrent import LSTM, Carry
 
 
 def elu(x: jax.Array) -> jax.Array:
-    """ELU to float32's last digits, in half the time of `jax.nn.elu` on a CPU.
+    """ELU with full float32 precision, in half the time of `jax.nn.elu` on a CPU.
 
-    Its expm1 is exp - 1, except near zero, where that cancels: there Taylor's sum.
+    expm1 is computed as exp - 1; near zero, where that cancels, by its Taylor series.
     """
     low = jnp.minimum(x, 0)
     y = jnp.maximum(low, -0.25)
@@ -40,7 +40,7 @@ def _conv(cfg: CodecConfig, channels: int, features: int, size: int, **kw) -> Co
 
 
 class Branch(nn.Module):
-    """ELU and convolution, twice; the second one looks at single samples."""
+    """ELU and convolution, twice; the second convolution has size 1."""
 
     cfg: CodecConfig
     width: int
@@ -58,7 +58,7 @@ class Branch(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """A branch beside the identity, or beside a convolution of size 1."""
+    """Sum of a branch and the identity, or of a branch and a convolution of size 1."""
 
     cfg: CodecConfig
     width: int
@@ -73,7 +73,7 @@ class ResidualBlock(nn.Module):
 
 
 class Recurrent(nn.Module):
-    """LSTM with a skip around all its layers."""
+    """LSTM with a skip connection around all its layers."""
 
     cfg: CodecConfig
     width: int
@@ -102,17 +102,18 @@ class Encoder(nn.Module):
         self.layers = layers
 
     def __call__(self, audio: jax.Array, length: jax.Array | None = None) -> jax.Array:
-        """Latents [B, T, D] of [B, N] samples.
+        """Latent frames [B, T, D] of samples [B, N].
 
-        length: [] int32, where only so many samples are the signal; the frames from
-          ceil(length / hop) on are then meaningless. N must be whole frames.
+        length: [] int32, the number of samples that are signal; frames from
+          ceil(length / hop) on are undefined, and N must be a multiple of the hop.
+          None: N.
         """
         frames = None if length is None else -(-length // self.cfg.hop)
         x, _ = self.recur(self.front(audio, length))
         return self.tail(x, frames)
 
     def front(self, audio: jax.Array, length: jax.Array | None = None) -> jax.Array:
-        """The convolutions down to the frame rate: [B, N] to [B, T, W]."""
+        """Convolutions down to the frame rate: [B, N] to [B, T, W]."""
         x = audio[..., None]
         for layer in self.layers[: self.num_front]:
             x = layer(x) if layer is elu else layer(x, length)
@@ -121,11 +122,11 @@ class Encoder(nn.Module):
         return x
 
     def recur(self, x: jax.Array, carry: Carry | None = None):
-        """The LSTM: [B, T, W] to [B, T, W] and its last state."""
+        """LSTM: [B, T, W] to [B, T, W] and its final state."""
         return self.layers[self.num_front](x, carry)
 
     def tail(self, x: jax.Array, length: jax.Array | None = None) -> jax.Array:
-        """The last convolution: [B, T, W] to [B, T, D]."""
+        """Last convolution: [B, T, W] to [B, T, D]."""
         return self.layers[-1](elu(x), length)
 
 
@@ -156,20 +157,23 @@ class Decoder(nn.Module):
     def __call__(
         self, latents: jax.Array, length: jax.Array | None = None
     ) -> jax.Array:
-        """Audio [B, T * hop]; from frame `length` [] int32 on there is no signal."""
+        """Samples [B, T * hop] of latent frames [B, T, D].
+
+        length: [] int32, the number of frames that are signal; None: T.
+        """
         x, _ = self.recur(self.front(latents, length))
         return self.tail(x, length)
 
     def front(self, latents: jax.Array, length: jax.Array | None = None) -> jax.Array:
-        """The first convolution: [B, T, D] to [B, T, W]."""
+        """First convolution: [B, T, D] to [B, T, W]."""
         return self.layers[0](latents, length)
 
     def recur(self, x: jax.Array, carry: Carry | None = None):
-        """The LSTM: [B, T, W] to [B, T, W] and its last state."""
+        """LSTM: [B, T, W] to [B, T, W] and its final state."""
         return self.layers[1](x, carry)
 
     def tail(self, x: jax.Array, length: jax.Array | None = None) -> jax.Array:
-        """The convolutions up to the sample rate: [B, T, W] to [B, T * hop]."""
+        """Convolutions up to the sample rate: [B, T, W] to [B, T * hop]."""
         for layer in self.layers[2:]:
             x = layer(x) if layer is elu else layer(x, length)
             if length is not None and isinstance(layer, ConvTranspose1d):

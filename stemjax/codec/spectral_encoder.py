@@ -1,8 +1,8 @@
-"""An encoder that hears magnitudes alone: log spectra, then convolutions over frames.
+"""Encoder of log magnitude spectra with convolutions over frames.
 
-A code that follows the waveform says where in its period a tone is: moved by 2 ms, a
-held note has other codes, and a small language model spends itself on guessing them.
-Magnitudes do not depend on the phase, so a held note keeps its codes.
+Codes of the waveform depend on the phase: a held note shifted by 2 ms has other codes, and
+a small language model spends its capacity on predicting them.  Magnitudes do not depend
+on the phase, so a held note has constant codes.
 """
 
 import flax.linen as nn
@@ -15,18 +15,19 @@ from stemjax.arrays.mel import TINY, hann
 from stemjax.codec.frames import FrameConv, FrameStack
 from stemjax.config.codec import Band, OscillatorCodecConfig
 
-FLOOR = 1e-5  # magnitudes below it are equal; 1 is noise of full scale
-CENTRE, SPREAD = -2.5, 1.25  # of log10 magnitudes, to bring them near -2..2
+FLOOR = 1e-5  # least magnitude; 1 is noise of full scale
+CENTRE, SPREAD = -2.5, 1.25  # scale log10 magnitudes to about -2..2
 
 
 def band_spectrum(audio: jax.Array, hop: int, sample_rate: int, band: Band):
-    """Log magnitudes around the middle of every frame: [B, N] to [B, T, rate * bands].
+    """Scaled log magnitudes of one spectrum: [B, N] to [B, T, rate * bands].
 
-    N is whole frames of `hop`.  `band.rate` spectra per frame lie side by side.
+    Windows are centred on the steps of a frame; the `band.rate` spectra of a frame are
+    concatenated.  N is a multiple of `hop`.
     """
     step = hop // band.rate
     frames = audio.shape[1] // step
-    reach = band.window - step  # beyond the step itself, half on either side
+    reach = band.window - step  # samples outside the step, half on either side
     left = reach // 2
     blocks = -(-band.window // step)
     width = (frames + blocks) * step
@@ -43,7 +44,10 @@ def band_spectrum(audio: jax.Array, hop: int, sample_rate: int, band: Band):
 
 
 def heard(audio: jax.Array, cfg: OscillatorCodecConfig) -> jax.Array:
-    """All spectra of every frame, side by side: [B, N] to [B, T, F]; N whole frames."""
+    """All spectra of every frame, concatenated: [B, N] to [B, T, F].
+
+    N is a multiple of the hop.
+    """
     parts = [band_spectrum(audio, cfg.hop, cfg.sample_rate, band) for band in cfg.bands]
     return jnp.concatenate(parts, axis=-1)
 
@@ -55,9 +59,9 @@ class SpectralEncoder(nn.Module):
 
     @nn.compact
     def __call__(self, audio: jax.Array, length: jax.Array | None = None) -> jax.Array:
-        """Latents [B, T, D], T = ceil(N / hop).
+        """Latent frames [B, T, D] of samples [B, N], T = ceil(N / hop).
 
-        length: [] int32, where only so many samples are the signal.
+        length: [] int32, the number of samples that are signal; None: N.
         """
         cfg = self.cfg
         if length is not None:

@@ -1,4 +1,4 @@
-"""Bands as narrow as notes, and the distance of partials in them."""
+"""Log-frequency bands, and the distance of partials."""
 
 import jax
 import jax.numpy as jnp
@@ -32,17 +32,19 @@ def test_filters_are_means_of_their_bins():
 
 @pytest.mark.parametrize("step", [30, 48, 72, 90])
 def test_a_quarter_tone_is_loudest_in_its_band(step):
-    heard = np.asarray(band_magnitude(tone(55 * 2 ** (step / 24)), BAND, RATE))[4:-4]
-    assert np.all(np.argmax(heard, axis=1) == step)
+    magnitudes = np.asarray(band_magnitude(tone(55 * 2 ** (step / 24)), BAND, RATE))[
+        4:-4
+    ]
+    assert np.all(np.argmax(magnitudes, axis=1) == step)
 
 
-def test_noise_reads_its_deviation_in_every_band():
+def test_noise_has_its_deviation_as_level_in_every_band():
     rng = np.random.default_rng(0)
     noise = np.float32(0.1 * rng.normal(size=20 * RATE))
-    heard = np.asarray(band_magnitude(noise, BAND, RATE)).mean(axis=0)
+    magnitudes = np.asarray(band_magnitude(noise, BAND, RATE)).mean(axis=0)
     # the mean magnitude of complex noise is sqrt(pi) / 2 of its deviation; 39 windows
     # of independent noise leave 8 % of error a band, less where bands are averages
-    np.testing.assert_allclose(heard, 0.1 * np.sqrt(np.pi) / 2, rtol=0.25)
+    np.testing.assert_allclose(magnitudes, 0.1 * np.sqrt(np.pi) / 2, rtol=0.25)
 
 
 def test_distance_is_0_for_equal_and_1_for_silent_signals():
@@ -50,12 +52,12 @@ def test_distance_is_0_for_equal_and_1_for_silent_signals():
     assert tone_distance(b, b, OBJECTIVE, RATE) == 0
     roots = jnp.sqrt(band_magnitude(b, BAND, RATE) + ROOT_FLOOR)
     silent = 1 - np.sqrt(ROOT_FLOOR) / float(jnp.mean(roots))
-    found = tone_distance(jnp.zeros(RATE), b, OBJECTIVE, RATE)
-    np.testing.assert_allclose(found, silent, rtol=1e-5)
+    distance = tone_distance(jnp.zeros(RATE), b, OBJECTIVE, RATE)
+    np.testing.assert_allclose(distance, silent, rtol=1e-5)
     assert silent > 0.8
 
 
-def test_distance_hears_a_wrong_note_and_not_the_phase():
+def test_distance_depends_on_the_pitch_and_not_on_the_phase():
     b = tone(220.0)
     moved = np.roll(b, 37)
     semitone = tone(220.0 * 2 ** (1 / 12))

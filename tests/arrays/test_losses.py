@@ -102,10 +102,10 @@ def test_si_sdr_of_known_noise(decibels):
 def test_si_sdr_ignores_scale_and_offset_of_the_estimate():
     signal, other = orthogonal_pair()
     estimate = signal + 0.3 * other
-    plain = float(si_sdr(jnp.asarray(estimate), jnp.asarray(signal)))
+    unscaled = float(si_sdr(jnp.asarray(estimate), jnp.asarray(signal)))
     for gain, offset in [(3.0, 0.0), (-1.0, 0.2)]:
         moved = si_sdr(jnp.asarray(gain * estimate + offset), jnp.asarray(signal))
-        assert float(moved) == pytest.approx(plain, abs=0.01)
+        assert float(moved) == pytest.approx(unscaled, abs=0.01)
 
 
 def test_si_sdr_at_the_ends():

@@ -118,6 +118,6 @@ def test_ratio_is_the_cosine_of_a_uniform():
 def test_levels_are_drawn_at_their_odds(decay, shares):
     n = 20_000
     levels = np.asarray(draw_levels(jax.random.key(0), n, 4, decay))
-    found = np.bincount(levels, minlength=4) / n
+    share = np.bincount(levels, minlength=4) / n
     # standard error of a share: at most 0.0035
-    np.testing.assert_allclose(found, shares, atol=0.015)
+    np.testing.assert_allclose(share, shares, atol=0.015)

@@ -83,9 +83,9 @@ def test_the_nucleus_is_the_smallest_set_that_reaches_its_mass(top_p):
 def test_filtered_sampling_stays_inside_and_a_filter_of_one_changes_nothing():
     logits = jnp.tile(jnp.log(jnp.array([0.1, 0.4, 0.3, 0.2])), (2_000, 1))
     gumbel = draws(2_000, 4).gumbel
-    plain, confidence = sample_codes(gumbel, logits, 1.0)
+    unfiltered, confidence = sample_codes(gumbel, logits, 1.0)
     same, same_confidence = sample_codes(gumbel, logits, 1.0, jnp.asarray(1.0))
-    np.testing.assert_array_equal(plain, same)
+    np.testing.assert_array_equal(unfiltered, same)
     np.testing.assert_array_equal(confidence, same_confidence)
     codes, confidence = sample_codes(gumbel, logits, 1.0, jnp.asarray(0.6))
     assert set(np.asarray(codes).tolist()) == {1, 2}

@@ -75,16 +75,16 @@ def test_kmeans_finds_clusters():
     vectors = np.concatenate(
         [c + 0.1 * normal(i, 200, 2) for i, c in enumerate(centres)]
     )
-    found = None
+    fitted = None
     # random starts may share a cluster: one of these eight seeds a start in each
     for seed in range(8):
         book, counts = vq.kmeans(jax.random.key(seed), vectors, 4, 10)
         if counts.tolist() == [200] * 4:
-            found = np.asarray(book)
-    assert found is not None
-    order = slow_nearest(centres, found)
+            fitted = np.asarray(book)
+    assert fitted is not None
+    order = slow_nearest(centres, fitted)
     # a mean of 200 points of deviation 0.1 is off by 0.007; 5 deviations
-    np.testing.assert_allclose(found[order], centres, atol=0.035)
+    np.testing.assert_allclose(fitted[order], centres, atol=0.035)
 
 
 def test_lloyd_iterations_are_their_twin_and_never_hurt():
@@ -109,7 +109,7 @@ def test_kmeans_of_few_vectors_leaves_a_residual():
     assert book.shape == (512, 16) and float(counts.sum()) == 100
     left = vectors - book[vq.nearest(vectors, book)]
     assert 0.1 < float(jnp.sqrt(jnp.mean(left**2))) < 1.0
-    assert int((counts > 0).sum()) > 50  # and yet most vectors have their own code
+    assert int((counts > 0).sum()) > 50  # most codes in use hold few vectors
 
 
 def test_residual_kmeans_halves_the_error_level_by_level():

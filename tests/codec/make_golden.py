@@ -1,7 +1,7 @@
-"""`make golden`: small EnCodecs of `transformers`, with what they encode and decode.
+"""`make golden`: write golden files of small `transformers` EnCodecs.
 
 Writes tests/golden/codec/CASE/{config.json, model.safetensors, io.safetensors}: the
-published layout as `save_pretrained` writes it, so that the tests read it without torch.
+published layout from `save_pretrained` and input and output, read without torch.
 """
 
 import pathlib

@@ -1,4 +1,4 @@
-"""Run by test_sharded_encode on four virtual devices: prints what it finds as JSON."""
+"""Script of test_sharded_encode, run on four virtual devices; prints results as JSON."""
 
 import json
 
@@ -15,7 +15,7 @@ SPREAD = 0.05
 
 
 def variables(cfg):
-    """Random weights, and codebooks as wide as what they make of noise."""
+    """Random weights, and codebooks with the spread of their latents of noise."""
     params, _ = jax.jit(functional.init, static_argnums=1)(jax.random.key(0), cfg)
     shape = (cfg.num_codebooks, cfg.codebook_size, cfg.hidden_size)
     books = SPREAD * np.random.default_rng(1).normal(size=shape).astype(np.float32)
@@ -30,25 +30,25 @@ def main():
     alone = codec.Codec(cfg, variables(cfg), "random", "")
     by_rows = alone.on(make_mesh(MeshConfig(data=4)))
     rng = np.random.default_rng(0)
-    found = {"devices": jax.device_count(), "equal": [], "codes": []}
+    results = {"devices": jax.device_count(), "equal": [], "codes": []}
     # a bucket of one second, and windows: 9 s are longer than a chunk
     for seconds in (0.9, 9.0):
         audio = rng.normal(size=(ROWS, round(seconds * 32_000))).astype(np.float32)
         expected = alone.encode(0.1 * audio)
-        found["codes"].append(len(np.unique(expected)))
-        found["equal"].append(bool((by_rows.encode(0.1 * audio) == expected).all()))
+        results["codes"].append(len(np.unique(expected)))
+        results["equal"].append(bool((by_rows.encode(0.1 * audio) == expected).all()))
     chunks = [long_audio.chunk_frames(cfg, rows) for rows in (ROWS, ROWS // DEVICES)]
-    found["chunks"] = chunks
+    results["chunks"] = chunks
     placed = jax.device_put(audio[:, :6_400], by_rows.rows)
     compiled = (
         jax.jit(functional.encode, static_argnums=1)
         .lower(by_rows.variables, cfg, placed, None)
         .compile()
     )
-    found["gathers"] = compiled.as_text().count("all-gather")
+    results["gathers"] = compiled.as_text().count("all-gather")
     (codes,) = jax.tree.leaves(compiled.output_shardings)
-    found["rows_of_one"] = codes.shard_shape((ROWS, 2, 10))[0]
-    print(json.dumps(found))
+    results["rows_of_one"] = codes.shard_shape((ROWS, 2, 10))[0]
+    print(json.dumps(results))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""`Codec`: buckets, long audio, files, the random codec; gradients of the functions."""
+"""`Codec`: buckets, long audio, files and the random codec; gradients of its functions."""
 
 import dataclasses
 import functools
@@ -36,7 +36,7 @@ def small():
     return stemjax.codec.random(SMALL, 3)
 
 
-def remember(codec):
+def with_long_memory(codec):
     """The codec with forget gates near 0.98, so that the LSTM's memory spans seconds."""
     params = jax.tree.map(np.array, dict(codec.variables["params"]))
     for part in ("encoder", "decoder"):
@@ -89,25 +89,30 @@ def test_padding_to_a_bucket_changes_nothing(changes):
 
 @of_each_kind
 def test_chunks_give_the_codes_of_the_whole_signal(changes):
-    codec = remember(stemjax.codec.random(dataclasses.replace(SMALL, **changes), 0))
+    codec = with_long_memory(
+        stemjax.codec.random(dataclasses.replace(SMALL, **changes), 0)
+    )
     params, codebooks = codec.variables["params"], codec.variables["codebooks"]
-    laid = long_audio.lay_out(params)
-    for samples in (20 * 3_200 + 13, 14 * 3_200):  # the latter ends with a chunk
+    prepared = long_audio.prepare_params(params)
+    cases = [(20 * 3_200 + 13, (1,))]  # samples, seconds of a chunk
+    if not changes:  # the second signal ends with a chunk
+        cases = [(20 * 3_200 + 13, (1, 7)), (14 * 3_200, (1, 7))]
+    for samples, chunks in cases:
         x = audio(samples)
         whole = np.asarray(exact_encode(codec.variables, codec.config, x))
         assert all(len(np.unique(whole[:, q])) >= 24 for q in range(2))
-        heard = exact_decode(codec.variables, codec.config, whole)
-        for seconds in (1, 7):
+        expected = exact_decode(codec.variables, codec.config, whole)
+        for seconds in chunks:
             chunk = {"chunk": seconds * 100}
             codes = long_audio.encode(
-                laid["encoder"], codebooks, codec.config, x, **chunk
+                prepared["encoder"], codebooks, codec.config, x, **chunk
             )
             np.testing.assert_array_equal(codes, whole)
             decoded = long_audio.decode(
-                laid["decoder"], codebooks, codec.config, whole, **chunk
+                prepared["decoder"], codebooks, codec.config, whole, **chunk
             )
-            np.testing.assert_allclose(decoded, heard, atol=1e-5)
-    # the test has teeth: the LSTM does remember further back than a chunk
+            np.testing.assert_allclose(decoded, expected, atol=1e-5)
+    # The test is sharp: the LSTM remembers more than a chunk.
     alone = codec.encode(x[:, 7 * 3_200 : 14 * 3_200])
     assert (alone[:, :, 10:600] != whole[:, :, 710:1300]).any()
 
@@ -115,10 +120,10 @@ def test_chunks_give_the_codes_of_the_whole_signal(changes):
 @pytest.mark.parametrize("name", ["encoder_halo", "frame_halo"])
 def test_a_narrower_halo_would_show(small, name, monkeypatch):
     monkeypatch.setattr(long_audio, name, lambda cfg: 0)
-    laid = long_audio.lay_out(small.variables["params"])
+    prepared = long_audio.prepare_params(small.variables["params"])
     codebooks, x = small.variables["codebooks"], audio(4 * 3_200)
     whole = exact_encode(small.variables, SMALL, x)
-    codes = long_audio.encode(laid["encoder"], codebooks, SMALL, x, chunk=100)
+    codes = long_audio.encode(prepared["encoder"], codebooks, SMALL, x, chunk=100)
     assert (codes != whole).any()
 
 
@@ -170,18 +175,18 @@ def test_chunks_fit_the_cache_of_a_cpu():
     assert chunk_frames(CodecConfig(num_filters=16), 1) == 200
 
 
-def test_audio_longer_than_a_chunk_goes_in_chunks(small, monkeypatch):
+def test_audio_longer_than_a_chunk_is_encoded_in_chunks(small, monkeypatch):
     x = audio(61 * 3_200, batch=1)
-    asked = []
+    chunks = []
     run = long_audio.encode
     monkeypatch.setattr(
         long_audio,
         "encode",
-        lambda *args, **kw: asked.append(kw["chunk"]) or run(*args, **kw),
+        lambda *args, **kw: chunks.append(kw["chunk"]) or run(*args, **kw),
     )
     monkeypatch.setattr(long_audio, "CACHE_BYTES", 4 * 32 * 2 * 1_000)
     codes = small.encode(x)
-    assert asked == [1_000]
+    assert chunks == [1_000]
     np.testing.assert_array_equal(codes, exact_encode(small.variables, SMALL, x))
     assert small.decode(codes).shape == x.shape
 
@@ -253,8 +258,8 @@ def test_every_parameter_gets_a_gradient():
     @functools.partial(jax.value_and_grad, has_aux=True)
     def slopes(params):
         latents = functional.encode_latents(params, SMALL, x)
-        heard = functional.decode_latents(params, SMALL, latents)
-        return jnp.mean((heard - x) ** 2), (latents.std(), heard.std())
+        decoded = functional.decode_latents(params, SMALL, latents)
+        return jnp.mean((decoded - x) ** 2), (latents.std(), decoded.std())
 
     (_, deviations), gradients = slopes(params)
     # fresh signals keep their size within a factor of ten or so, neither way lost

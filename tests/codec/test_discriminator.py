@@ -67,10 +67,10 @@ def test_a_score_hears_six_frames_to_either_side(params):
         return judge(params, SMALL, x)[0].score[0, 20].sum()
 
     slope = np.abs(jax.grad(middle)(jnp.asarray(noise(1, 320)))[0])
-    heard = np.flatnonzero(slope)
+    bins = np.flatnonzero(slope)
     # frame 20 is centred on sample 160, its neighbours 8 apart; a window's first
     # sample weighs nothing
-    assert heard.min() == 160 - 6 * 8 - 15 and heard.max() == 160 + 6 * 8 + 15
+    assert bins.min() == 160 - 6 * 8 - 15 and bins.max() == 160 + 6 * 8 + 15
 
 
 def test_magnitudes_do_not_hear_the_sign(params):
@@ -80,7 +80,7 @@ def test_magnitudes_do_not_hear_the_sign(params):
     audio = noise(2, 64)
     weights = jax.tree.map(lambda w: w, params)
     enter = weights["window_32"]["enter"]
-    enter["weight"] = enter["weight"][:, :, :1]  # one channel hears, not two
+    enter["weight"] = enter["weight"][:, :, :1]  # one input channel instead of two
     (a,), (b,) = (judge(weights, deaf, x) for x in (audio, -audio))
     np.testing.assert_array_equal(a.score, b.score)
     (a,), (b,) = (judge(params, SMALL, x) for x in (audio, -audio))
@@ -112,7 +112,7 @@ def test_hinge_and_accuracy_by_hand():
     assert total == pytest.approx((0.75 + 0.625 + 0 + 1) / 2)
     # (4 + 0.5 + 1.5 + 1.5) / 4 and 1
     assert float(discriminator.generator_hinge(fake)) == pytest.approx((1.875 + 1) / 2)
-    # a score of 0 says neither
+    # a score of 0 is undecided
     assert float(discriminator.accuracy(real, is_real=True)) == (0.75 + 1) / 2
     assert float(discriminator.accuracy(fake, is_real=False)) == (0.75 + 0) / 2
 
@@ -142,12 +142,12 @@ def test_training_tells_tones_from_noise(params):
         return tones.astype(np.float32), rng.normal(size=(8, 256)).astype(np.float32)
 
     def loss(params, real, fake):
-        heard = [judge(params, SMALL, x) for x in (real, fake)]
+        judged = [judge(params, SMALL, x) for x in (real, fake)]
         right = [
             discriminator.accuracy(h, is_real=is_real)
-            for h, is_real in zip(heard, (True, False), strict=True)
+            for h, is_real in zip(judged, (True, False), strict=True)
         ]
-        return discriminator.discriminator_hinge(*heard), (right[0] + right[1]) / 2
+        return discriminator.discriminator_hinge(*judged), (right[0] + right[1]) / 2
 
     tx = optax.adam(1e-2)
 
@@ -165,7 +165,7 @@ def test_training_tells_tones_from_noise(params):
         trained, state, value, right = step(trained, state, *sounds(seed))
         rights.append(float(right))
     assert rights[0] < 0.7
-    assert rights[-1] > 0.9 and float(value) < 0.6  # of sounds never heard
+    assert rights[-1] > 0.9 and float(value) < 0.6  # on sounds not seen in training
 
 
 def test_windows_that_cannot_be_halved_are_refused():

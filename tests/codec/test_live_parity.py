@@ -1,6 +1,6 @@
-"""The codec beside `transformers`, where torch is installed, with the published shape.
+"""Live parity of the codec with `transformers`, if torch is installed.
 
-Eight filters instead of 64; kernels, ratios, padding and levels are the published ones.
+The architecture is the published one with 8 filters instead of 64.
 """
 
 import numpy as np
@@ -47,10 +47,10 @@ def test_codes_and_audio_are_those_of_transformers(pair):
         assert got.shape == wanted.shape == (2, 4, -(-samples // 640))
         same, total = same + (got == wanted).sum(), total + wanted.size
         decoded = twin.decode(model, wanted)
-        heard = ours.decode(wanted)
-        assert heard.shape == decoded.shape
+        audio_out = ours.decode(wanted)
+        assert audio_out.shape == decoded.shape
         # the issue's bound; float32 sums in another order stay far below
-        np.testing.assert_allclose(heard, decoded, atol=1e-4)
+        np.testing.assert_allclose(audio_out, decoded, atol=1e-4)
         assert decoded.std() > 1e-2
         if samples == LENGTHS[0]:
             for level in range(4):

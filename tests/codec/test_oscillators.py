@@ -1,4 +1,4 @@
-"""Oscillators, filtered noise, and the codec that is made of them."""
+"""Oscillators, filtered noise and the oscillator codec."""
 
 import dataclasses
 
@@ -43,9 +43,9 @@ exact_encode = jax.jit(functional.encode, static_argnums=1)
 exact_decode = jax.jit(functional.decode, static_argnums=1)
 
 
-def assert_close(found, wanted):
+def assert_close(got, wanted):
     """To float32's last digits of the loudest sample."""
-    np.testing.assert_allclose(found, wanted, atol=2e-5 * np.abs(wanted).max())
+    np.testing.assert_allclose(got, wanted, atol=2e-5 * np.abs(wanted).max())
 
 
 @pytest.fixture(scope="module")
@@ -78,13 +78,13 @@ def test_a_constant_amplitude_is_one_pure_tone(index, start):
     cosine = np.zeros((1, steps, len(hertz)), np.float32)
     sine = cosine.copy()
     cosine[..., index], sine[..., index] = 0.3, 0.4
-    found = np.asarray(overlap_add(tones(FULL, cosine, sine, np.int32(start))))[0]
-    assert found.shape == (steps * 160,)
+    got = np.asarray(overlap_add(tones(FULL, cosine, sine, np.int32(start))))[0]
+    assert got.shape == (steps * 160,)
     time = (np.arange(steps * 160) + start * 160 - 80) / 32_000
     angle = 2 * np.pi * hertz[index] * time
     wanted = 0.3 * np.cos(angle) + 0.4 * np.sin(angle)
     inside = slice(160, -160)  # the ends fade
-    np.testing.assert_allclose(found[inside], wanted[inside], atol=2e-4)
+    np.testing.assert_allclose(got[inside], wanted[inside], atol=2e-4)
 
 
 def test_overlap_add_is_the_slow_sum():
@@ -125,8 +125,8 @@ def test_spectrum_is_that_of_a_window_around_the_frames_middle(band):
     """Slow twin: frame t's r-th spectrum, cut out and transformed by NumPy."""
     rng = np.random.default_rng(1)
     audio = np.float32(0.1 * rng.normal(size=(1, 20 * 640)))
-    found = np.asarray(band_spectrum(audio, 640, 32_000, band))
-    assert found.shape == (1, 20, band.rate * band.bands)
+    got = np.asarray(band_spectrum(audio, 640, 32_000, band))
+    assert got.shape == (1, 20, band.rate * band.bands)
     step = 640 // band.rate
     hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(band.window) / band.window)
     padded = np.pad(audio[0].astype(np.float64), 10_000)
@@ -137,7 +137,7 @@ def test_spectrum_is_that_of_a_window_around_the_frames_middle(band):
         magnitude = np.abs(np.fft.rfft(window * hann)) / np.sqrt(np.sum(hann**2))
         level = np.log10(np.maximum(magnitude @ log_filters(32_000, band), FLOOR))
         wanted = (level - CENTRE) / SPREAD
-        part = found[0, frame, r * band.bands : (r + 1) * band.bands]
+        part = got[0, frame, r * band.bands : (r + 1) * band.bands]
         np.testing.assert_allclose(part, wanted, atol=2e-4)
 
 
@@ -185,7 +185,7 @@ def test_padding_changes_neither_codes_nor_audio(small):
 
 
 def test_halos_are_as_wide_as_the_network_sees(small):
-    """What moves when one frame does, and where a frame's gradient goes."""
+    """Measured by silencing single frames, and by the gradient of one frame."""
     frames, middle = 40, 20
     params = small.variables["params"]
     audio = np.float32(0.1 * np.random.default_rng(0).normal(size=(1, frames * 640)))

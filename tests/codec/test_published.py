@@ -1,4 +1,4 @@
-"""Published weights: names, spellings, what is refused, and torch's results (golden)."""
+"""Published weights: names, spellings, refused values, and torch's golden results."""
 
 import json
 import pathlib
@@ -20,7 +20,7 @@ SCALE = ".parametrizations.weight.original0"
 
 @pytest.fixture(scope="module", params=list(CASES))
 def case(request):
-    """A published folder and what transformers made of some audio."""
+    """The codec of a published folder, and audio, codes and output of transformers."""
     folder = GOLDEN / request.param
     return codec.load(folder), load_file(folder / "io.safetensors")
 
@@ -53,7 +53,7 @@ def test_decoded_audio_is_that_of_transformers(case):
     loaded, arrays = case
     for samples in LENGTHS:
         got = loaded.decode(arrays[f"codes_{samples}"])
-        # another order of float32 sums of order 1; the issue asks for 1e-4
+        # another order of float32 sums of order 1; the bound is 1e-4
         np.testing.assert_allclose(got, arrays[f"decoded_{samples}"], atol=2e-5)
 
 
@@ -91,7 +91,7 @@ def _list(shape: str) -> str:
 
 @pytest.fixture
 def published(tmp_path) -> pathlib.Path:
-    """A copy of a published folder to spoil."""
+    """A copy of a published folder, to be damaged."""
     return pathlib.Path(shutil.copytree(GOLDEN / "published", tmp_path / "published"))
 
 
@@ -150,7 +150,7 @@ def test_weight_norm_runs_over_all_but_the_first_dimension():
         ("codebook_size", 0),
     ],
 )
-def test_values_that_are_not_computed_are_refused_by_name(published, field, value):
+def test_unsupported_values_are_refused_by_name(published, field, value):
     path = published / "config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {field: value}))
     with pytest.raises(UserError) as error:
@@ -174,7 +174,7 @@ def test_weights_without_a_config_are_refused(published):
             lambda f: {k: v for k, v in f.items() if k != "decoder.layers.0.conv.bias"},
             "no tensor decoder.layers.0.conv.bias",
         ),
-        (lambda f: f | {"head.weight": np.zeros(1)}, "not know tensor head.weight"),
+        (lambda f: f | {"head.weight": np.zeros(1)}, "unknown tensor head.weight"),
         (
             lambda f: f | {"encoder.layers.0.conv.bias": np.zeros(3, np.float32)},
             r"encoder.layers.0.conv.bias is \(3,\), not \(2,\)",
@@ -199,6 +199,6 @@ def test_a_conversion_is_a_release_with_the_same_codes(tmp_path):
 
 
 def test_a_conversion_in_place_is_refused(published):
-    with pytest.raises(UserError, match="would overwrite"):
+    with pytest.raises(UserError, match="is the imported folder"):
         import_published.convert(published, published)
     assert (published / "config.json").is_file()

@@ -1,4 +1,4 @@
-"""Encoding shared out over devices gives one device's codes."""
+"""Encoding on several devices gives the codes of one device."""
 
 import json
 import os
@@ -20,11 +20,11 @@ def test_codes_on_four_devices_are_those_of_one():
         timeout=600,
     )
     assert run.returncode == 0, run.stderr
-    found = json.loads(run.stdout.splitlines()[-1])
-    assert found["devices"] == 4
-    # bit for bit, although a device's own rows go through in other chunks
-    assert found["equal"] == [True, True]
-    assert found["chunks"] == [100, 400]
-    assert min(found["codes"]) > 50
-    # each device works on its own two rows and asks the others nothing
-    assert found["rows_of_one"] == 2 and found["gathers"] == 0
+    results = json.loads(run.stdout.splitlines()[-1])
+    assert results["devices"] == 4
+    # Bit for bit, although a device encodes its rows in other chunks.
+    assert results["equal"] == [True, True]
+    assert results["chunks"] == [100, 400]
+    assert min(results["codes"]) > 50
+    # Each device encodes two rows, without communication.
+    assert results["rows_of_one"] == 2 and results["gathers"] == 0

@@ -1,7 +1,7 @@
-"""EnCodec of `transformers` with random weights that make a parity test mean something.
+"""EnCodec of `transformers` with random weights that suit parity tests.
 
-Its fresh weights would not: codebooks are all zero, so every code is 0, and weight-norm
-scales equal the norms, so their dimension could be wrong unseen.
+Initial weights do not: all codebooks are zero, so every code is 0; and weight-norm scales
+equal the norms, so a wrong dimension would not show.
 """
 
 import warnings
@@ -9,7 +9,7 @@ import warnings
 import numpy as np
 
 with warnings.catch_warnings():
-    # torch and transformers warn on import about what is theirs to mend
+    # torch and transformers issue warnings on import
     warnings.simplefilter("ignore")
     import torch
     import transformers
@@ -25,7 +25,7 @@ COMMON = {
 
 
 def make(seed: int, samples: int = 96_000, **fields):
-    """An `EncodecModel` in evaluation mode, codebooks drawn from its own residuals."""
+    """An `EncodecModel` in evaluation mode, with codebooks drawn from its residuals."""
     torch.manual_seed(seed)
     config = transformers.EncodecConfig(**COMMON | fields)
     model = transformers.EncodecModel(config).eval()
@@ -46,7 +46,7 @@ def make(seed: int, samples: int = 96_000, **fields):
 
 
 def draw_codebooks(model, audio: np.ndarray) -> None:
-    """Each level's codes: residuals that the levels before it left, at random."""
+    """Set each level's codes to random residuals of the levels before it."""
     latents = model.encoder(torch.from_numpy(audio)[:, None])
     residual = latents.permute(0, 2, 1).reshape(-1, latents.shape[1])
     for layer in model.quantizer.layers:

@@ -6,7 +6,7 @@ import numpy as np
 
 from stemjax.models.flops import abstract_params
 
-LOUD = 50.0  # logits of the heard code: its probability is 1 in float32
+LOUD = 50.0  # logits of the true code: its probability is 1 in float32
 
 
 def random_params(cfg, seed=0):
@@ -24,7 +24,7 @@ def listener(cfg, *, loudness: float = LOUD):
     """Weights whose logits at level q name the context's code at level q.
 
     The blocks add nothing; a head reads the context's half of the normalised sum of
-    embeddings with that level's own rows.
+    embeddings with that level's rows.
     """
     params = random_params(cfg)
     params["backbone"]["norm"]["scale"] = jnp.ones(cfg.transformer.width)

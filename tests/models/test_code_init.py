@@ -27,7 +27,7 @@ def test_the_sum_over_levels_is_the_latent_half_whitened():
     stream = sum(np.asarray(target[q, codes[q]], np.float64) for q in range(2))
     latent = sum(np.asarray(books[q, codes[q]], np.float64) for q in range(2))
     centre = np.asarray(books, np.float64).mean(axis=1).sum(axis=0)
-    # |W^(1/2) z| for z whitened by the codes' own covariance: axes and rotation drop out
+    # |W^(1/2) z| for z whitened by the codes' covariance: axes and rotation drop out
     free = np.asarray(books, np.float64) - np.asarray(books, np.float64).mean(
         axis=1, keepdims=True
     )

@@ -165,7 +165,7 @@ def test_fig_3_streams_are_concatenated_and_both_conditioned(params):
     tables = {k: np.asarray(params[k]["embedding"]) for k in params if "embed" in k}
     scale = np.asarray(params["backbone"]["norm"]["scale"])
     target = codes(2)
-    target[:, 2] = V  # masked: its own row of its own level
+    target[:, 2] = V  # masked: the MASK row of its level
     got = logits_of(bare, target=target, level=2)
     for b, t in [(0, 0), (1, 3), (3, 5)]:
         condition = tables["condition_embed_instrument"][INSTRUMENTS[b]]
@@ -213,13 +213,13 @@ def test_a_level_per_example_equals_that_level_for_all(params):
         np.testing.assert_allclose(mixed[b], alone[b], rtol=1e-5, atol=1e-6)
 
 
-def test_only_the_asked_head_is_used(params):
+def test_only_the_requested_head_is_used(params):
     grads = jax.jit(jax.grad(lambda p: (logits_of(p, level=1) ** 2).sum()))(params)
     used = np.abs(np.asarray(grads["heads"]["kernel"])).sum((1, 2)) > 0
     assert used.tolist() == [False, True, False]
 
 
-def test_it_listens_to_each_source(params):
+def test_logits_depend_on_each_source(params):
     base = logits_of(params)
     other = codes(1)
     other[0, :, 0] = (other[0, :, 0] + 1) % V
@@ -232,7 +232,7 @@ def test_it_listens_to_each_source(params):
     assert np.abs(silent[0]).max() > 1e-4 and not silent[1:].any()
 
 
-def test_padding_is_never_heard(params):
+def test_padding_changes_no_logit(params):
     lengths = jnp.array([T, 4, T, T])
     long = logits_of(params, lengths=lengths)
     context, target = codes(1), codes(2)
@@ -242,7 +242,7 @@ def test_padding_is_never_heard(params):
 
 
 def test_cast_kernels_change_no_logit(params):
-    """Of the casts only the time moves; tables are summed in float32 and stay."""
+    """Casting before the loop gives the same logits; embeddings stay float32."""
     low = stemgen.cast_kernels(params, CFG, jnp.bfloat16)
     kinds = {str(leaf.dtype) for leaf in jax.tree.leaves(low["target_embed"])}
     assert kinds == {"float32"}

@@ -1,4 +1,4 @@
-"""Mesh sizes, divisibility in plain words, and the table of rules."""
+"""Mesh sizes, messages about divisibility, and the table of rules."""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""Convolutions against XLA's own and their derivatives; padding against hand tables."""
+"""Convolutions and derivatives against XLA's; padding against tables by hand."""
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +12,7 @@ from stemjax.nn.conv import Conv1d, conv1d, conv_transpose1d, pad_ends
 LAYOUT = ("NHC", "HIO", "NHC")
 
 
-def plain_conv(x, weight, stride, dilation):
+def xla_conv(x, weight, stride, dilation):
     return lax.conv_general_dilated(
         x,
         weight.transpose(2, 1, 0),
@@ -23,7 +23,7 @@ def plain_conv(x, weight, stride, dilation):
     )
 
 
-def plain_transposed(x, weight, stride):
+def xla_transposed(x, weight, stride):
     reach = weight.shape[2] - 1
     return lax.conv_general_dilated(
         x,
@@ -35,12 +35,12 @@ def plain_transposed(x, weight, stride):
     )
 
 
-def compare(ours, plain, x, weight):
+def compare(ours, reference, x, weight):
     """Values, and derivatives by both arguments under a random cotangent."""
 
     @jax.jit
     def both(x, weight):
-        y, pull = jax.vjp(plain, x, weight)
+        y, pull = jax.vjp(reference, x, weight)
         z, pull_ours = jax.vjp(ours, x, weight)
         cotangent = jnp.cos(jnp.arange(y.size, dtype=jnp.float32)).reshape(y.shape)
         return (y, *pull(cotangent)), (z, *pull_ours(cotangent))
@@ -60,7 +60,7 @@ def compare(ours, plain, x, weight):
         (23, 6, 5, 3, 1, 4),
         (23, 3, 8, 1, 1, 1),
         (24, 3, 8, 4, 2, 1),
-        (23, 3, 2, 4, 2, 1),  # a sample that no window reaches
+        (23, 3, 2, 4, 2, 1),  # the last sample is in no window
         (31, 2, 3, 10, 5, 1),
         (16, 1, 3, 4, 2, 1),
     ],
@@ -72,7 +72,7 @@ def test_convolution_and_its_derivatives(
     weight = jax.random.normal(jax.random.key(1), (features, channels, size))
     compare(
         lambda x, w: conv1d(x, w, stride, dilation),
-        lambda x, w: plain_conv(x, w, stride, dilation),
+        lambda x, w: xla_conv(x, w, stride, dilation),
         x,
         weight,
     )
@@ -87,7 +87,7 @@ def test_transposed_convolution_and_its_derivatives(channels, features, size, st
     weight = jax.random.normal(jax.random.key(1), (channels, features, size))
     compare(
         lambda x, w: conv_transpose1d(x, w, stride),
-        lambda x, w: plain_transposed(x, w, stride),
+        lambda x, w: xla_transposed(x, w, stride),
         x,
         weight,
     )

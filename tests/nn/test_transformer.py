@@ -1,4 +1,4 @@
-"""The transformer against a slow NumPy twin, and what padding may not change."""
+"""The transformer against a slow NumPy twin, and invariance to padding."""
 
 import dataclasses
 
@@ -110,9 +110,9 @@ def test_against_a_slow_twin():
     lengths = jnp.array([7, 5])
     is_key = np.arange(7) < np.asarray(lengths)[:, None]
     out = np.asarray(apply(params, x, lengths))
-    plain = jax.tree.map(lambda p: np.asarray(p, np.float64), params["params"])
+    params64 = jax.tree.map(lambda p: np.asarray(p, np.float64), params["params"])
     for b in range(2):
-        twin = transformer_twin(plain, CFG, np.asarray(x[b], np.float64), is_key[b])
+        twin = transformer_twin(params64, CFG, np.asarray(x[b], np.float64), is_key[b])
         # float32 sums of up to 24 products in four matrix products a layer
         np.testing.assert_allclose(out[b], twin, rtol=2e-5, atol=2e-5)
 
@@ -139,8 +139,8 @@ def test_it_sees_both_directions():
     assert not np.asarray(grad)[1].any()  # and no other example
 
 
-def test_the_two_roads_of_attention_agree(monkeypatch):
-    """A CPU goes example by example, an accelerator all at once."""
+def test_both_implementations_of_attention_agree(monkeypatch):
+    """A CPU computes one example at a time, an accelerator the whole batch."""
     q, k, v = jax.random.normal(jax.random.key(0), (3, 2, 11, 2, 8))
     lengths = jnp.array([11, 4])
     is_music = jnp.arange(11)[:, None, None] < lengths[:, None, None, None]
@@ -148,12 +148,12 @@ def test_the_two_roads_of_attention_agree(monkeypatch):
     def loss(q, k, v):
         return (attend(q, k, v, lengths) ** 2).sum(where=is_music)
 
-    roads = {}
+    results = {}
     for backend in ("cpu", "gpu"):
         monkeypatch.setattr(transformer.jax, "default_backend", lambda b=backend: b)
-        road = jax.jit(jax.value_and_grad(lambda *a: loss(*a), argnums=(0, 1, 2)))
-        roads[backend] = road(q, k, v)
-    for a, b in zip(*map(jax.tree.leaves, roads.values()), strict=True):
+        run = jax.jit(jax.value_and_grad(lambda *a: loss(*a), argnums=(0, 1, 2)))
+        results[backend] = run(q, k, v)
+    for a, b in zip(*map(jax.tree.leaves, results.values()), strict=True):
         # float32, sums of 11 in another order
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
 
@@ -173,15 +173,17 @@ def test_the_two_roads_of_attention_agree(monkeypatch):
         ("cpu", "8.0", jnp.bfloat16, 64, False),
     ],
 )
-def test_where_there_is_flash_attention(platform, capability, dtype, head_width, has):
+def test_which_queries_flash_attention_supports(
+    platform, capability, dtype, head_width, has
+):
     assert has_flash(platform, capability, jnp.dtype(dtype), head_width) is has
 
 
-def test_a_gpu_asks_for_flash_attention_with_lengths(monkeypatch):
-    asked = {}
+def test_a_gpu_uses_flash_attention_with_lengths(monkeypatch):
+    passed = {}
 
     def stand_in(q, k, v, **options):
-        asked.update(options)
+        passed.update(options)
         return v
 
     monkeypatch.setattr(transformer.jax.nn, "dot_product_attention", stand_in)
@@ -189,10 +191,10 @@ def test_a_gpu_asks_for_flash_attention_with_lengths(monkeypatch):
     q = jnp.ones((2, 5, 1, 8), jnp.bfloat16)
     lengths = jnp.array([5, 3])
     attend(q, q, q, lengths)
-    assert asked.pop("implementation") == "cudnn"
-    assert all(value is lengths for value in asked.values()) and len(asked) == 2
+    assert passed.pop("implementation") == "cudnn"
+    assert all(value is lengths for value in passed.values()) and len(passed) == 2
     attend(q.astype(F32), q.astype(F32), q.astype(F32), lengths)
-    assert asked["implementation"] == "xla"
+    assert passed["implementation"] == "xla"
 
 
 def test_bfloat16_products_sum_in_float32():
