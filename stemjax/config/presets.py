@@ -1,9 +1,10 @@
-"""Training presets: one value per documented run, with the evidence it carries."""
+"""Training presets: each a run, a sentence about it, and what it trains on."""
 
 import dataclasses
 
 from stemjax.config.codec import (
     AdversarialObjective,
+    AnyCodecConfig,
     CodecConfig,
     CodecObjective,
     DiscriminatorConfig,
@@ -14,7 +15,19 @@ from stemjax.config.runs import CodecRun, OscillatorCodecRun, Run, StemGenRun
 from stemjax.config.train import LoopConfig, OptimConfig, PairConfig, StopConfig
 
 
-def fit_to_codec(model: StemGenConfig, codec: CodecConfig) -> StemGenConfig:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Preset:
+    """A run that `train.py` knows by name."""
+
+    run: Run
+    about: str
+    """The model, its size, and where and how long it trains."""
+    is_self_contained: bool = False
+    """Without --data the run trains on a synthetic set made in memory, and a StemGen
+    run without --codec on a random codec."""
+
+
+def fit_to_codec(model: StemGenConfig, codec: AnyCodecConfig) -> StemGenConfig:
     """The model with the codec's number of codebooks, codes and frame rate."""
     return dataclasses.replace(
         model,
@@ -24,18 +37,16 @@ def fit_to_codec(model: StemGenConfig, codec: CodecConfig) -> StemGenConfig:
     )
 
 
-# The paper's model and training (sec. 3): 1024/16/20, batch 40 x 20 s, one A100-80GB,
-# about 4 days for 150k steps; not reproduced by us yet.
 STEMGEN_SLAKH = StemGenRun(
     steps=360_000,
     batch_size=40,
     paper_size=True,
 )
 
-# The bundled model's size; stemjax/pretrained/stemgen-mini/README.md has the flags of its
-# three longer runs, and figures.
-# Many short crops: 32 of 2.5 s learn to read their neighbours in half of the steps that
-# 8 of 10 s take, in the same time (docs/performance.md).
+# The flags of the bundled model's three runs are in its card
+# (stemjax/pretrained/stemgen-mini/README.md).
+# Short crops: 32 of 2.5 s need half of the steps of 8 of 10 s, at the same cost per step
+# (docs/performance.md).
 STEMGEN_MINI = StemGenRun(
     steps=3_300,
     batch_size=32,
@@ -53,8 +64,6 @@ STEMGEN_MINI = StemGenRun(
     ema_decay=0.998,
 )
 
-# For an accelerator of which minutes are to be had (recipes/): 12.2M parameters, in
-# bfloat16 what a bundle of 40 MB holds beside a codec.
 STEMGEN_SMALL = dataclasses.replace(
     STEMGEN_MINI,
     steps=20_000,
@@ -74,7 +83,6 @@ STEMGEN_SMALL = dataclasses.replace(
     loop=LoopConfig(log_every=100, eval_every=2_500, checkpoint_every=2_500),
 )
 
-# Fine-tuning: `--init-from DIR`; the model's shape comes from DIR.
 STEMGEN_FINETUNE = dataclasses.replace(
     STEMGEN_MINI,
     steps=2_000,
@@ -87,7 +95,6 @@ STEMGEN_FINETUNE = dataclasses.replace(
     loop=LoopConfig(log_every=10, eval_every=100, checkpoint_every=100),
 )
 
-# Seconds on a CPU; what the tests run.
 STEMGEN_TINY = StemGenRun(
     steps=20,
     batch_size=4,
@@ -105,8 +112,7 @@ STEMGEN_TINY = StemGenRun(
     ),
 )
 
-# EnCodec's architecture at a quarter of its width: codec-mini 1, of which
-# stemjax/pretrained/codec-mini/README.md says why it was replaced.
+# codec-mini 1; the card of codec-mini says why it was replaced.
 CODEC_SEANET = CodecRun(
     steps=3_200,
     batch_size=8,
@@ -127,8 +133,7 @@ CODEC_SEANET = CodecRun(
     ema_decay=0.998,
 )
 
-# The bundled codec, without phase (A27); figures in its card.
-# Its spectra are correlated, and a larger learning rate moves all of them at once.
+# Neighbouring spectra are correlated: a larger learning rate moves all of them at once.
 CODEC_MINI = OscillatorCodecRun(
     steps=4_000,
     batch_size=16,
@@ -154,8 +159,7 @@ CODEC_MINI = OscillatorCodecRun(
     ema_decay=0.998,
 )
 
-# The decoder alone, from the bundled codec's first stage (`--init-from`): codes stay, and
-# with them token stores.  The discriminator hears magnitudes, as the codec codes no phase.
+# The discriminator gets magnitudes because the codec codes no phase.
 CODEC_MINI_ADVERSARIAL = dataclasses.replace(
     CODEC_MINI,
     steps=1_200,
@@ -199,14 +203,53 @@ CODEC_TINY = CodecRun(
     ),
 )
 
-PRESETS: dict[str, Run] = {
-    "stemgen-slakh": STEMGEN_SLAKH,
-    "stemgen-mini": STEMGEN_MINI,
-    "stemgen-small": STEMGEN_SMALL,
-    "stemgen-finetune": STEMGEN_FINETUNE,
-    "stemgen-tiny": STEMGEN_TINY,
-    "codec-mini": CODEC_MINI,
-    "codec-mini-adversarial": CODEC_MINI_ADVERSARIAL,
-    "codec-seanet": CODEC_SEANET,
-    "codec-tiny": CODEC_TINY,
+PRESETS: dict[str, Preset] = {
+    "stemgen-slakh": Preset(
+        run=STEMGEN_SLAKH,
+        about="The paper's model (sec. 3): 269M parameters, batches of 40 x 20 s. One"
+        " A100 with 80 GB or more; the paper trained about 4 days for 150k steps.",
+    ),
+    "stemgen-mini": Preset(
+        run=STEMGEN_MINI,
+        about="The bundled model's size: 5.8M parameters, batches of 32 x 2.5 s. A CPU"
+        " with 2 cores, about an hour.",
+    ),
+    "stemgen-small": Preset(
+        run=STEMGEN_SMALL,
+        about="Twice the bundled model: 12.2M parameters, batches of 64 x 2.5 s. One GPU"
+        " or TPU.",
+    ),
+    "stemgen-finetune": Preset(
+        run=STEMGEN_FINETUNE,
+        about="Fine-tuning on your songs: give --init-from, which decides the size;"
+        " batches of 8 x 10 s. A CPU, minutes.",
+    ),
+    "stemgen-tiny": Preset(
+        run=STEMGEN_TINY,
+        about="A test model: 1.1M parameters, batches of 4 x 1 s. A CPU, a minute;"
+        " needs neither --data nor --codec.",
+        is_self_contained=True,
+    ),
+    "codec-mini": Preset(
+        run=CODEC_MINI,
+        about="The bundled codec, without phase (A27): 3.3M parameters, batches of 16 x"
+        " 1.5 s. A CPU with 2 cores, about half an hour.",
+    ),
+    "codec-mini-adversarial": Preset(
+        run=CODEC_MINI_ADVERSARIAL,
+        about="The decoder of a codec-mini against a discriminator: give --init-from;"
+        " the codes stay, so token stores stay valid. A CPU.",
+    ),
+    "codec-seanet": Preset(
+        run=CODEC_SEANET,
+        about="EnCodec's architecture at a quarter of its width: 2.3M parameters,"
+        " batches of 8 x 1 s. A CPU.",
+    ),
+    "codec-tiny": Preset(
+        run=CODEC_TINY,
+        about="A test codec: 0.1M parameters, batches of 2 x 0.5 s. A CPU, a minute;"
+        " needs no --data.",
+        is_self_contained=True,
+    ),
 }
+"""Presets of `train.py PRESET`, by name."""

@@ -1,4 +1,4 @@
-"""What one training run is: model, objective, optimiser, data and loop."""
+"""Settings of a training run (`Run`), and of one start of it (`Invocation`)."""
 
 import dataclasses
 import enum
@@ -14,6 +14,7 @@ from stemjax.config.codec import (
     OscillatorCodecConfig,
 )
 from stemjax.config.model import StemGenConfig, StemGenObjective
+from stemjax.config.plain_values import from_json, to_json
 from stemjax.config.train import (
     LoopConfig,
     MeshConfig,
@@ -24,63 +25,80 @@ from stemjax.config.train import (
 
 
 class Loader(enum.Enum):
-    """Who reads and stacks the examples; the batches are the same arrays."""
+    """Library that reads and stacks the examples; the batches are the same arrays."""
 
     NUMPY = "numpy"
-    TF = "tf"  # a tf.data pipeline; needs the extra `train`
+    TF = "tf"
+    """A tf.data pipeline; needs the extra `train`."""
+
+
+class Saving(enum.Enum):
+    """Field of a run that is not compared with run.json when a run resumes."""
+
+    MAY_CHANGE = "may change"
+    """Saved, and free to differ between two starts of the run."""
+    BY_DIGEST = "by digest"
+    """A path.  `identity` in run.json holds the digest of the contents instead."""
+
+
+def _field(saving: Saving, default: Any = dataclasses.MISSING) -> Any:
+    return dataclasses.field(default=default, metadata={Saving: saving})
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class CommonRun:
-    """Fields that every run has. Paths and switches of one invocation come last."""
+    """Settings that every run has; they and the data decide what is learned."""
 
-    steps: int
-    batch_size: int  # examples per optimiser step, over all devices
+    steps: int = _field(Saving.MAY_CHANGE)
+    """Optimiser steps after which the run is finished."""
+    batch_size: int
+    """Examples per optimiser step, over all devices."""
     seed: int = 0
-    ema_decay: float = 0.0  # of parameters; 0 = no average is kept
-    paper_size: bool = False  # refuses to train on a CPU without allow_cpu
+    """Seed of initial weights, masks and data order."""
+    ema_decay: float = 0.0
+    """Decay per step of the averaged parameters, which are evaluated and released;
+    0 keeps no average."""
+    paper_size: bool = False
+    """Model of the paper's size: training it on a CPU needs --allow-cpu."""
     optim: OptimConfig = OptimConfig()
     stop: StopConfig = StopConfig()
-    loop: LoopConfig = LoopConfig()
-    mesh: MeshConfig = MeshConfig()
-    # of one invocation: not part of the resolved config
-    workdir: str = ""
-    data: str = ""  # prepared folder or token store; "A=2,B=1" mixes with weights
-    init_from: str = ""  # release folder or workdir: its weights, a fresh optimiser
-    loader: Loader = Loader.NUMPY
-    dry_run: bool = False
-    compile: bool = False  # with dry_run: compile, and print memory and FLOPs
-    topology: str = ""  # with compile: of a TPU pod that is not here, "v5e:8x8"
-    allow_cpu: bool = False
-    profile_steps: str = ""  # "A:B": a trace of steps A + 1 to B
-    sweep: str = ""  # a named grid of runs; its run `index` is trained in workdir/NAME
-    index: int = -1
-    coordinator: str = ""  # HOST:PORT of process 0; "" asks the cluster, where one is
-    num_processes: int = 0
-    process_id: int = -1
+    loop: LoopConfig = _field(Saving.MAY_CHANGE, LoopConfig())
+    mesh: MeshConfig = _field(Saving.MAY_CHANGE, MeshConfig())
+    data: str | None = _field(Saving.BY_DIGEST, None)
+    """Prepared folder or token store, local or gs://...; "A=2,B=1" mixes several by
+    weight."""
+    init_from: str | None = _field(Saving.BY_DIGEST, None)
+    """Release folder, bundled name or workdir whose weights the run starts from, with a
+    fresh optimiser."""
 
     @property
     def part_optims(self) -> dict[str, OptimConfig | None]:
-        """Top-level parameters with an optimiser of their own; None: they stay."""
+        """Optimisers of single top-level parameters; None: the parameter stays as it is."""
         return {}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class StemGenRun(CommonRun):
+    """Settings of the training of a StemGen model."""
+
     model: StemGenConfig = StemGenConfig()
     objective: StemGenObjective = StemGenObjective()
     pairs: PairConfig = PairConfig()
-    codec: str = ""  # bundled name or folder
+    codec: str | None = _field(Saving.BY_DIGEST, None)
+    """Codec that encodes the audio: a bundled name, a release folder or a workdir."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class CodecRun(CommonRun):
+    """Settings of the training of a codec."""
+
     model: CodecConfig = CodecConfig()
     objective: CodecObjective = CodecObjective()
     adversarial: AdversarialObjective = AdversarialObjective()
 
     @property
     def part_optims(self) -> dict[str, OptimConfig | None]:
+        """The discriminator's optimiser; None for an encoder that stays as it is."""
         parts: dict[str, OptimConfig | None] = {}
         if self.adversarial.is_on:
             parts["discriminator"] = self.adversarial.optim
@@ -91,99 +109,78 @@ class CodecRun(CommonRun):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class OscillatorCodecRun(CodecRun):
+    """Settings of the training of an oscillator codec."""
+
     model: OscillatorCodecConfig = OscillatorCodecConfig()
 
 
 Run = StemGenRun | CodecRun | OscillatorCodecRun
 
-INVOCATION_FIELDS = (
-    "workdir",
-    "data",
-    "codec",
-    "init_from",
-    "loader",
-    "dry_run",
-    "compile",
-    "topology",
-    "allow_cpu",
-    "profile_steps",
-    "sweep",
-    "index",
-    "coordinator",
-    "num_processes",
-    "process_id",
-)
-MAY_CHANGE = ("steps", "loop", "mesh")  # between the starts of one run
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Invocation:
+    """Settings of one start of a run; none changes what is learned, none is saved."""
+
+    workdir: str | None = None
+    """Folder of the run, local or gs://...; the same command again resumes the run."""
+    loader: Loader = Loader.NUMPY
+    """Library that reads the data; tf needs the extra `train`."""
+    dry_run: bool = False
+    """Print the size and cost of the run as JSON, and train nothing."""
+    compile: bool = False
+    """With --dry-run: compile the programs too, and print their memory and FLOPs."""
+    topology: str | None = None
+    """With --compile: TPU slice or GPUs to compile for, such as v5e:8x8 or h100:8; this
+    machine needs none of them."""
+    allow_cpu: bool = False
+    """Train a model of the paper's size on a CPU."""
+    profile_steps: str | None = None
+    """A:B traces steps A + 1 to B into WORKDIR/profile, for TensorBoard."""
+    sweep: str | None = None
+    """Named sweep or .toml file; trains its run --index in WORKDIR/SWEEP/INDEX."""
+    index: int | None = None
+    """Number of the sweep's run, from 0; without it the sweep's runs are listed."""
+    coordinator: str | None = None
+    """HOST:PORT of process 0 of a run over several processes; a cluster that JAX knows
+    (SLURM, Kubernetes, TPU pods, Open MPI) needs none."""
+    num_processes: int | None = None
+    """Processes of the run, with --coordinator; 1 joins no cluster."""
+    process_id: int | None = None
+    """Number of this process, from 0, with --coordinator."""
 
 
-def to_json(value: Any) -> Any:
-    """Dataclasses, enums and tuples as plain JSON values."""
-    if dataclasses.is_dataclass(value):
-        return {
-            f.name: to_json(getattr(value, f.name)) for f in dataclasses.fields(value)
-        }
-    if isinstance(value, enum.Enum):
-        return value.value
-    if isinstance(value, (tuple, list)):
-        return [to_json(v) for v in value]
-    return value
+def _names(saving: Saving) -> frozenset[str]:
+    fields = {f for kind in (StemGenRun, CodecRun) for f in dataclasses.fields(kind)}
+    return frozenset(f.name for f in fields if f.metadata.get(Saving) is saving)
 
 
-def from_json(kind: Any, value: Any) -> Any:
-    """Inverse of `to_json` for a dataclass type; unknown fields are an error.
-
-    Raises:
-      ValueError: a field that `kind` does not have, naming it.
-    """
-    import types
-    import typing
-
-    if dataclasses.is_dataclass(kind):
-        hints = typing.get_type_hints(kind)
-        extra = sorted(set(value) - set(hints))
-        if extra:
-            raise ValueError(f"{kind.__name__} has no field {extra[0]!r}")
-        return kind(**{k: from_json(hints[k], v) for k, v in value.items()})
-    origin = typing.get_origin(kind)
-    if origin is tuple:
-        args = typing.get_args(kind)
-        if len(args) == 2 and args[1] is Ellipsis:
-            return tuple(from_json(args[0], v) for v in value)
-        return tuple(from_json(a, v) for a, v in zip(args, value, strict=True))
-    if origin in (types.UnionType, typing.Union):
-        if value is None:
-            return None
-        (inner,) = [a for a in typing.get_args(kind) if a is not type(None)]
-        return from_json(inner, value)
-    if isinstance(kind, type) and issubclass(kind, enum.Enum):
-        return kind(value)
-    return value
+MAY_CHANGE = _names(Saving.MAY_CHANGE)
+BY_DIGEST = _names(Saving.BY_DIGEST)
 
 
 def codec_from_json(value: dict[str, Any]) -> AnyCodecConfig:
-    """The config of a codec as saved; which kind it is, its fields tell.
+    """Config of a codec from its saved fields, which also tell the kind of codec.
 
     Raises:
-      ValueError: a field that the kind does not have, naming it.
+      ValueError: a field that the kind does not have, or a bad value; names it.
     """
-    is_spectral = "bands" in value
-    return from_json(OscillatorCodecConfig if is_spectral else CodecConfig, value)
+    is_oscillator = "bands" in value
+    return from_json(OscillatorCodecConfig if is_oscillator else CodecConfig, value)
 
 
 def resolved(run: Run) -> dict[str, Any]:
-    """The run as saved in its workdir: all that decides what is learned."""
-    plain = to_json(run)
-    return {k: v for k, v in plain.items() if k not in INVOCATION_FIELDS}
+    """The run as run.json holds it: every setting but the paths, as plain values."""
+    return {k: v for k, v in to_json(run).items() if k not in BY_DIGEST}
 
 
 def run_id(run: Run) -> str:
-    """Twelve hex digits that name the resolved config."""
+    """Twelve hex digits of a digest of the resolved run."""
     text = json.dumps(resolved(run), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def first_difference(saved: dict, now: dict, prefix: str = "") -> str | None:
-    """Dotted name of the first field that differs (`MAY_CHANGE` apart), or None."""
+    """Dotted name of the first field that differs, `MAY_CHANGE` apart; None: all equal."""
     for name in sorted(set(saved) | set(now)):
         if not prefix and name in MAY_CHANGE:
             continue

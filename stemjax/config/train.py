@@ -1,60 +1,84 @@
-"""Settings of a training run that every task shares."""
+"""Settings that every training run has: optimiser, mesh, pairs, loop, early stop."""
 
 import dataclasses
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class OptimConfig:
-    """AdamW with a tri-stage schedule in absolute steps (paper, sec. 3; A9, A22)."""
+    """AdamW with a three-stage learning rate in absolute steps (paper, sec. 3; A9, A22)."""
 
     peak_lr: float = 5e-4
-    warmup_steps: int = 10_000  # linear from 0
+    """Learning rate between warm-up and decay."""
+    warmup_steps: int = 10_000
+    """Steps of linear rise from 0 to the peak."""
     hold_steps: int = 50_000
-    decay_steps: int = 300_000  # exponential down to floor * peak_lr, then constant
+    """Steps at the peak."""
+    decay_steps: int = 300_000
+    """Steps of exponential decay to the floor; the rate is constant after them."""
     floor: float = 0.01
+    """Last learning rate, as a share of the peak."""
     beta1: float = 0.9
+    """Adam's decay of the gradient's mean."""
     beta2: float = 0.95
-    weight_decay: float = 0.01  # none on norms, biases, embeddings
+    """Adam's decay of the gradient's mean square."""
+    weight_decay: float = 0.01
+    """Decoupled weight decay; norms, biases and embeddings have none (A9)."""
     clip_norm: float = 1.0
+    """Largest global norm of the gradient; a larger gradient is scaled down."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class MeshConfig:
-    """Devices per axis; -1 takes what is left."""
+    """Devices on each axis of the mesh; -1 takes the devices that are left."""
 
     data: int = -1
+    """Devices that share the batch, each with a copy of the parameters."""
     fsdp: int = 1
+    """Devices that share both the batch and the parameters."""
     tensor: int = 1
+    """Devices that share each layer's matrices."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PairConfig:
-    """Random (context, target) pairs (paper, sec. 2 and 3; A18, A19)."""
+    """Random pairs of context and target (paper, sec. 2 and 3; A18, A19)."""
 
     crop_seconds: float = 20.0
-    silence_db: float = -60.0  # a frame of 0.1 s is active above this RMS
-    active_fraction: float = 0.5  # of frames, in context and in target
-    tries: int = 16  # redraws before the loudest valid crop is taken
+    """Length of context and target in seconds."""
+    silence_db: float = -60.0
+    """RMS in dBFS above which a frame of 0.1 s is active."""
+    active_fraction: float = 0.5
+    """Least share of active frames, in context and in target."""
+    tries: int = 16
+    """Draws of a crop; after the last, the loudest valid one is taken."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LoopConfig:
-    """Cadences and bookkeeping; none of these changes what is learned."""
+    """Intervals of logging, evaluation and checkpoints; may change between starts."""
 
     log_every: int = 50
+    """Steps between lines of metrics.jsonl."""
     eval_every: int = 1_000
+    """Steps between evaluations on the validation split; 0: never."""
     eval_batches: int = 8
+    """Batches of one evaluation."""
     checkpoint_every: int = 1_000
-    checkpoint_keep: int = 3  # newest k, beside the best
-    clips_every: int = 0  # decoded audio clips and pictures; 0 = never
-    accumulate: int = 1  # micro-batches per optimiser step
+    """Steps between checkpoints; 0: only at the end."""
+    checkpoint_keep: int = 3
+    """Newest checkpoints that are kept, beside the best one."""
+    clips_every: int = 0
+    """Steps between audio clips and spectrograms of validation examples; 0: never."""
+    accumulate: int = 1
+    """Micro-batches per optimiser step; more need less memory."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class StopConfig:
-    """Early stop on validation (paper, sec. 3: 20k steps without improvement)."""
+    """Early stop on the validation metric (paper, sec. 3)."""
 
-    patience_steps: int = 20_000  # 0 = never stop early
+    patience_steps: int = 20_000
+    """Steps without a better value after which the run ends; 0: never."""
 
 
 def traced_steps(text: str) -> tuple[int, int]:

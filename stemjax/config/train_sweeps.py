@@ -1,6 +1,6 @@
-"""Sweeps of training runs: named grids of settings, one job of an array each.
+"""Sweeps of training runs: named grids of settings, one run per job of an array.
 
-A sweep's runs are overrides of a preset's fields, so the same sweep serves every preset
+The runs of a sweep are overrides of a preset's fields, so one sweep serves every preset
 of its kind: `train.py PRESET --sweep NAME --index I`.
 """
 
@@ -10,30 +10,28 @@ import typing
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from stemjax.config.runs import INVOCATION_FIELDS, CodecRun, CommonRun, Run, StemGenRun
-from stemjax.config.typed import typed
+from stemjax.config.plain_values import from_json
+from stemjax.config.runs import CodecRun, CommonRun, Invocation, Run, StemGenRun
 
 Overrides = tuple[tuple[str, Any], ...]
 """(dotted field, value) pairs of one run, e.g. (("optim.peak_lr", 1e-3), ("seed", 1))."""
 
-# paths may differ between runs: two data sets, two codecs, two starts
-NOT_SWEPT = tuple(
-    f for f in INVOCATION_FIELDS if f not in ("data", "codec", "init_from")
-)
-OF_THE_CODEC = ("num_codebooks", "codebook_size", "frame_rate")
+NOT_SWEPT = frozenset(field.name for field in dataclasses.fields(Invocation))
+CODEC_FIELDS = ("num_codebooks", "codebook_size", "frame_rate")
 """Fields of a StemGen model that a run takes from its codec."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Sweep:
+class TrainSweep:
     """A named grid of runs."""
 
     name: str
     about: str
-    """What it answers, in one line."""
+    """The question that the sweep answers, in one line."""
     kind: type[CommonRun] = CommonRun
-    """Runs that it is meant for; `CommonRun` is every preset."""
+    """Kind of run that the sweep is for; `CommonRun` is every preset."""
     runs: tuple[Overrides, ...]
+    """Overrides of each run, in the order of their numbers."""
 
 
 def axis(field: str, *values: Any) -> tuple[Overrides, ...]:
@@ -67,12 +65,12 @@ def product(*axes: tuple[Overrides, ...]) -> tuple[Overrides, ...]:
     return tuple(runs)
 
 
-def apply(run: Run, sweep: Sweep, index: int) -> Run:
+def apply(run: Run, sweep: TrainSweep, index: int) -> Run:
     """`run` with the settings of the sweep's run `index`, counted from 0.
 
     Raises:
-      ValueError: the sweep is for another kind of preset, it has no such run, or a
-        field or value that the run does not have; names it.
+      ValueError: a sweep for another kind of preset, no such run, or a field or value
+        that the preset does not take; names it.
     """
     if not isinstance(run, sweep.kind):
         raise ValueError(
@@ -94,14 +92,14 @@ def changed(run: Run, overrides: Overrides) -> Run:
     changes = dict(overrides)
     for field in changes:
         if field in NOT_SWEPT:
-            raise ValueError(f"{field}: of the command line, not of a sweep")
+            raise ValueError(f"{field}: a sweep cannot set it; give it as a flag")
         top, _, name = field.partition(".")
-        if isinstance(run, StemGenRun) and top == "model" and name in OF_THE_CODEC:
+        if isinstance(run, StemGenRun) and top == "model" and name in CODEC_FIELDS:
             raise ValueError(f"{field}: the codec decides it; sweep over codec")
     run = _replaced(run, changes, "")
     shapes = [field for field in changes if field.split(".")[0] == "model"]
     if run.init_from and shapes:
-        raise ValueError(f"{shapes[0]}: with init_from the weights decide the model")
+        raise ValueError(f"{shapes[0]}: the weights of init_from decide the model")
     return run
 
 
@@ -114,11 +112,11 @@ def _replaced(value: Any, changes: Mapping[str, Any], prefix: str) -> Any:
         if head not in hints:
             raise ValueError(
                 f"{prefix}{head}: no such field; one of"
-                f" {', '.join(prefix + name for name in hints if name not in NOT_SWEPT)}"
+                f" {', '.join(prefix + name for name in hints)}"
             )
         if not rest:
             try:
-                whole[head] = typed(hints[head], new)
+                whole[head] = from_json(hints[head], new)
             except ValueError as error:
                 raise ValueError(f"{prefix}{head}: {error}") from None
         elif dataclasses.is_dataclass(hints[head]):
@@ -130,14 +128,14 @@ def _replaced(value: Any, changes: Mapping[str, Any], prefix: str) -> Any:
         whole[head] = _replaced(base, parts, f"{prefix}{head}.")
     try:
         return dataclasses.replace(value, **whole)
-    except ValueError as error:  # of the dataclass's own check
+    except ValueError as error:  # raised by the dataclass's check
         raise ValueError(f"{', '.join(prefix + f for f in whole)}: {error}") from None
 
 
 _KINDS = {StemGenRun: "stemgen presets", CodecRun: "codec presets"}
 
 SEEDS = (0, 1, 2, 3, 4)
-# as the paper's model and LLaMA's: heads of 64, hidden units 8/3 of the width
+# like the paper's model and LLaMA: heads of 64 units, 8/3 of the width hidden
 SHAPE = ("width", "layers", "heads", "mlp_hidden")
 SHAPES = (
     (128, 4, 2, 344),
@@ -150,44 +148,44 @@ SHAPES = (
 )
 
 _SWEEPS = (
-    Sweep(
+    TrainSweep(
         name="learning-rate",
-        about="the peak of the schedule against the noise of five seeds",
+        about="peak learning rate, each with five seeds",
         runs=product(
             axis("optim.peak_lr", 2.5e-4, 5e-4, 1e-3, 2e-3, 4e-3),
             axis("seed", *SEEDS),
         ),
     ),
-    Sweep(
+    TrainSweep(
         name="scale",
-        about="backbones of 0.8M to 252M, at three rates: the best one falls with size",
+        about="backbones of 0.8M to 252M parameters, each at three learning rates",
         kind=StemGenRun,
         runs=product(
             together([f"model.transformer.{name}" for name in SHAPE], *SHAPES),
             axis("optim.peak_lr", 5e-4, 1e-3, 2e-3),
         ),
     ),
-    Sweep(
+    TrainSweep(
         name="guidance-dropout",
-        about="how often each guidance source is hidden in training (A16: 0.1 each)",
+        about="dropout of each guidance source in training (A16: 0.1 each)",
         kind=StemGenRun,
         runs=product(
             axis("objective.context_dropout", 0.05, 0.1, 0.2, 0.4),
             axis("objective.condition_dropout", 0.05, 0.1, 0.2, 0.4),
         ),
     ),
-    Sweep(
+    TrainSweep(
         name="level-decay",
-        about="how much more often coarse levels are trained than fine ones (A1)",
+        about="odds of training a level against the coarser one before it (A1)",
         kind=StemGenRun,
         runs=product(
             axis("objective.level_decay", 0.25, 0.5, 0.7, 0.85, 1.0),
             axis("seed", *SEEDS[:3]),
         ),
     ),
-    Sweep(
+    TrainSweep(
         name="left-open",
-        about="what the paper leaves open: the prefix (A3), embeddings (A6, A25)",
+        about="choices that the paper leaves open: prefix (A3), embeddings (A6, A25)",
         kind=StemGenRun,
         runs=product(
             axis("objective.keep_prefix", False, True),
@@ -196,18 +194,18 @@ _SWEEPS = (
             axis("seed", *SEEDS[:2]),
         ),
     ),
-    Sweep(
+    TrainSweep(
         name="crops",
-        about="length of crops against their number (see docs/performance.md)",
+        about="length of crops against their number (docs/performance.md)",
         kind=StemGenRun,
         runs=product(
             axis("pairs.crop_seconds", 2.5, 5.0, 10.0, 20.0),
             axis("batch_size", 8, 16, 32, 64),
         ),
     ),
-    Sweep(
+    TrainSweep(
         name="hundred",
-        about="rates x dropouts of the context x seeds: a hundred runs",
+        about="learning rate x context dropout x seed: a hundred runs",
         kind=StemGenRun,
         runs=product(
             axis("optim.peak_lr", 2.5e-4, 5e-4, 1e-3, 2e-3, 4e-3),
@@ -215,9 +213,9 @@ _SWEEPS = (
             axis("seed", *SEEDS),
         ),
     ),
-    Sweep(
+    TrainSweep(
         name="codec-losses",
-        about="the codec's distances of samples beside those of spectra",
+        about="weights of the codec's waveform losses beside its spectral loss",
         kind=CodecRun,
         runs=product(
             axis("objective.wave_weight", 0.1, 1.0),
@@ -225,9 +223,9 @@ _SWEEPS = (
             axis("objective.mel_l2_weight", 0.0, 1.0),
         ),
     ),
-    Sweep(
+    TrainSweep(
         name="codec-rate",
-        about="the codec's bits per second: levels x codes",
+        about="bit rate of the codec: levels x codes per level",
         kind=CodecRun,
         runs=product(
             axis("model.num_codebooks", 2, 4, 8),
@@ -235,5 +233,5 @@ _SWEEPS = (
         ),
     ),
 )
-SWEEPS: dict[str, Sweep] = {sweep.name: sweep for sweep in _SWEEPS}
-"""What `train.py PRESET --sweep` knows by name."""
+SWEEPS: dict[str, TrainSweep] = {sweep.name: sweep for sweep in _SWEEPS}
+"""Sweeps that `train.py PRESET --sweep` takes by name."""

@@ -98,7 +98,7 @@ def restore_newest(
             reason = None
         except Exception as error:  # noqa: BLE001  (orbax raises many types)
             reason = " ".join(str(error).split())[:200]
-        if not processes.all_say(reason is None):
+        if not processes.is_true_everywhere(reason is None):
             reason = reason or "another process could not"
             print(f"checkpoint {step} cannot be read ({reason}); trying the one before")
             broken.append(step)

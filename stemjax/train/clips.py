@@ -1,8 +1,8 @@
-"""Four fixed validation examples, heard and seen as training goes on.
+"""Audio clips and pictures of four fixed validation examples during training.
 
-`workdir/clips/STEP/` holds, per example, WAV files and one picture of
-mel-spectrograms: for StemGen the context, the true stem, the generated stem and the mix
-(decoding preset `fast`, fixed keys); for a codec the original and its reconstruction.
+`workdir/clips/STEP/` holds, per example, WAV files and one picture of mel-spectrograms:
+for StemGen the context, the true stem, the generated stem and the mix (decoding preset
+`fast`, fixed keys); for a codec the original and its reconstruction.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -23,11 +23,11 @@ from stemjax.io.remote import Path, as_path
 from stemjax.nn.axes import make_mesh
 from stemjax.train import layout
 from stemjax.train.hooks import Hook
-from stemjax.train.processes import is_writer, whole
+from stemjax.train.processes import gathered, is_writer
 from stemjax.train.state import TrainState
 
 CLIPS = 4
-KEY = 0  # of decoding: the same noise at every step, so that clips can be compared
+KEY = 0  # of decoding: equal noise at every step makes clips comparable
 FULL_SCALE = 32768.0
 
 
@@ -35,34 +35,41 @@ def clips_hook(
     run: Run,
     codec: Codec | None,
     eval_batches: Callable[[], Iterator[Mapping[str, np.ndarray]]] | None,
+    workdir: str,
 ) -> tuple[Hook, ...]:
-    """The hook of one run; none where there is no cadence, no data or no codec."""
+    """The hook that writes the clips; empty without an interval, data or a codec.
+
+    Args:
+      codec: of the tokens of a StemGen run.
+    """
     if not run.loop.clips_every or eval_batches is None:
         return ()
     if codec is None and not isinstance(run, CodecRun):
-        print("no clips are decoded: the tokens are those of no codec of stemjax")
+        print("no clips are decoded: the tokens are not those of a stemjax codec")
         return ()
 
     def write(step: int, state: TrainState) -> None:
-        params, ema, model_state = whole((state.params, state.ema, state.model_state))
+        params, ema, model_state = gathered(
+            (state.params, state.ema, state.model_state)
+        )
         if not is_writer():
             return
         state = state._replace(params=params, ema=ema, model_state=model_state)
         batch = first_rows(eval_batches())
-        folder = as_path(run.workdir) / layout.CLIPS / str(step)
+        folder = as_path(workdir) / layout.CLIPS / str(step)
         with jax.set_mesh(make_mesh(MeshConfig(), jax.local_devices()[:1])):
             if isinstance(run, CodecRun):
                 rows = reconstructed(run, state, batch)
             else:
                 rows = generated(run, codec, state, batch)
-        for k, sounds in enumerate(rows, start=1):
-            write_row(folder, k, sounds, run_rate(run, codec))
+        for k, clips in enumerate(rows, start=1):
+            write_example(folder, k, clips, sample_rate(run, codec))
 
     return (Hook(run.loop.clips_every, write),)
 
 
-def run_rate(run: Run, codec: Codec | None) -> int:
-    """Samples per second of what is written."""
+def sample_rate(run: Run, codec: Codec | None) -> int:
+    """Samples per second of the clips."""
     return (run.model if isinstance(run, CodecRun) else codec.config).sample_rate
 
 
@@ -76,21 +83,21 @@ def first_rows(batches: Iterator[Mapping[str, np.ndarray]]) -> dict[str, np.ndar
 def reconstructed(
     run: CodecRun, state: TrainState, batch: Mapping[str, np.ndarray]
 ) -> list[dict[str, np.ndarray]]:
-    """Each original beside what the codec makes of it."""
+    """Clips per example: original and reconstruction."""
     audio = batch["audio"].astype(np.float32) / FULL_SCALE
     variables = {"params": state.averaged, "codebooks": state.model_state}
     codes = functional.encode(variables, run.model, audio)
-    heard = np.asarray(functional.decode(variables, run.model, codes))
+    decoded = np.asarray(functional.decode(variables, run.model, codes))
     return [
         {"original": a, "reconstruction": b[: len(a)]}
-        for a, b in zip(audio, heard, strict=True)
+        for a, b in zip(audio, decoded, strict=True)
     ]
 
 
 def generated(
     run: Any, codec: Codec, state: TrainState, batch: Mapping[str, np.ndarray]
 ) -> list[dict[str, np.ndarray]]:
-    """Each context with the true and the generated stem and the mix."""
+    """Clips per example: context, true stem, generated stem and mix."""
     if "context_codes" in batch:
         context_codes = batch["context_codes"].astype(np.int32)
         context = np.asarray(codec.decode(context_codes))
@@ -124,15 +131,15 @@ def generated(
     ]
 
 
-def write_row(
-    folder: Path, number: int, sounds: Mapping[str, np.ndarray], rate: int
+def write_example(
+    folder: Path, number: int, clips: Mapping[str, np.ndarray], rate: int
 ) -> None:
-    """`NUMBER-name.wav` for each sound, and `NUMBER.png` of all of them."""
+    """Write `NUMBER-NAME.wav` for each clip, and `NUMBER.png` with all spectrograms."""
     from stemjax.arrays.mel import mel_power
     from stemjax.io.picture import save_spectrograms
 
-    for name, audio in sounds.items():
+    for name, audio in clips.items():
         write_wav(folder / f"{number}-{name}.wav", audio, rate)
-    rows = [(name, mel_power(a, sample_rate=rate)) for name, a in sounds.items()]
-    seconds = len(next(iter(sounds.values()))) / rate
+    rows = [(name, mel_power(a, sample_rate=rate)) for name, a in clips.items()]
+    seconds = len(next(iter(clips.values()))) / rate
     save_spectrograms(folder / f"{number}.png", rows, seconds=seconds)

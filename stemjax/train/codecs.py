@@ -1,4 +1,4 @@
-"""Which codec a StemGen run listens with (contracts.md, train.py)."""
+"""Codec of a StemGen run: of its token store, of `--codec`, or a random one."""
 
 from typing import Protocol
 
@@ -10,42 +10,46 @@ from stemjax.config.runs import StemGenRun
 from stemjax.io.errors import UserError
 from stemjax.io.release import locate
 from stemjax.io.remote import absolute, as_path
-from stemjax.train.export import OWN_CODEC
+from stemjax.train.layout import OWN_CODEC
 from stemjax.train.processes import is_writer, wait_for_all
 
-SEED = 0  # of the random codec of tiny runs
+SEED = 0  # of the random codec
 
 
-class MadeWith(Protocol):
-    """What a token store says of the codec that made it.
-
-    sha256: of its weights; "" for a codec that is not one of stemjax.
-    """
+class TokenCodec(Protocol):
+    """Codec that made the tokens of a store, as the store's manifest describes it."""
 
     name: str
+    """Name of the codec."""
     sha256: str
+    """Digest of its weights; "" for a codec that is not one of stemjax."""
     sample_rate: int
+    """Samples per second."""
     hop: int
+    """Samples per frame."""
     num_codebooks: int
+    """Levels Q."""
     codebook_size: int
+    """Codes per level V."""
 
 
 def codec_of_tokens(
-    run: StemGenRun, made_with: MadeWith
+    run: StemGenRun, token_codec: TokenCodec
 ) -> tuple[Codec | None, CodecConfig]:
-    """The codec that a token store was made with: `run.codec`, else by its name.
+    """The codec that made a token store, loaded from `run.codec` or by its name.
 
-    None for a codec that is not one of stemjax: the model is shaped by what the store
-    says and nothing can be decoded here.
+    Returns:
+      The codec and its config.  The codec is None if it is not one of stemjax: then the
+      store alone gives the model's shape, and nothing can be decoded.
 
     Raises:
-      UserError: it is not at hand, or `run.codec` is another one; or the run wants what
-        only a codec of stemjax gives.
+      UserError: the codec is not found, `run.codec` is another one, or the run needs the
+        codebooks of a codec that is not one of stemjax.
     """
-    if not made_with.sha256:
-        return None, _config_of_foreign(run, made_with)
-    name, sha256 = made_with.name, made_with.sha256
-    if not run.codec:
+    name, sha256 = token_codec.name, token_codec.sha256
+    if not sha256:
+        return None, _foreign_config(run, token_codec)
+    if run.codec is None:
         try:
             locate(name)
         except UserError:
@@ -57,55 +61,46 @@ def codec_of_tokens(
     if loaded.sha256 != sha256:
         raise UserError(
             f"{run.data}: tokens of codec {name!r} ({sha256[:12]}), not of"
-            f" {loaded.name!r} ({loaded.sha256[:12]}); give its own --codec"
+            f" {loaded.name!r} ({loaded.sha256[:12]}); give the codec of the tokens as"
+            " --codec"
         )
     return loaded, loaded.config
 
 
-def _config_of_foreign(run: StemGenRun, made_with: MadeWith) -> CodecConfig:
-    """Rate, hop, Q and V of another codec; the layers it tells of do not exist."""
-    whose = f"{run.data}: tokens of {made_with.name!r}, no codec of stemjax"
-    if run.codec:
-        raise UserError(f"{whose}; leave out --codec")
-    if run.objective.codebook_init and not run.init_from:
+def _foreign_config(run: StemGenRun, token_codec: TokenCodec) -> CodecConfig:
+    """Config with the rate, hop, levels and codes of a codec that is not of stemjax."""
+    tokens = f"{run.data}: tokens of {token_codec.name!r}, which is not a stemjax codec"
+    if run.codec is not None:
+        raise UserError(f"{tokens}; leave out --codec")
+    if run.objective.codebook_init and run.init_from is None:
         raise UserError(
-            f"{whose}, has no codebooks to start from; give"
+            f"{tokens} and gives no codebooks to start from; give"
             " --objective.no-codebook-init"
         )
     return CodecConfig(
-        sample_rate=made_with.sample_rate,
-        upsampling_ratios=(made_with.hop,),
-        num_codebooks=made_with.num_codebooks,
-        codebook_size=made_with.codebook_size,
+        sample_rate=token_codec.sample_rate,
+        upsampling_ratios=(token_codec.hop,),
+        num_codebooks=token_codec.num_codebooks,
+        codebook_size=token_codec.codebook_size,
     )
 
 
-def codec_of_audio(run: StemGenRun, *, is_tiny: bool) -> Codec | None:
-    """`run.codec`; for a tiny run without one, a seeded random codec.
-
-    The random codec is kept in the workdir: nobody else has it.  None: a dry run that
-    names no codec.
-
-    Raises:
-      UserError: no such codec, or none was named.
-    """
-    if run.codec:
-        return codec.load(run.codec)
-    if not is_tiny:
-        if run.dry_run:
-            return None
-        raise UserError("give --codec NAME|DIR, e.g. --codec codec-mini")
-    if run.dry_run:
+def random_codec(workdir: str | None) -> Codec:
+    """A seeded random `codec-tiny`, kept in the workdir, if there is one, for later use."""
+    if workdir is None:
         return codec.random(CODEC_TINY.model, SEED)
-    own = as_path(run.workdir) / OWN_CODEC
-    if not own.is_dir() and is_writer():
-        codec.random(CODEC_TINY.model, SEED).save(own)
+    folder = as_path(workdir) / OWN_CODEC
+    if not folder.is_dir() and is_writer():
+        codec.random(CODEC_TINY.model, SEED).save(folder)
     wait_for_all("made the codec")
-    return codec.load(own)
+    return codec.load(folder)
 
 
-def about_codec(run: StemGenRun, loaded: Codec | MadeWith) -> dict[str, str]:
-    """How to find it again: its folder, else its bundled name; and its digest."""
-    is_folder = bool(run.codec) and as_path(run.codec).is_dir()
-    name = str(absolute(run.codec)) if is_folder else run.codec
-    return {"name": name or loaded.name, "sha256": loaded.sha256}
+def about_codec(run: StemGenRun, used: Codec | TokenCodec) -> dict[str, str]:
+    """Record of the codec in run.json: folder, or bundled name, and digest."""
+    if run.codec is None:
+        name = used.name
+    else:
+        is_folder = as_path(run.codec).is_dir()
+        name = str(absolute(run.codec)) if is_folder else run.codec
+    return {"name": name, "sha256": used.sha256}

@@ -1,7 +1,6 @@
-"""From a training workdir to a release: config.json, weights under their public names.
+"""Releases from training workdirs: config.json, and weights under their public names.
 
-What the API reads straight from a workdir (`restore_model`) and what `train.py export`
-writes (`export`) come from the same function.
+`restore_model` reads a workdir as a release; `export` writes the same as a folder.
 """
 
 import hashlib
@@ -18,26 +17,29 @@ import stemjax
 from stemjax.codec import names
 from stemjax.config.categories import CATEGORIES
 from stemjax.config.decode import DecodeConfig
-from stemjax.config.runs import to_json
+from stemjax.config.plain_values import to_json
 from stemjax.io.errors import UserError
 from stemjax.io.release import FILES, write_release
 from stemjax.io.remote import Path, absolute, as_path, publish, stage
 from stemjax.io.weights import flatten
 from stemjax.train.checkpoint import restore_params
+from stemjax.train.layout import OWN_CODEC
 from stemjax.train.metrics import EVALUATION, read_lines
 from stemjax.train.resume import read_run
 
-OWN_CODEC = "codec"  # release folder inside a workdir whose codec was made for it
 LICENCE = "Apache-2.0"
 
 
 def restore_model(
     workdir: str | os.PathLike, *, kind: str
 ) -> tuple[dict[str, Any], dict[str, np.ndarray], str]:
-    """A workdir as if it were a release: its best step, averaged where that was kept.
+    """A workdir as a release: weights of its best step, averaged if an average was kept.
+
+    Args:
+      kind: "stemgen" or "codec".
 
     Returns:
-      config (release fields of contracts.md), flat float32 weights, digest of them.
+      Config of the release, flat float32 weights, and their digest.
 
     Raises:
       UserError: another kind, no workdir, no checkpoint.
@@ -45,7 +47,9 @@ def restore_model(
     workdir = as_path(workdir)
     saved = read_run(workdir)
     if saved["kind"] != kind:
-        raise UserError(f"{workdir}: holds a {saved['kind']!r}, not a {kind!r}")
+        raise UserError(
+            f"{workdir}: holds a {saved['kind']!r}, not a {kind!r}; give another"
+        )
     params, model_state, step = restore_params(workdir)
     flat = public_names(kind, params, model_state)
     digest = hashlib.sha256()
@@ -58,7 +62,7 @@ def restore_model(
 def public_names(kind: str, params: Mapping, model_state: Mapping) -> dict:
     """Weights by their names in a release, sorted: paths joined by dots.
 
-    Codecs have the published EnCodec names, codebooks among them.
+    Codecs have the names of the published EnCodec, codebooks included.
     """
     if kind == "codec":
         return names.to_public({"params": params, "codebooks": model_state})
@@ -98,16 +102,20 @@ def export(
     out: str | os.PathLike,
     *,
     is_half: bool,
-    name: str = "",
-    version: str = "",
-    card: str = "",
+    name: str | None = None,
+    version: str | None = None,
+    card: str | None = None,
 ) -> dict[str, Any]:
-    """Write a release folder from a workdir's best step; returns its config.
+    """Write a release folder from a workdir's best step.
 
     Args:
-      is_half: store bfloat16 (codes stay float32: a frame's nearest one must not move).
-      name, version: of the release; empty: the workdir's name, the package's version.
-      card: text of README.md; empty: a short one is written.
+      is_half: store bfloat16.  Codes stay float32, so that every frame keeps its code.
+      name: of the release; None: the name of the folder `out`.
+      version: of the release; None: the package's version.
+      card: text of README.md; None: a short card.
+
+    Returns:
+      The release's config.
     """
     workdir, out = as_path(workdir), as_path(out)
     kind = read_run(workdir)["kind"]
@@ -117,7 +125,7 @@ def export(
     if kind == "stemgen":
         config["codec"]["name"] = pathlib.Path(config["codec"]["name"]).name
     if kind == "stemgen" and (workdir / OWN_CODEC).is_dir():
-        # nobody else has this codec: it travels with the model
+        # no other place has this codec: it becomes part of the release
         publish(stage(workdir / OWN_CODEC, FILES), out / OWN_CODEC)
         config["codec"]["name"] = OWN_CODEC
     if is_half:
@@ -127,16 +135,16 @@ def export(
             else v
             for k, v in flat.items()
         }
-    write_release(out, config, flat, card or _short_card(config, workdir))
+    write_release(out, config, flat, card or _short_card(config))
     return config
 
 
-def _short_card(config: Mapping[str, Any], workdir: Path) -> str:
+def _short_card(config: Mapping[str, Any]) -> str:
     rows = "\n".join(f"| {k} | {v:.4f} |" for k, v in config["metrics"].items())
     return (
         f"# {config['name']} {config['version']}\n\n"
         f"A {config['kind']} of stemjax {stemjax.__version__}, step {config['steps']}"
         f" of run {config['run']}; licence {config['licence']}.\n\n"
         f"Validation at that step:\n\n| metric | value |\n|---|---|\n{rows}\n\n"
-        "Data, commands and limits: to be written by whoever releases it.\n"
+        "Data, commands and limits: not written yet.\n"
     )

@@ -1,4 +1,4 @@
-"""A run's sign of life: `heartbeat.json`, rewritten by the process that logs."""
+"""Heartbeat of a run: `heartbeat.json`, rewritten every few seconds by one process."""
 
 import enum
 import json
@@ -15,38 +15,46 @@ from stemjax.io.atomic import write_text
 HEARTBEAT = "heartbeat.json"
 
 
-class State(enum.Enum):
+class RunPhase(enum.Enum):
+    """Phase of a run when it wrote its heartbeat."""
+
     RUNNING = "running"
-    SAVED = "saved"  # SIGTERM came; the same command goes on
+    SAVED = "saved"
+    """SIGTERM ended the run after a checkpoint; the same command resumes it."""
 
 
 class Heartbeat(NamedTuple):
-    """time: Unix seconds.  step: optimiser steps done."""
+    """Contents of heartbeat.json."""
 
     time: float
+    """Unix time in seconds."""
     step: int
+    """Optimiser steps done."""
     host: str
+    """Name of the machine."""
     pid: int
-    state: State
+    """Number of the process."""
+    state: RunPhase
+    """Phase of the run."""
 
 
 def write(
     workdir: str | os.PathLike,
     step: int,
-    state: State,
+    phase: RunPhase,
     clock: Callable[[], float] = time.time,
 ) -> None:
-    """Say that the run was alive now."""
-    beat = Heartbeat(clock(), step, socket.gethostname(), os.getpid(), state)
-    text = json.dumps(beat._asdict() | {"state": state.value})
+    """Write the heartbeat of this moment."""
+    beat = Heartbeat(clock(), step, socket.gethostname(), os.getpid(), phase)
+    text = json.dumps(beat._asdict() | {"state": phase.value})
     write_text(epath.Path(workdir) / HEARTBEAT, text + "\n")
 
 
 def read(workdir: str | os.PathLike) -> Heartbeat | None:
-    """The last sign of life; None where there was none, or none that can be read."""
+    """The last heartbeat; None without one that can be read."""
     path = epath.Path(workdir) / HEARTBEAT
     try:
         saved = json.loads(path.read_text(encoding="utf-8"))
-        return Heartbeat(**saved | {"state": State(saved["state"])})
+        return Heartbeat(**saved | {"state": RunPhase(saved["state"])})
     except (OSError, ValueError, TypeError, KeyError):
         return None

@@ -1,6 +1,6 @@
-"""What happens beside the steps: logging, evaluation, best, early stop, profiles.
+"""Hooks of the training loop: logging, evaluation, best step, early stop, profiles.
 
-A hook is `(every, run)`; the loop calls `run(step, state)` after each `every`-th step
+A hook is `(every, run)`; the loop calls `run(step, state)` after each `every`-th step,
 with `step` counted from 1.  Hooks run in the order in which they are given.
 """
 
@@ -20,60 +20,67 @@ from stemjax.config.runs import CommonRun
 from stemjax.io.remote import local_folder
 from stemjax.tasks.task import Task
 from stemjax.train import heartbeat, metrics
+from stemjax.train.heartbeat import RunPhase
 from stemjax.train.layout import PROFILE
 from stemjax.train.prefetch import Prefetch
 from stemjax.train.processes import is_writer
 from stemjax.train.speed import StepCost, matmul_ceiling, peak_memory
 from stemjax.train.state import TrainState
 
-EVAL_SEED = 0  # of masks at evaluation: fixed, whatever the run's seed
-BEAT_SECONDS = 15.0  # between signs of life
-LINE_SECONDS = 5.0  # between printed lines where there is no terminal for a bar
+EVAL_SEED = 0  # of the masks at evaluation: the same for every seed of a run
+BEAT_SECONDS = 15.0  # between heartbeats
+LINE_SECONDS = 5.0  # between printed lines, without a terminal for a bar
 
 
 class Hook(NamedTuple):
-    """Call `run(step, state)` after every `every`-th step; never where it is 0."""
+    """A function that the loop calls at regular steps."""
 
     every: int
+    """Steps between calls; 0: never."""
     run: Callable[[int, TrainState], None]
+    """(step, state): steps done, and the state after them."""
 
     def is_due(self, step: int) -> bool:
         return self.every > 0 and step % self.every == 0
 
 
 @dataclasses.dataclass
-class Progress:
-    """The host's part of the state; saved with each checkpoint as JSON."""
+class TrainingProgress:
+    """The host's part of a run's state, saved with each checkpoint as JSON."""
 
     best_value: float | None = None
+    """Best validation value so far; larger is better."""
     best_step: int = 0
+    """Step of the best value."""
     window: metrics.HostSums = dataclasses.field(default_factory=dict)
+    """Sums since the last line of metrics.jsonl."""
     is_stopped: bool = False
+    """Whether early stopping has ended the run."""
 
     def to_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
 
     @classmethod
-    def from_json(cls, saved: dict[str, Any]) -> "Progress":
+    def from_json(cls, saved: dict[str, Any]) -> "TrainingProgress":
         window = {k: (v[0], v[1]) for k, v in saved["window"].items()}
         return cls(**{**saved, "window": window})
 
 
 class Logger:
-    """metrics.jsonl, TensorBoard, the heartbeat and the bar.
+    """Writer of metrics.jsonl, TensorBoard events, the heartbeat and the progress bar.
 
-    Nothing is read from the devices but at a log step or before a checkpoint; sums are
-    added step by step in float64, so that a run that was interrupted logs the same
-    means.  A line holds `step`, `loss` (means since the last line), throughput (steps
-    and tokens per second, `mfu`), `data_wait` (seconds per step) and peak memory.  Of
-    many processes one writes.
+    Metrics are read from the devices only at a log step or before a checkpoint.  Sums
+    are added step by step in float64, so that an interrupted run logs the same means.  A
+    line holds `step`, `loss` and the task's metrics (means since the last line),
+    throughput (steps and tokens per second, `mfu`), `data_wait` (seconds per step) and
+    peak memory.  Of several processes one writes.
     """
 
     def __init__(
         self,
         workdir: epath.Path,
         run: CommonRun,
-        progress: Progress,
+        progress: TrainingProgress,
         *,
         start_step: int,
         cost: StepCost,
@@ -87,7 +94,7 @@ class Logger:
         self._batches = batches
         self._pack = jax.jit(lambda sums: jnp.stack(jax.tree.leaves(sums)))
         self._names: list[str] = []
-        self._pending: list[jax.Array] = []  # [2 x names], one a step
+        self._pending: list[jax.Array] = []  # per step: [2 x names]
         self._is_writer = is_writer()
         self._board = (
             metrics.TensorBoard(workdir, start_step) if self._is_writer else None
@@ -97,11 +104,11 @@ class Logger:
         self._since = time.perf_counter()
         self._waited = 0.0
         self._printed = 0.0
-        self._beaten = -math.inf
+        self._last_beat = -math.inf
         self.beat(start_step)
 
     def collect(self, sums: Any) -> None:
-        """Add one step's sums, without waiting for them."""
+        """Add the sums of one step, without waiting for the devices."""
         self._names = sorted(sums)  # the order of a dict's leaves
         self._pending.append(self._pack(sums))
         self._steps += 1
@@ -109,22 +116,22 @@ class Logger:
             self._bar.update()
 
     def drain(self) -> None:
-        """Bring what was collected into `progress.window` (before a checkpoint)."""
+        """Read the collected sums into `progress.window`; needed before a checkpoint."""
         for values in jax.device_get(self._pending):
             sums = dict(zip(self._names, values.reshape(-1, 2), strict=True))
             self._progress.window = metrics.add(self._progress.window, sums)
         self._pending = []
 
-    def beat(self, step: int, state: heartbeat.State = heartbeat.State.RUNNING) -> None:
-        """Say that the run is alive, where it was not said just now."""
+    def beat(self, step: int, phase: RunPhase = RunPhase.RUNNING) -> None:
+        """Write the heartbeat, at most every `BEAT_SECONDS` while the run goes on."""
         now = time.monotonic()
-        is_due = now - self._beaten >= BEAT_SECONDS
-        if self._is_writer and (is_due or state is not heartbeat.State.RUNNING):
-            heartbeat.write(self._workdir, step, state)
-            self._beaten = now
+        is_due = now - self._last_beat >= BEAT_SECONDS
+        if self._is_writer and (is_due or phase is not RunPhase.RUNNING):
+            heartbeat.write(self._workdir, step, phase)
+            self._last_beat = now
 
     def log(self, step: int, state: TrainState) -> None:
-        """Write one line with the means since the last."""
+        """Write a line with the means since the last one."""
         self.drain()
         values = metrics.divide(self._progress.window)
         self._progress.window = {}
@@ -159,7 +166,7 @@ class Logger:
             )
 
     def log_evaluation(self, step: int, values: dict[str, float]) -> None:
-        """Write one line of eval.jsonl."""
+        """Write a line of eval.jsonl."""
         self._since = time.perf_counter()  # evaluation is not training time
         if not self._is_writer:
             return
@@ -186,7 +193,7 @@ class Logger:
 
 
 def _bar(start_step: int, steps: int):
-    """A tqdm bar with the time left, on a terminal only."""
+    """A tqdm bar with the time left; None without a terminal."""
     if not sys.stderr.isatty():
         return None
     try:
@@ -203,7 +210,12 @@ def evaluate(
     batches: Iterator[Any],
     move: Callable[[Any], Any],
 ) -> dict[str, float]:
-    """Means over finite, padded batches; masks depend on EVAL_SEED and row alone."""
+    """Means of the task's metrics over validation batches.
+
+    Args:
+      batches: finite, with `is_valid` [B] bool for the rows that count.
+      move: puts a batch on the devices.
+    """
     key = jax.random.key(EVAL_SEED)
     total: metrics.HostSums = {}
     for batch in batches:
@@ -213,11 +225,17 @@ def evaluate(
 
 
 def note_best(
-    progress: Progress, task: Task, run: CommonRun, step: int, values: dict[str, float]
+    progress: TrainingProgress,
+    task: Task,
+    run: CommonRun,
+    step: int,
+    values: dict[str, float],
 ) -> bool:
-    """Keep the best validation value, decide on early stop; True for a new best.
+    """Record a validation result in `progress`, and decide on the early stop.
 
-    Where no metric decides (`Task.higher_is_better`), no step is best and none the last.
+    Returns:
+      Whether the step is the best so far.  A task without a deciding metric
+      (`Task.higher_is_better` None) has no best step and no early stop.
     """
     if task.higher_is_better is None:
         return False
@@ -235,7 +253,7 @@ def note_best(
 
 
 def profile_hook(workdir: epath.Path, steps: tuple[int, int]) -> Hook:
-    """A trace of steps (first, last] in `workdir/profile`, for TensorBoard."""
+    """Hook that traces steps (first, last] into `workdir/profile`, for TensorBoard."""
     first, last = steps
     folder = contextlib.ExitStack()
 

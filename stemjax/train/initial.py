@@ -1,4 +1,4 @@
-"""Where a run starts: released weights (`--init-from`), or the codec's codebooks."""
+"""First weights of a run: released weights (`--init-from`), or the codec's codebooks."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -10,13 +10,8 @@ import numpy as np
 from stemjax.codec import names
 from stemjax.codec.functional import stack_codebooks
 from stemjax.config.model import StemGenConfig
-from stemjax.config.runs import (
-    CodecRun,
-    CommonRun,
-    StemGenRun,
-    codec_from_json,
-    from_json,
-)
+from stemjax.config.plain_values import from_json
+from stemjax.config.runs import CodecRun, CommonRun, StemGenRun, codec_from_json
 from stemjax.io.errors import UserError
 from stemjax.io.release import locate, read_release
 from stemjax.io.weights import unflatten
@@ -27,44 +22,53 @@ from stemjax.train.resume import RUN
 from stemjax.train.sharding import unbox
 
 
-class Initial(NamedTuple):
-    """Where a run starts.
-
-    run: with the shapes of the weights.  weights: (params, model_state), or None for
-    the task's own.  sha256: their digest, "" for none.
-    """
+class InitialWeights(NamedTuple):
+    """Weights that a run starts from."""
 
     run: CommonRun
+    """The run, with the shapes and the codec of the weights."""
     weights: tuple[Any, Any] | None
+    """(params, model_state); None: those of `Task.init`."""
     sha256: str
+    """Digest of the weights; "" without weights."""
+
+
+def check_initial_weights(run: CommonRun) -> None:
+    """Check that a run that keeps a codec's codes has a codec to start from.
+
+    Raises:
+      UserError: `freeze_codes` without `init_from`.
+    """
+    is_frozen = isinstance(run, CodecRun) and run.objective.freeze_codes
+    if is_frozen and run.init_from is None:
+        raise UserError(
+            "--objective.freeze-codes: give --init-from DIR, the codec whose codes stay"
+        )
 
 
 def codebook_weights(task: Task, run: StemGenRun, variables: Any) -> tuple[Any, Any]:
-    """(params, model_state) of a new run whose code embeddings the codec gives."""
+    """(params, model_state) of a new run, code embeddings from the codec's codebooks (A25).
+
+    Args:
+      variables: the codec's, with `codebooks`.
+    """
     k_params, k_projection = jax.random.split(jax.random.key(run.seed))
     params, model_state = unbox(jax.jit(task.init)(k_params))
     books = stack_codebooks(variables["codebooks"])
     return start_from_codebooks(k_projection, params, books, run.model), model_state
 
 
-def initial_weights(run: CommonRun) -> Initial:
-    """Read `run.init_from`: a release folder, a bundled name or a workdir.
+def initial_weights(run: CommonRun) -> InitialWeights:
+    """Read the weights of `run.init_from`: a release folder, a bundled name or a workdir.
 
-    The architecture comes from there, never from the preset; so does the codec where
-    the command names none.
+    The architecture is that of the weights, never the preset's.  So is the codec, if
+    the run names none.
 
     Raises:
-      UserError: no such weights, or weights of another kind; no weights where a codec's
-        codes are to stay.
+      UserError: no such weights, or weights of another kind.
     """
-    if not run.init_from:
-        is_stuck = isinstance(run, CodecRun) and run.objective.freeze_codes
-        if is_stuck and not run.dry_run:
-            raise UserError(
-                "--objective.freeze-codes: give --init-from DIR, the codec whose codes"
-                " are to stay"
-            )
-        return Initial(run, None, "")
+    if run.init_from is None:
+        return InitialWeights(run, None, "")
     is_stemgen = isinstance(run, StemGenRun)
     kind = "stemgen" if is_stemgen else "codec"
     folder = locate(run.init_from)
@@ -78,30 +82,30 @@ def initial_weights(run: CommonRun) -> Initial:
     else:
         shape = codec_from_json(config["model"])
     run = dataclasses.replace(run, model=shape)
-    # "": made by a codec that is not one of stemjax, which nothing here can load
-    if is_stemgen and not run.codec and config["codec"]["sha256"]:
+    # a codec that is not one of stemjax has no digest and cannot be loaded
+    if is_stemgen and run.codec is None and config["codec"]["sha256"]:
         name = config["codec"]["name"]
-        beside = folder / name  # a codec that travels with the model
-        name = str(beside) if beside.is_dir() else name
+        inside = folder / name  # a codec that is part of the release
+        name = str(inside) if inside.is_dir() else name
         run = dataclasses.replace(run, codec=name)
     flat = {k: np.asarray(v) for k, v in flat.items()}
     if is_stemgen:
-        return Initial(run, (unflatten(flat), {}), sha256)
+        return InitialWeights(run, (unflatten(flat), {}), sha256)
     names.check_shapes(flat, shape, folder)
-    variables = names.from_public(_with_whole_averages(flat))
-    return Initial(run, (variables["params"], variables["codebooks"]), sha256)
+    variables = names.from_public(_with_exact_averages(flat))
+    return InitialWeights(run, (variables["params"], variables["codebooks"]), sha256)
 
 
-def _with_whole_averages(flat: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """A codec's weights, its codebooks' running sums such that no code jumps.
+def _with_exact_averages(flat: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """A codec's weights, with running sums of codebooks that agree with the codes.
 
-    A code is its running sum over its running count.  A release may hold those in half
-    precision beside the codes in full, and the first update would then round the codes.
+    A code is its running sum over its running count.  A release may hold the sums in
+    half precision and the codes in full; the first update would then round the codes.
     """
-    whole = dict(flat)
+    exact = dict(flat)
     for name in flat:
         book, _, last = name.rpartition(".")
         if last == "embed_avg":
             size = flat[f"{book}.cluster_size"][:, None]
-            whole[name] = (flat[f"{book}.embed"] * size).astype(np.float32)
-    return whole
+            exact[name] = (flat[f"{book}.embed"] * size).astype(np.float32)
+    return exact

@@ -1,12 +1,23 @@
-"""Names of what lies in a workdir, beside run.json, DONE and the logs."""
+"""Names of files and folders in a workdir, beside run.json, DONE and the logs."""
 
-SERIES = "checkpoints"  # the resumable series, a folder a step
-BEST = "best"  # the step with the best validation metric
-BROKEN = "broken"  # checkpoints that could not be read
-NONFINITE = "nonfinite"  # the last finite state, and the report
+SERIES = "checkpoints"
+"""The resumable checkpoints, one folder per step."""
+BEST = "best"
+"""The checkpoint with the best validation metric."""
+BROKEN = "broken"
+"""Checkpoints that could not be read."""
+NONFINITE = "nonfinite"
+"""The last finite state and a report, after a step that was not finite."""
 REPORT = "report.json"
+"""The report in NONFINITE."""
 CLIPS = "clips"
+"""Audio and pictures of validation examples, one folder per step."""
 PROFILE = "profile"
+"""Traces of `--profile-steps`."""
 TENSORBOARD = "tensorboard"
+"""Event files."""
+OWN_CODEC = "codec"
+"""Release folder of a codec that was made for this run."""
 
 FOLDERS = frozenset((SERIES, BEST, BROKEN, NONFINITE, CLIPS, PROFILE, TENSORBOARD))
+"""Folders of a workdir that hold no other workdir."""

@@ -1,11 +1,12 @@
-"""`fit`: one trainer for every task (StemGen, sec. 3). All but the steps is hooks."""
+"""`fit`: the training loop of every task (StemGen, sec. 3); all but the steps is hooks."""
 
+import dataclasses
 import enum
 import json
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import jax
@@ -15,22 +16,22 @@ from etils import epath
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from stemjax.config.runs import CommonRun
-from stemjax.config.train import traced_steps
 from stemjax.io.atomic import write_text
 from stemjax.io.errors import UserError
 from stemjax.io.remote import as_path
 from stemjax.nn.axes import make_mesh
 from stemjax.tasks.task import Task
-from stemjax.train import checkpoint, heartbeat, processes, resume
+from stemjax.train import checkpoint, processes, resume
+from stemjax.train.heartbeat import RunPhase
 from stemjax.train.hooks import (
     Hook,
     Logger,
-    Progress,
+    TrainingProgress,
     evaluate,
     note_best,
     profile_hook,
 )
-from stemjax.train.layout import NONFINITE, REPORT
+from stemjax.train.layout import BEST, NONFINITE, REPORT, SERIES
 from stemjax.train.prefetch import Prefetch
 from stemjax.train.sharding import place
 from stemjax.train.speed import UNCOUNTED, StepCost
@@ -48,164 +49,227 @@ from stemjax.train.step import (
     make_train_step,
 )
 
+Batch = Mapping[str, np.ndarray]
 
-class Outcome(enum.IntEnum):
-    """How a run ended; the value is the exit code of train.py."""
+
+class TrainingOutcome(enum.IntEnum):
+    """End of a run; the value is the exit code of train.py."""
 
     DONE = 0
     NONFINITE = 3
-    INTERRUPTED = 143  # 128 + SIGTERM
+    """A loss or a gradient was not finite."""
+    INTERRUPTED = 143
+    """SIGTERM: 128 + 15."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainingParts:
+    """Everything that a run trains with."""
+
+    task: Task
+    run: CommonRun
+    frozen: Any
+    """Arrays that the task reads and the run does not train; an argument of the step."""
+    train_batches: Callable[[int], Iterator[Batch]]
+    """First step -> this process's share of the batches from that step on, endless."""
+    eval_batches: Callable[[], Iterator[Batch]] | None
+    """-> this process's share of the validation batches, with `is_valid`: finite, and
+    the same in every call.  None: no evaluation, no best step, no early stop."""
+    hooks: tuple[Hook, ...] = ()
+    """Hooks that run after logging and evaluation, before the checkpoint."""
+    identity: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """Digests of the run's inputs; a resumed run must have the same."""
+    about: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    """Other entries of run.json."""
+    cost: StepCost = UNCOUNTED
+    """Cost of a step, for the logged throughput."""
+    initial: tuple[Any, Any] | None = None
+    """(params, model_state) of a new run; None: those of `task.init`."""
 
 
 def fit(
-    task: Task,
-    run: CommonRun,
-    *,
-    frozen: Any,
-    train_batches: Callable[[int], Iterator[Mapping[str, np.ndarray]]],
-    eval_batches: Callable[[], Iterator[Mapping[str, np.ndarray]]] | None,
+    parts: TrainingParts,
     workdir: str | os.PathLike,
-    hooks: Sequence[Hook] = (),
-    identity: Mapping[str, Any] | None = None,
-    about: Mapping[str, Any] | None = None,
-    cost: StepCost = UNCOUNTED,
-    initial: Any = None,
-) -> Outcome:
-    """Train until `run.steps`, early stop, SIGTERM or a non-finite step.
+    *,
+    profile_steps: tuple[int, int] | None = None,
+) -> TrainingOutcome:
+    """Train until `run.steps`, an early stop, SIGTERM or a non-finite step.
 
-    The same call on the same workdir goes on from its newest checkpoint, bit for bit
-    on a CPU.
+    The same call with the same workdir resumes at its newest checkpoint, bit for bit on
+    a CPU.
 
     Args:
-      frozen: arrays that the task reads and nobody trains; an argument of the step.
-      train_batches: first step -> this process's batches from that step on, endless.
-      eval_batches: -> this process's finite batches with `is_valid`, the same ones
-        each time; None: no evaluation, no best, no early stop.
-      hooks: run after logging and evaluation, before the checkpoint.
-      identity: digests of what else decides what is learned; a resumed run must
-        have the same.
-      about: what else run.json should say.
-      cost: for the throughput that is logged.
-      initial: (params, model_state) of a new run instead of `task.init`'s.
+      workdir: local, or anything that `etils.epath` opens.
+      profile_steps: (first, last]: steps to trace for TensorBoard.
 
     Raises:
-      UserError: another run's workdir, or a batch that does not divide.
+      UserError: a workdir of another run, or a batch that does not divide.
     """
-    workdir = as_path(workdir)
+    run, workdir = parts.run, as_path(workdir)
     resume.claim(
         workdir,
-        task.name,
+        parts.task.name,
         run,
-        identity or {},
-        about or {},
+        parts.identity,
+        parts.about,
         is_writer=processes.is_writer(),
     )
     if sentence := resume.finished(workdir, run.steps):
         say(sentence)
-        return Outcome.DONE
+        return TrainingOutcome.DONE
     processes.wait_for_all("claimed")
     mesh = mesh_of(run)
     with (
         jax.set_mesh(mesh),
-        checkpoint.open_series(
-            workdir / checkpoint.SERIES, run.loop.checkpoint_keep
-        ) as series,
-        checkpoint.open_series(workdir / checkpoint.BEST, 1) as best,
+        checkpoint.open_series(workdir / SERIES, run.loop.checkpoint_keep) as series,
+        checkpoint.open_series(workdir / BEST, 1) as best,
         _Termination(series) as termination,
     ):
-        shardings = state_shardings(task, run, mesh)
-        state, progress = _start(task, run, series, shardings, initial)
-        start = int(state.step)
-        if processes.is_writer():
-            resume.rewind(workdir, start)
-        everywhere = NamedSharding(mesh, PartitionSpec())
-        frozen = place(frozen, jax.tree.map(lambda _: everywhere, frozen))
-        rows = batch_sharding(mesh)
-
-        def move(batch):
-            return {
-                k: jax.make_array_from_process_local_data(rows, v)
-                for k, v in batch.items()
-            }
-
-        train_step = make_train_step(task, run, mesh, shardings)
-        eval_step = make_eval_step(task, mesh, shardings)
-        batches = Prefetch(train_batches(start), move)
-        log = Logger(
-            workdir,
-            run,
-            progress,
-            start_step=start,
-            cost=cost,
-            batches=batches,
-        )
-
-        def validate(step: int, state: TrainState) -> None:
-            values = evaluate(eval_step, state, frozen, eval_batches(), move)
-            log.log_evaluation(step, values)
-            if note_best(progress, task, run, step, values):
-                checkpoint.save(best, state, progress.to_json())
-
-        def keep(step: int, state: TrainState) -> None:
-            log.drain()
-            checkpoint.save(series, state, progress.to_json())
-
-        all_hooks = [
-            Hook(run.loop.log_every, log.log),
-            Hook(run.loop.eval_every if eval_batches else 0, validate),
-            *hooks,
-            Hook(run.loop.checkpoint_every, keep),
-        ]
-        if run.profile_steps:
-            all_hooks.append(profile_hook(workdir, traced_steps(run.profile_steps)))
+        session = _open_session(parts, workdir, mesh, series, best, profile_steps)
         try:
-            step, flag = start, None
-            while (
-                step < run.steps
-                and not progress.is_stopped
-                and not termination.is_due(step)
-            ):
-                state, sums, now = train_step(state, frozen, next(batches))
-                step += 1
-                log.collect(sums)
-                log.beat(step)
-                due = [hook for hook in all_hooks if hook.is_due(step)]
-                # one step late: the devices are busy with the step just sent
-                flag, last = now, flag
-                if _is_false(last) or (due and _is_false(flag)):
-                    _write_nonfinite(workdir, run, state)
-                    return Outcome.NONFINITE
-                for hook in due:
-                    hook.run(step, state)
-            if _is_false(flag):
-                _write_nonfinite(workdir, run, state)
-                return Outcome.NONFINITE
-            keep(step, state)
+            is_finite = _run_steps(session, termination)
+            if not is_finite:
+                _write_nonfinite(workdir, run, session.state)
+                return TrainingOutcome.NONFINITE
+            session.save()
         finally:
-            batches.close()
-            log.close()
+            session.batches.close()
+            session.log.close()
         for manager in (series, best):
             manager.wait_until_finished()
-    is_whole = step >= run.steps or progress.is_stopped
-    if not is_whole:
+    return _end(session, workdir)
+
+
+@dataclasses.dataclass
+class _Session:
+    """One start of a run: compiled steps, state on the devices, open logs."""
+
+    run: CommonRun
+    series: ocp.CheckpointManager
+    progress: TrainingProgress
+    log: Logger
+    batches: Prefetch
+    """This process's batches, on the devices."""
+    frozen: Any
+    """The task's frozen arrays, on the devices."""
+    train_step: Callable
+    hooks: list[Hook]
+    state: TrainState
+    step: int
+    """Optimiser steps done."""
+
+    def save(self) -> None:
+        """Start writing a checkpoint of the current step."""
+        self.log.drain()
+        checkpoint.save(self.series, self.state, self.progress.to_json())
+
+
+def _open_session(
+    parts: TrainingParts,
+    workdir: epath.Path,
+    mesh: Mesh,
+    series: ocp.CheckpointManager,
+    best: ocp.CheckpointManager,
+    profile_steps: tuple[int, int] | None,
+) -> _Session:
+    """Restore or make the state, place the arrays, open the logs, set up the hooks."""
+    task, run = parts.task, parts.run
+    shardings = state_shardings(task, run, mesh)
+    state, progress = _restored_or_new(parts, series, shardings)
+    start = int(state.step)
+    if processes.is_writer():
+        resume.rewind(workdir, start)
+    replicated = NamedSharding(mesh, PartitionSpec())
+    frozen = place(parts.frozen, jax.tree.map(lambda _: replicated, parts.frozen))
+    rows = batch_sharding(mesh)
+
+    def move(batch: Batch) -> dict[str, jax.Array]:
+        return {
+            k: jax.make_array_from_process_local_data(rows, v) for k, v in batch.items()
+        }
+
+    train_step = make_train_step(task, run, mesh, shardings)
+    eval_step = make_eval_step(task, mesh, shardings)
+    batches = Prefetch(parts.train_batches(start), move)
+    log = Logger(
+        workdir, run, progress, start_step=start, cost=parts.cost, batches=batches
+    )
+    session = _Session(
+        run=run,
+        series=series,
+        progress=progress,
+        log=log,
+        batches=batches,
+        frozen=frozen,
+        train_step=train_step,
+        hooks=[],
+        state=state,
+        step=start,
+    )
+
+    def validate(step: int, state: TrainState) -> None:
+        values = evaluate(eval_step, state, frozen, parts.eval_batches(), move)
+        log.log_evaluation(step, values)
+        if note_best(progress, task, run, step, values):
+            checkpoint.save(best, state, progress.to_json())
+
+    session.hooks = [
+        Hook(run.loop.log_every, log.log),
+        Hook(run.loop.eval_every if parts.eval_batches else 0, validate),
+        *parts.hooks,
+        Hook(run.loop.checkpoint_every, lambda step, state: session.save()),
+    ]
+    if profile_steps:
+        session.hooks.append(profile_hook(workdir, profile_steps))
+    return session
+
+
+def _run_steps(session: _Session, termination: "_Termination") -> bool:
+    """Train to the end or to an interruption; False after a step that was not finite."""
+    is_finite = None  # flag of the newest step, on the device
+    while (
+        session.step < session.run.steps
+        and not session.progress.is_stopped
+        and not termination.is_due(session.step)
+    ):
+        before = is_finite
+        session.state, sums, is_finite = session.train_step(
+            session.state, session.frozen, next(session.batches)
+        )
+        session.step += 1
+        session.log.collect(sums)
+        session.log.beat(session.step)
+        due = [hook for hook in session.hooks if hook.is_due(session.step)]
+        # read the flag one step late, while the devices compute the newest step
+        if _is_false(before) or (due and _is_false(is_finite)):
+            return False
+        for hook in due:
+            hook.run(session.step, session.state)
+    return not _is_false(is_finite)
+
+
+def _end(session: _Session, workdir: epath.Path) -> TrainingOutcome:
+    """Write DONE, or the heartbeat of a run that was interrupted."""
+    step, is_stopped = session.step, session.progress.is_stopped
+    if step < session.run.steps and not is_stopped:
         say(f"{workdir}: SIGTERM, saved step {step}; the same command goes on")
-        log.beat(step, heartbeat.State.SAVED)
-        return Outcome.INTERRUPTED
-    reason = "no better validation" if progress.is_stopped else "steps"
+        session.log.beat(step, RunPhase.SAVED)
+        return TrainingOutcome.INTERRUPTED
+    reason = "no better validation" if is_stopped else "steps"
     if processes.is_writer():
         resume.mark_done(workdir, step, reason)
     say(f"{workdir}: finished at step {step} ({reason})")
-    return Outcome.DONE
+    return TrainingOutcome.DONE
 
 
 def say(text: str) -> None:
-    """Print what every process would say, once."""
+    """Print a line, in one of the processes."""
     if processes.is_writer():
         print(text, flush=True)
 
 
 def mesh_of(run: CommonRun) -> Mesh:
-    """The mesh of a run whose batch divides over it.
+    """Mesh of a run on the devices of all processes.
 
     Raises:
       UserError: sizes that do not fit the devices, or a batch that does not divide.
@@ -222,31 +286,35 @@ def _is_false(flag: jax.Array | None) -> bool:
     return flag is not None and not bool(flag)
 
 
-def _start(task, run, series, shardings, initial) -> tuple[TrainState, Progress]:
-    """The newest checkpoint, or step 0."""
+def _restored_or_new(
+    parts: TrainingParts, series: ocp.CheckpointManager, shardings: TrainState
+) -> tuple[TrainState, TrainingProgress]:
+    """State and progress of the newest checkpoint, or of step 0."""
+    task, run = parts.task, parts.run
     restored = checkpoint.restore_newest(series, abstract_state(task, run), shardings)
     if restored is not None:
         state, host = restored
         say(f"resuming at step {int(state.step)}")
-        return state._replace(**unsaved(run, shardings)), Progress.from_json(host)
-    fresh = new_state(task, run, shardings)
-    if initial is not None:
-        params, model_state = initial
+        progress = TrainingProgress.from_json(host)
+        return state._replace(**unsaved(run, shardings)), progress
+    state = new_state(task, run, shardings)
+    if parts.initial is not None:
+        params, model_state = parts.initial
         places = {
             k: v for k, v in shardings.params.items() if k not in task.fresh_parts
         }
-        own = {part: fresh.params[part] for part in task.fresh_parts}
-        params = place(params, places) | own
-        fresh = fresh._replace(
+        fresh = {part: state.params[part] for part in task.fresh_parts}
+        params = place(params, places) | fresh
+        state = state._replace(
             params=params,
             model_state=place(model_state, shardings.model_state),
-            ema=None if fresh.ema is None else jax.tree.map(jax.numpy.copy, params),
+            ema=None if state.ema is None else jax.tree.map(jax.numpy.copy, params),
         )
-    return fresh, Progress()
+    return state, TrainingProgress()
 
 
 def _write_nonfinite(workdir: epath.Path, run: CommonRun, state: TrainState) -> None:
-    """The last finite state and where the data stood, outside the resumable series."""
+    """Save the last finite state and its data position, outside the resumable series."""
     folder = workdir / NONFINITE
     if processes.is_writer() and folder.is_dir():
         folder.rmtree()
@@ -264,17 +332,17 @@ def _write_nonfinite(workdir: epath.Path, run: CommonRun, state: TrainState) -> 
     if processes.is_writer():
         write_text(folder / REPORT, json.dumps(report, indent=2) + "\n")
     say(
-        f"{workdir}: loss or gradient not finite in the step after {step}; nothing of"
-        f" it entered the state. See {folder}/report.json; a lower --optim.peak-lr"
-        " often helps"
+        f"{workdir}: loss or gradient not finite in the step after {step}; the state is"
+        f" that of step {step}. See {folder}/report.json; a lower --optim.peak-lr often"
+        " helps"
     )
 
 
 class _Termination:
-    """Whether SIGTERM asks the run to save and end after the step that is running.
+    """Request by SIGTERM to save and end after the current step.
 
-    One process listens for the signal itself.  Of many, each asks orbax's preemption
-    check once a step: a signal to any of them makes all stop at one and the same step.
+    A single process handles the signal itself.  Of several, each calls orbax's preemption
+    check once per step: a signal to any of them makes all stop at the same step.
     """
 
     def __init__(self, series: ocp.CheckpointManager):
@@ -296,7 +364,7 @@ class _Termination:
             signal.signal(signal.SIGTERM, self._before)
 
     def is_due(self, step: int) -> bool:
-        """Asked once before every step, by all processes alike."""
+        """Whether to end now; every process must call it before every step."""
         if self._is_shared:
             return self._series.reached_preemption(step)
         return self._is_set.is_set()

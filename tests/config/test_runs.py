@@ -10,8 +10,9 @@ import pytest
 from stemjax.config.codec import CodecConfig, CodecObjective
 from stemjax.config.decode import DECODE_PRESETS, DecodeConfig, Guidance
 from stemjax.config.model import StemGenConfig
+from stemjax.config.plain_values import from_json, to_json
 from stemjax.config.presets import PRESETS, STEMGEN_TINY, fit_to_codec
-from stemjax.config.runs import first_difference, from_json, resolved, run_id, to_json
+from stemjax.config.runs import Invocation, first_difference, resolved, run_id
 from stemjax.config.train import traced_steps
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -19,7 +20,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_run_survives_json(name):
-    run = PRESETS[name]
+    run = PRESETS[name].run
     assert from_json(type(run), json.loads(json.dumps(to_json(run)))) == run
 
 
@@ -30,19 +31,19 @@ def test_unknown_fields_are_named():
 
 def test_what_may_change_between_starts():
     saved = resolved(STEMGEN_TINY)
-    longer = dataclasses.replace(STEMGEN_TINY, steps=99, workdir="x", data="y")
+    longer = dataclasses.replace(STEMGEN_TINY, steps=99, init_from="x", data="y")
     assert first_difference(saved, resolved(longer)) is None
     optim = dataclasses.replace(STEMGEN_TINY.optim, peak_lr=1.0)
     other = dataclasses.replace(STEMGEN_TINY, optim=optim)
     assert first_difference(saved, resolved(other)) == "optim.peak_lr"
     assert run_id(other) != run_id(STEMGEN_TINY)
-    placed = dataclasses.replace(STEMGEN_TINY, workdir="x", data="y")
+    placed = dataclasses.replace(STEMGEN_TINY, codec="x", data="y")
     assert run_id(placed) == run_id(STEMGEN_TINY)
 
 
 def test_the_paper_is_the_default():
     """StemGen, sec. 3 and 3.2: the figures that the paper states."""
-    run = PRESETS["stemgen-slakh"]
+    run = PRESETS["stemgen-slakh"].run
     shape = run.model.transformer
     assert (shape.width, shape.heads, shape.layers) == (1024, 16, 20)
     assert (run.batch_size, run.pairs.crop_seconds) == (40, 20.0)
@@ -92,8 +93,9 @@ def leaves(kind) -> set[str]:
 
 def test_no_knob_is_dead():
     """Every field of a run, a codec and a decoding is read somewhere outside config."""
-    kinds = [type(run) for run in PRESETS.values()]
-    fields = set().union(*map(leaves, {*kinds, DecodeConfig, CodecObjective}))
+    kinds = {type(preset.run) for preset in PRESETS.values()}
+    kinds |= {Invocation, DecodeConfig, CodecObjective}
+    fields = set().union(*map(leaves, kinds))
     read = set()
     for top in ("stemjax", "data"):
         for path in (ROOT / top).rglob("*.py"):

@@ -9,7 +9,7 @@ from stemjax.config.presets import CODEC_TINY, PRESETS, STEMGEN_TINY
 from stemjax.config.runs import CodecRun, StemGenRun, run_id
 from stemjax.config.train_sweeps import (
     SWEEPS,
-    Sweep,
+    TrainSweep,
     apply,
     axis,
     changed,
@@ -20,15 +20,15 @@ from stemjax.config.train_sweeps import (
 FITTING = [
     (preset, name)
     for name, sweep in SWEEPS.items()
-    for preset, run in PRESETS.items()
-    if isinstance(run, sweep.kind)
+    for preset in PRESETS
+    if isinstance(PRESETS[preset].run, sweep.kind)
 ]
 
 
 @pytest.mark.parametrize("preset, name", FITTING)
 def test_every_run_of_every_sweep_is_a_run_of_its_own(preset, name):
     sweep = SWEEPS[name]
-    runs = [apply(PRESETS[preset], sweep, i) for i in range(len(sweep.runs))]
+    runs = [apply(PRESETS[preset].run, sweep, i) for i in range(len(sweep.runs))]
     assert len({run_id(run) for run in runs}) == len(sweep.runs) > 1
     for run, overrides in zip(runs, sweep.runs, strict=True):
         for field, value in overrides:
@@ -63,7 +63,7 @@ def test_the_hundred_runs_in_order():
 def test_the_largest_size_of_the_scale_is_the_papers():
     sweep = SWEEPS["scale"]
     assert {len(run) for run in sweep.runs} == {5}
-    paper = PRESETS["stemgen-slakh"].model.transformer
+    paper = PRESETS["stemgen-slakh"].run.model.transformer
     assert apply(STEMGEN_TINY, sweep, 20).model.transformer == paper
     for index in range(21):
         shape = apply(STEMGEN_TINY, sweep, index).model.transformer
@@ -134,8 +134,8 @@ FAULTS = {
     "no whole number": ("batch_size", 8.0, "batch_size: 8.0 should be int"),
     "part for value": ("optim", 1e-3, "optim: 0.001 should be a table"),
     "check": ("model.transformer.width", 90, "model.transformer.width: width 90 must"),
-    "invocation": ("workdir", "a", "workdir: of the command line, not of a sweep"),
-    "the sweep itself": ("index", 1, "index: of the command line, not of a sweep"),
+    "invocation": ("workdir", "a", "workdir: a sweep cannot set it; give it as a flag"),
+    "the sweep itself": ("index", 1, "index: a sweep cannot set it; give it as a flag"),
     "the codec's": ("model.codebook_size", 512, "the codec decides it"),
     "empty": ("", 1, ": no such field"),
 }
@@ -154,13 +154,13 @@ def test_a_codec_decides_its_own_codes():
 
 def test_a_model_that_starts_from_weights_has_their_shape():
     run = dataclasses.replace(STEMGEN_TINY, init_from="stemgen-mini")
-    with pytest.raises(ValueError, match="model.joint: with init_from the weights"):
+    with pytest.raises(ValueError, match="model.joint: the weights of init_from decide"):
         changed(run, (("model.joint", True),))
     assert changed(run, (("seed", 3),)).seed == 3
 
 
 def test_the_range_and_the_kind_are_said():
-    sweep = Sweep(name="s", about="", kind=StemGenRun, runs=axis("seed", 5, 6))
+    sweep = TrainSweep(name="s", about="", kind=StemGenRun, runs=axis("seed", 5, 6))
     assert [apply(STEMGEN_TINY, sweep, i).seed for i in (0, 1)] == [5, 6]
     for index in (-1, 2):
         with pytest.raises(ValueError, match=rf"has runs 0\.\.1, not {index}"):

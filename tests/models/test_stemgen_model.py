@@ -81,7 +81,7 @@ def logits_of(
 
 
 def test_paper_size():
-    counts = flops.parameter_counts(PRESETS["stemgen-slakh"].model)
+    counts = flops.parameter_counts(PRESETS["stemgen-slakh"].run.model)
     assert 245_000_000 <= counts["backbone"] <= 265_000_000  # "~250M", sec. 3
     layer = 4 * 1024**2 + 3 * 1024 * 2736 + 2 * 1024
     assert counts == {
@@ -92,7 +92,7 @@ def test_paper_size():
 
 
 def test_flops_by_hand():
-    cfg = PRESETS["stemgen-slakh"].model
+    cfg = PRESETS["stemgen-slakh"].run.model
     matmul = 20 * (4 * 1024**2 + 3 * 1024 * 2736) + 1024 * 2048
     token = 6 * matmul + 12 * 20 * 1000 * 1024
     assert flops.flops_per_token(cfg, 1000) == token

@@ -19,9 +19,9 @@ from stemjax.nn.axes import make_mesh
 from stemjax.tasks import codec as codec_task
 from stemjax.train import checkpoint, resume
 from stemjax.train.export import export
-from stemjax.train.hooks import Progress, note_best
-from stemjax.train.initial import initial_weights
-from stemjax.train.loop import Outcome, fit
+from stemjax.train.hooks import TrainingProgress, note_best
+from stemjax.train.initial import check_initial_weights, initial_weights
+from stemjax.train.loop import TrainingOutcome, TrainingParts, fit
 from stemjax.train.optim import make_optimizer
 from stemjax.train.state import abstract_state, new_state, state_shardings
 from stemjax.train.step import make_train_step
@@ -154,13 +154,13 @@ def test_what_is_not_finite_in_one_half_stops_both(trained, half):
 
 def test_frozen_codes_want_a_codec_to_come_from():
     with pytest.raises(UserError, match="--objective.freeze-codes: give --init-from"):
-        initial_weights(frozen(ADVERSARIAL))
-    dry = dataclasses.replace(frozen(ADVERSARIAL), dry_run=True)
-    assert initial_weights(dry).weights is None
+        check_initial_weights(frozen(ADVERSARIAL))
+    # a plan needs no weights
+    assert initial_weights(frozen(ADVERSARIAL)).weights is None
 
 
 def test_the_distance_that_falls_in_plain_training_decides_nothing():
-    progress = Progress()
+    progress = TrainingProgress()
     for step, mel in ((1, 0.1), (20_001, 0.2)):
         values = {"mel": mel}
         task = codec_task.make(ADVERSARIAL)
@@ -194,16 +194,15 @@ def fit_in(workdir, run, initial) -> None:
     def batches(first_step):
         return (batch(first_step + i) for i in itertools.count())
 
-    outcome = fit(
-        codec_task.make(run),
-        run,
+    parts = TrainingParts(
+        task=codec_task.make(run),
+        run=run,
         frozen={},
         train_batches=batches,
         eval_batches=None,
-        workdir=workdir,
         initial=initial,
     )
-    assert outcome is Outcome.DONE
+    assert fit(parts, workdir) is TrainingOutcome.DONE
 
 
 def test_a_release_has_no_discriminator_and_codes_stay_in_a_run_from_it(

@@ -11,9 +11,10 @@ import os
 import sys
 import time
 
+from stemjax.config.runs import Invocation
 from stemjax.config.train import MeshConfig
 from stemjax.train import processes
-from stemjax.train.loop import fit, mesh_of
+from stemjax.train.loop import TrainingParts, fit, mesh_of
 from tests.train import toy
 
 QUICK_STEPS = 2
@@ -23,17 +24,12 @@ def main() -> int:
     workdir, steps = sys.argv[1], int(sys.argv[2])
     pause = float(sys.argv[3]) if len(sys.argv) > 3 else 0.0
     sizes = [int(n) for n in os.environ.get("MESH", "-1,1,1").split(",")]
-
-    host, count, number = os.environ.get("PROCESS", ",0,-1").split(",")
     run = dataclasses.replace(
         toy.RUN,
         steps=steps,
         mesh=MeshConfig(data=sizes[0], fsdp=sizes[1], tensor=sizes[2]),
-        coordinator=host,
-        num_processes=int(count),
-        process_id=int(number),
     )
-    processes.join(run)
+    processes.join(invocation())
     share = processes.share_of_batch(mesh_of(run), run.batch_size)
 
     def slow_batches(start):
@@ -43,14 +39,24 @@ def main() -> int:
             yield batch
 
     with processes.ending_together():
-        return fit(
-            toy.TASK,
-            run,
+        parts = TrainingParts(
+            task=toy.TASK,
+            run=run,
             frozen=toy.FROZEN,
             train_batches=slow_batches,
             eval_batches=toy.eval_batches(run.batch_size, share),
-            workdir=workdir,
         )
+        return fit(parts, workdir)
+
+
+def invocation() -> Invocation:
+    """This process's place among the others, from the environment."""
+    if "PROCESS" not in os.environ:
+        return Invocation()
+    host, count, number = os.environ["PROCESS"].split(",")
+    return Invocation(
+        coordinator=host, num_processes=int(count), process_id=int(number)
+    )
 
 
 if __name__ == "__main__":

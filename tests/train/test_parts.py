@@ -15,7 +15,7 @@ from stemjax.config.train import MeshConfig
 from stemjax.models import stemgen
 from stemjax.train import metrics
 from stemjax.train.export import public_names
-from stemjax.train.hooks import Hook, Progress
+from stemjax.train.hooks import Hook, TrainingProgress
 from stemjax.train.planning.dry_run import planned_mesh
 from stemjax.train.prefetch import Prefetch
 from stemjax.train.sharding import param_shardings, unbox
@@ -86,8 +86,8 @@ def test_tensorboard_events_are_written(tmp_path):
 
 
 def test_progress_survives_json():
-    progress = Progress(best_value=0.5, best_step=7, window={"loss": (0.1, 2.0)})
-    assert Progress.from_json(progress.to_json()) == progress
+    progress = TrainingProgress(best_value=0.5, best_step=7, window={"loss": (0.1, 2.0)})
+    assert TrainingProgress.from_json(progress.to_json()) == progress
 
 
 def test_hooks_fire_on_multiples_and_zero_is_never():
@@ -133,5 +133,6 @@ def test_weights_are_released_under_public_names():
 
 
 def test_the_tiny_presets_log_every_step():
-    for name, run in PRESETS.items():
-        assert run.loop.log_every == 1 or not name.endswith("-tiny"), name
+    for name, preset in PRESETS.items():
+        assert preset.is_self_contained is name.endswith("-tiny"), name
+        assert preset.run.loop.log_every == 1 or not preset.is_self_contained, name

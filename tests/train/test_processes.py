@@ -1,6 +1,5 @@
 """Two processes on one machine as one run: the same losses, and one end for both."""
 
-import dataclasses
 import signal
 import socket
 import time
@@ -9,11 +8,11 @@ import jax
 import numpy as np
 import pytest
 
+from stemjax.config.runs import Invocation
 from stemjax.config.train import MeshConfig
 from stemjax.io.errors import UserError
 from stemjax.nn.axes import make_mesh
 from stemjax.train import heartbeat, processes
-from tests.train import toy
 from tests.train.launch import (
     PAUSE,
     STEPS,
@@ -88,7 +87,7 @@ def test_sigterm_to_one_makes_both_save_the_same_step(straight, tmp_path):
     assert 2 <= step < STEPS and f"SIGTERM, saved step {step}" in first
     assert not (tmp_path / "DONE").exists()
     beat = heartbeat.read(tmp_path)
-    assert (beat.state, beat.step) == (heartbeat.State.SAVED, step)
+    assert (beat.state, beat.step) == (heartbeat.RunPhase.SAVED, step)
     first, _ = outputs(start_both(tmp_path), 0)
     assert f"resuming at step {step}" in first
     assert_same_end(tmp_path, straight)
@@ -100,11 +99,13 @@ def test_sigterm_to_one_makes_both_save_the_same_step(straight, tmp_path):
         ({"num_processes": 2}, "need --coordinator"),
         ({"coordinator": "host"}, "give HOST:PORT"),
         ({"coordinator": "h:1", "num_processes": 2, "process_id": 2}, "--process-id 2"),
+        ({"coordinator": "h:1", "num_processes": 2}, "--process-id None of"),
+        ({"process_id": 1, "num_processes": 1}, "need --coordinator"),
     ],
 )
 def test_flags_that_do_not_go_together_are_refused(flags, said):
     with pytest.raises(UserError, match=said):
-        processes.join(dataclasses.replace(toy.RUN, **flags))
+        processes.join(Invocation(**flags))
 
 
 def test_one_process_asks_no_cluster(monkeypatch):
@@ -112,12 +113,13 @@ def test_one_process_asks_no_cluster(monkeypatch):
         raise AssertionError("asked")
 
     monkeypatch.setattr(processes.jax.distributed, "initialize", initialize)
-    processes.join(dataclasses.replace(toy.RUN, num_processes=1))
+    processes.join(Invocation(num_processes=1))
+    processes.join(Invocation(num_processes=1, process_id=0))
     with pytest.raises(AssertionError, match="asked"):
-        processes.join(toy.RUN)
+        processes.join(Invocation())
 
 
 def test_a_process_alone_makes_all_rows():
     assert processes.share_of_batch(make_mesh(MeshConfig()), 6) == (0, 1)
-    assert processes.is_writer() and processes.all_say(True)
-    assert not processes.all_say(False)
+    assert processes.is_writer() and processes.is_true_everywhere(True)
+    assert not processes.is_true_everywhere(False)

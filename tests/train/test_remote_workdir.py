@@ -9,7 +9,7 @@ import pathlib
 import pytest
 
 from stemjax.train import metrics
-from stemjax.train.loop import Outcome, fit
+from stemjax.train.loop import TrainingOutcome, TrainingParts, fit
 from stemjax.train.resume import finished, read_run
 from tests.fake_gcs import FakeStorage
 from tests.train import toy
@@ -25,15 +25,15 @@ RUN = dataclasses.replace(toy.RUN, steps=STEPS)
 def go(workdir) -> str:
     """Train to the end in this process; returns what was printed."""
     with contextlib.redirect_stdout(io.StringIO()) as printed:
-        outcome = fit(
-            toy.TASK,
-            RUN,
+        parts = TrainingParts(
+            task=toy.TASK,
+            run=RUN,
             frozen=toy.FROZEN,
             train_batches=toy.train_batches(RUN.batch_size),
             eval_batches=toy.eval_batches(RUN.batch_size),
-            workdir=workdir,
         )
-    assert outcome == Outcome.DONE
+        outcome = fit(parts, workdir)
+    assert outcome == TrainingOutcome.DONE
     return printed.getvalue()
 
 

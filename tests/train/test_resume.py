@@ -12,20 +12,20 @@ from stemjax.config.train import StopConfig
 from stemjax.io.errors import UserError
 from stemjax.train import metrics
 from stemjax.train.checkpoint import restore_params
-from stemjax.train.loop import Outcome, fit
+from stemjax.train.loop import TrainingOutcome, TrainingParts, fit
 from tests.train import toy
 
 
 def go(workdir, run=toy.RUN, *, task=toy.TASK, train=None, evaluate=True, **more):
-    return fit(
-        task,
-        run,
+    parts = TrainingParts(
+        task=task,
+        run=run,
         frozen=toy.FROZEN,
         train_batches=train or toy.train_batches(run.batch_size),
         eval_batches=toy.eval_batches(run.batch_size) if evaluate else None,
-        workdir=workdir,
         **more,
     )
+    return fit(parts, workdir)
 
 
 def steps_and_losses(workdir):
@@ -47,15 +47,15 @@ def same(a, b):
 def straight(tmp_path_factory):
     """Four steps in one go."""
     workdir = tmp_path_factory.mktemp("straight")
-    assert go(workdir) == Outcome.DONE
+    assert go(workdir) == TrainingOutcome.DONE
     return workdir
 
 
 def test_four_steps_equal_two_then_two_bit_for_bit(straight, tmp_path):
-    assert go(tmp_path, dataclasses.replace(toy.RUN, steps=2)) == Outcome.DONE
+    assert go(tmp_path, dataclasses.replace(toy.RUN, steps=2)) == TrainingOutcome.DONE
     half, step = weights(tmp_path)
     assert step == 2
-    assert go(tmp_path) == Outcome.DONE
+    assert go(tmp_path) == TrainingOutcome.DONE
     whole, step = weights(straight)
     resumed, resumed_step = weights(tmp_path)
     assert (step, resumed_step) == (4, 4)
@@ -90,7 +90,7 @@ def test_a_finished_run_says_so_and_does_nothing(straight, capsys):
     def no_batches(start):
         raise AssertionError("a finished run asks for no data")
 
-    assert go(straight, train=no_batches) == Outcome.DONE
+    assert go(straight, train=no_batches) == TrainingOutcome.DONE
     assert "finished at step 4" in capsys.readouterr().out
     assert (straight / "metrics.jsonl").read_text() == before
     assert json.loads((straight / "DONE").read_text()) == {"step": 4, "reason": "steps"}
@@ -132,7 +132,7 @@ def test_a_broken_newest_checkpoint_falls_back_to_the_one_before(
                 blob.unlink()
             case "flip":
                 blob.write_bytes(bytes(b ^ 0xFF for b in data))
-    assert go(tmp_path) == Outcome.DONE
+    assert go(tmp_path) == TrainingOutcome.DONE
     said = capsys.readouterr().out
     assert "checkpoint 4 cannot be read" in said and "resuming at step 2" in said
     assert same(weights(straight)[0], weights(tmp_path)[0])
@@ -178,15 +178,15 @@ def test_training_stops_when_validation_no_longer_rises(tmp_path):
         steps=50,
         stop=StopConfig(patience_steps=3),
     )
-    outcome = fit(
-        toy.TASK._replace(eval_sums=eval_sums),
-        run,
+    parts = TrainingParts(
+        task=toy.TASK._replace(eval_sums=eval_sums),
+        run=run,
         frozen=toy.FROZEN,
         train_batches=toy.train_batches(8),
         eval_batches=scores,
-        workdir=tmp_path,
     )
-    assert outcome == Outcome.DONE
+    outcome = fit(parts, tmp_path)
+    assert outcome == TrainingOutcome.DONE
     done = json.loads((tmp_path / "DONE").read_text())
     assert done == {"step": 5, "reason": "no better validation"}  # best at 2, + 3
     assert restore_params(tmp_path)[2] == 2
@@ -200,7 +200,7 @@ def test_a_non_finite_step_ends_the_run_with_a_report(straight, tmp_path):
                 batch["y"][0] = np.nan
             yield batch
 
-    assert go(tmp_path, train=poisoned) == Outcome.NONFINITE == 3
+    assert go(tmp_path, train=poisoned) == TrainingOutcome.NONFINITE == 3
     report = json.loads((tmp_path / "nonfinite" / "report.json").read_text())
     assert (report["step"], report["first_data_index"]) == (3, 24)
     assert [s for s, _ in steps_and_losses(tmp_path)] == [1, 2, 3]
@@ -208,5 +208,5 @@ def test_a_non_finite_step_ends_the_run_with_a_report(straight, tmp_path):
     assert {p.name for p in (tmp_path / "checkpoints").iterdir()} == {"2"}
     assert not (tmp_path / "DONE").exists()
     # mended data: the same command goes on to the same end
-    assert go(tmp_path) == Outcome.DONE
+    assert go(tmp_path) == TrainingOutcome.DONE
     assert same(weights(straight)[0], weights(tmp_path)[0])

@@ -1,64 +1,92 @@
-"""Settings of the commands tokens, export, import-codec and runs."""
+"""Settings of train.py and of the commands tokens, export, import-codec and runs."""
 
 import dataclasses
 import enum
+from typing import Annotated, Generic, TypeVar
 
 import tyro
 
+from stemjax.config.runs import CommonRun, Invocation
 
-class Dtype(enum.Enum):
+SomeRun = TypeVar("SomeRun", bound=CommonRun)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainCommand(Generic[SomeRun]):
+    """Train a model."""
+
+    run: Annotated[SomeRun, tyro.conf.arg(name="")]
+    invocation: Annotated[Invocation, tyro.conf.arg(name="")] = Invocation()
+
+
+class WeightType(enum.Enum):
+    """Number format of released weights."""
+
     FLOAT32 = "f32"
     BFLOAT16 = "bf16"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Tokens:
-    """Fill a token store: encode random submixes of every segment once."""
+class TokensCommand:
+    """Fill a token store: encode random submixes of every segment once.
+
+    The same command again continues where it stopped.
+    """
 
     data: str
-    """Prepared folder."""
+    """Prepared folder, local or gs://..."""
     codec: str
-    """Bundled name or folder."""
+    """Bundled name, release folder or workdir of the codec."""
     draws: int
     """Random submixes per segment."""
     crop_seconds: float = 20.0
-    """Length of the crops to come; decides only which stems count as silent."""
+    """Length in seconds of the crops to train on; decides only which stems are silent."""
     out: str
-    """Token store to write; the same command goes on where it stopped."""
+    """Token store to write."""
     seed: int = 0
+    """Seed of the submixes."""
     batch_size: int = 4
+    """Segments that are encoded together, rounded up to the number of devices."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Export:
-    """Write a release folder from a workdir's best step."""
+class ExportCommand:
+    """Write a release folder from the best step of a workdir."""
 
     workdir: str
+    """Workdir of a run, local or gs://..."""
     out: str
-    dtype: Dtype = Dtype.FLOAT32
-    name: str = ""
-    version: str = ""
-    card: str = ""
-    """Markdown file to ship as README.md."""
+    """Release folder to write."""
+    dtype: WeightType = WeightType.FLOAT32
+    """Number format of the weights; codes of a codec are always f32."""
+    name: str | None = None
+    """Name of the release; None: the name of the folder."""
+    version: str | None = None
+    """Version of the release; None: the version of stemjax."""
+    card: str | None = None
+    """Markdown file to use as README.md; None: a short card is written."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ImportCodec:
-    """Turn a published EnCodec folder (config.json + model.safetensors) into ours."""
+class ImportCodecCommand:
+    """Convert a published EnCodec into a release folder of stemjax."""
 
     source: tyro.conf.Positional[str]
+    """Folder with config.json and model.safetensors."""
     out: tyro.conf.Positional[str]
+    """Release folder to write."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Runs:
-    """Gather the runs below a folder: what differs, best metric, state, which died."""
+class RunsCommand:
+    """Print the runs below a folder: settings that differ, best metric, status."""
 
     folder: tyro.conf.Positional[str]
-    """Workdirs at any depth."""
+    """Folder with workdirs at any depth, local or gs://..."""
     sort: str = "best"
-    """Or path, state, step, loss, seen, ... or a field that differs."""
+    """Column to sort by: best, path, state, step, loss, seen, ..., or a setting that
+    differs."""
     stale: float = 600.0
-    """Seconds without a sign of life after which a run has died."""
+    """Seconds without a heartbeat after which a run has died."""
     json: bool = False
     """Print JSON instead of a table."""

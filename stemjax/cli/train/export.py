@@ -1,22 +1,30 @@
-"""`train.py export`: a release folder from a workdir."""
+"""`train.py export`: write a release folder from a workdir."""
 
 import pathlib
 
-from stemjax.cli.train.arguments import Dtype, Export
+from stemjax.cli.train.arguments import ExportCommand, WeightType
+from stemjax.io.errors import UserError
 from stemjax.train.export import export
 
 
-def run(command: Export) -> None:
-    """`export`: a release folder from a workdir."""
-    card = (
-        pathlib.Path(command.card).read_text(encoding="utf-8") if command.card else ""
-    )
+def run(command: ExportCommand) -> None:
+    """Write a release folder and print its kind and step.
+
+    Raises:
+      UserError: no workdir, no checkpoint, or no card file.
+    """
     config = export(
         command.workdir,
         command.out,
-        is_half=command.dtype is Dtype.BFLOAT16,
+        is_half=command.dtype is WeightType.BFLOAT16,
         name=command.name,
         version=command.version,
-        card=card,
+        card=None if command.card is None else _read_card(pathlib.Path(command.card)),
     )
     print(f"{command.out}: {config['kind']} of step {config['steps']}")
+
+
+def _read_card(path: pathlib.Path) -> str:
+    if not path.is_file():
+        raise UserError(f"--card {path}: no such file")
+    return path.read_text(encoding="utf-8")

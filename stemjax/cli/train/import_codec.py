@@ -1,10 +1,10 @@
-"""`train.py import-codec`: a release folder from published EnCodec weights."""
+"""`train.py import-codec`: convert published EnCodec weights into a release folder."""
 
-from stemjax.cli.train.arguments import ImportCodec
+from stemjax.cli.train.arguments import ImportCodecCommand
 from stemjax.codec.import_published import convert
 
 
-def run(command: ImportCodec) -> None:
-    """`import-codec`: the published layout in, a release folder out."""
+def run(command: ImportCodecCommand) -> None:
+    """Write the release folder and print its number of codebooks."""
     config = convert(command.source, command.out)
     print(f"{command.out}: {config['model']['num_codebooks']} codebooks")

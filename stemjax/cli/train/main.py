@@ -7,18 +7,29 @@ from typing import Annotated, Any, Union
 
 import tyro
 
-from stemjax.cli.train.arguments import Export, ImportCodec, Runs, Tokens
+from stemjax.cli.train.arguments import (
+    ExportCommand,
+    ImportCodecCommand,
+    RunsCommand,
+    TokensCommand,
+    TrainCommand,
+)
 from stemjax.config.presets import PRESETS
-from stemjax.train.sweeps.sweep import chosen
+from stemjax.config.runs import Invocation, Run
+from stemjax.config.train import traced_steps
+from stemjax.io.errors import UserError
+from stemjax.train.planning.targets import check_request
+from stemjax.train.sweeps.sweep import select
 
-# command -> its settings and the module whose `run` executes it
-TOOLS = {
-    "tokens": (Tokens, "tokens"),
-    "export": (Export, "export"),
-    "import-codec": (ImportCodec, "import_codec"),
-    "runs": (Runs, "runs"),
+TOOLS: dict[str, tuple[type, str]] = {
+    "tokens": (TokensCommand, "tokens"),
+    "export": (ExportCommand, "export"),
+    "import-codec": (ImportCodecCommand, "import_codec"),
+    "runs": (RunsCommand, "runs"),
 }
+"""Settings of each command, and the module whose `run` executes it."""
 CONFIG = (tyro.conf.EnumChoicesFromValues,)
+PREPARE = "python -m data.prepare --layout slakh|musdb|folder --input DIR --out DIR"
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -46,40 +57,43 @@ def tool(name: str, argv: list[str], *, prog: str) -> None:
 
 def train(argv: list[str], *, prog: str) -> None:
     """Train a preset; exits with the code of the run's outcome."""
-    run = parse(argv, prog)
-    preset = argv[0]
+    command = parse(argv, prog)
+    name = argv[0]
     _exit_on_sigterm()
 
     from stemjax.io.allocator import keep_memory
-    from stemjax.io.errors import UserError, exit_on_bad_input
+    from stemjax.io.errors import exit_on_bad_input
 
     keep_memory()
     with exit_on_bad_input():
-        run = chosen(run)
-        if run is None:
-            return  # --sweep without --index prints its table and ends
-        from stemjax.cli.train.train import check, train
+        selected = select(command.run, command.invocation)
+        if selected is None:
+            return
+        run, invocation = selected
+        check(name, run, invocation)
+
+        from stemjax.cli.train import train as training
         from stemjax.train.processes import ending_together, join
 
-        check(preset, run)
-        if not run.dry_run:
-            join(run)
+        if not invocation.dry_run:
+            join(invocation)
         with ending_together(UserError, OSError):
-            sys.exit(train(preset, run))
+            sys.exit(training.train(PRESETS[name], run, invocation))
 
 
-def parse(argv: list[str], prog: str) -> Any:
-    """The settings of a run. Imports neither jax nor TensorFlow."""
-    kinds = [
+def parse(argv: list[str], prog: str) -> TrainCommand[Any]:
+    """The command of a preset.  Imports neither jax nor TensorFlow."""
+    presets = [
         Annotated[
-            type(run),
-            tyro.conf.subcommand(name, default=run, description=f"Preset {name}."),
+            TrainCommand[type(preset.run)],
+            tyro.conf.subcommand(
+                name, default=TrainCommand(run=preset.run), description=preset.about
+            ),
         ]
-        for name, run in PRESETS.items()
+        for name, preset in PRESETS.items()
     ]
-    choice = Union[tuple(kinds)]  # noqa: UP007  (made from a table)
     return tyro.cli(
-        choice,
+        Union[tuple(presets)],  # noqa: UP007  (made from a table)
         args=argv,
         prog=prog,
         config=CONFIG,
@@ -87,6 +101,29 @@ def parse(argv: list[str], prog: str) -> Any:
     )
 
 
+def check(name: str, run: Run, invocation: Invocation) -> None:
+    """Check what the command line alone decides, before anything is loaded.
+
+    Raises:
+      UserError: flags that do not go together, or a flag that is missing.
+    """
+    check_request(invocation)
+    if invocation.profile_steps is not None:
+        try:
+            traced_steps(invocation.profile_steps)
+        except ValueError as error:
+            raise UserError(str(error)) from None
+    if invocation.dry_run:
+        return
+    if invocation.workdir is None:
+        raise UserError(f"train.py {name}: give --workdir DIR")
+    if run.data is None and not PRESETS[name].is_self_contained:
+        raise UserError(
+            f"train.py {name}: give --data DIR, a prepared folder; make one with"
+            f" `{PREPARE}`"
+        )
+
+
 def _exit_on_sigterm() -> None:
-    """Until `fit` takes over there is nothing to save."""
+    """Exit at once on SIGTERM; `fit` replaces this once there is something to save."""
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(143))

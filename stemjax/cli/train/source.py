@@ -1,67 +1,74 @@
-"""Batches of a training run: from `--data`, or from the set made in memory."""
+"""Batches of a training run: from `--data`, or from a synthetic set made in memory."""
 
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from stemjax.config.runs import CodecRun, Run
+from stemjax.config.runs import CodecRun, Loader, Run
+from stemjax.data.drawing import crops, pairs
+from stemjax.data.prepared.synthetic import SyntheticSet
+from stemjax.data.spec import Opened, open_data
+from stemjax.data.tokens import store
+from stemjax.data.tokens.format import StoreCodec
 from stemjax.io.errors import UserError
 
 SEED = 0  # of the synthetic set and of the validation examples
 
 
-class Source(NamedTuple):
-    """Where batches come from.
+class BatchSource(NamedTuple):
+    """Opened training data of one run."""
 
-    train: first step -> endless batches.  evaluate: -> the same finite batches each
-    time; None where there is no validation song.
-    """
-
-    is_tokens: bool
-    identity: str
-    codec: Any  # what a token store was made with (`codecs.MadeWith`); None: audio
+    codec: StoreCodec | None
+    """Codec of the tokens; None: the batches hold audio."""
+    digest: str
+    """Digest of the contents."""
     train: Callable[[int], Iterator[dict]]
+    """First step -> endless batches."""
     evaluate: Callable[[], Iterator[dict]] | None
+    """-> finite batches, the same in every call; None: no validation song."""
 
 
-def open_source(run: Run, share: tuple[int, int]) -> Source:
-    """The batches of `--data`, or of the set made in memory for tiny presets.
+def open_source(run: Run, loader: Loader, share: tuple[int, int]) -> BatchSource:
+    """Open `run.data`; without it, a synthetic set of songs.
 
-    share: (index, count) of the equal shares of a batch: the rows to make here.
+    Args:
+      share: (index, count): this process makes share `index` of `count` equal shares of
+        every batch.
+
+    Raises:
+      UserError: no such data, or tokens for a codec's run.
     """
-    from stemjax.data.drawing import crops, pairs
-    from stemjax.data.prepared.synthetic import SyntheticSet
-    from stemjax.data.spec import Opened, open_data
-
-    opened = open_data(run.data) if run.data else Opened(False, SyntheticSet(SEED))
+    opened = (
+        Opened(False, SyntheticSet(SEED)) if run.data is None else open_data(run.data)
+    )
     if isinstance(run, CodecRun):
         if opened.is_tokens:
-            raise UserError(f"{run.data}: a codec trains on audio; give a prepared one")
+            raise UserError(
+                f"{run.data}: a codec trains on audio; give a prepared folder"
+            )
         settings = {"crop_seconds": run.objective.crop_seconds}
         train, evaluate = crops.codec_batches, crops.codec_eval_batches
     else:
         settings = {"pairs": run.pairs}
         train, evaluate = pairs.pair_batches, pairs.pair_eval_batches
         if opened.is_tokens:
-            from stemjax.data.tokens import store as tokens
-
-            train, evaluate = tokens.token_batches, tokens.token_eval_batches
+            train, evaluate = store.token_batches, store.token_eval_batches
     settings |= {
         "batch_size": run.batch_size,
         "process_index": share[0],
         "process_count": share[1],
     }
 
-    def train_batches(start_step):
+    def train_batches(start_step: int) -> Iterator[dict]:
         return train(
             opened.data,
             split="train",
             seed=run.seed,
             start_step=start_step,
-            loader=run.loader,
+            loader=loader,
             **settings,
         )
 
-    def eval_batches():
+    def eval_batches() -> Iterator[dict]:
         count = run.loop.eval_batches * run.batch_size
         return evaluate(
             opened.data, split="validation", seed=SEED, count=count, **settings
@@ -69,11 +76,10 @@ def open_source(run: Run, share: tuple[int, int]) -> Source:
 
     has_validation = opened.has("validation")
     if not has_validation:
-        print(f"{run.data}: no validation song: nothing is evaluated, no best is kept")
-    return Source(
-        is_tokens=opened.is_tokens,
-        identity=opened.data.content_hash,
+        print(f"{run.data}: no validation song: no evaluation, no best step")
+    return BatchSource(
         codec=opened.sources[0].codec if opened.is_tokens else None,
+        digest=opened.data.content_hash,
         train=train_batches,
         evaluate=eval_batches if has_validation else None,
     )

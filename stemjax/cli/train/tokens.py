@@ -7,7 +7,7 @@ import numpy as np
 from tqdm import tqdm
 
 from stemjax import codec
-from stemjax.cli.train.arguments import Tokens
+from stemjax.cli.train.arguments import TokensCommand
 from stemjax.config.train import MeshConfig, PairConfig
 from stemjax.data.spec import open_audio
 from stemjax.data.tokens.format import StoreCodec
@@ -16,9 +16,8 @@ from stemjax.io.cache import use_compilation_cache
 from stemjax.nn.axes import make_mesh
 
 
-def run(command: Tokens) -> None:
-    """`tokens`: encode K random submixes of every segment; killed, it goes on."""
-
+def run(command: TokensCommand) -> None:
+    """Encode random submixes of every segment; the same command again continues."""
     use_compilation_cache()
     loaded = codec.load(command.codec).on(make_mesh(MeshConfig()))
     writer = TokenWriter(
@@ -43,9 +42,9 @@ def run(command: Tokens) -> None:
             bar.total = total
             bar.update(done - bar.n)
 
-        made = writer.fill(
+        store = writer.fill(
             lambda audio: loaded.encode(audio.astype(np.float32) / 32_768),
             batch_size=-(-command.batch_size // devices) * devices,
             progress=progress,
         )
-    print(f"{command.out}: {made['entries']} mixes of {made['frames']} frames")
+    print(f"{command.out}: {store['entries']} mixes of {store['frames']} frames")

@@ -1,110 +1,164 @@
-"""`train.py PRESET`: train a model."""
+"""`train.py PRESET`: train a model, or print the plan of a run."""
 
 import dataclasses
 import functools
 import json
+from collections.abc import Callable
+from typing import NamedTuple
 
-from stemjax.config.presets import fit_to_codec
-from stemjax.config.runs import CodecRun, Run
+import jax
+
+from stemjax.cli.train.source import BatchSource, open_source
+from stemjax.codec import load as load_codec
+from stemjax.codec.codec import Codec
+from stemjax.config.codec import AnyCodecConfig, CodecConfig
+from stemjax.config.presets import Preset, fit_to_codec
+from stemjax.config.runs import CodecRun, Invocation, Run, StemGenRun
 from stemjax.config.train import traced_steps
+from stemjax.io.cache import use_compilation_cache
 from stemjax.io.errors import UserError
-from stemjax.train.planning.targets import check_request, set_up
-
-PREPARE = "python -m data.prepare --layout slakh|musdb|folder --input DIR --out DIR"
-
-
-def check(preset: str, run: Run) -> None:
-    """What can be said before anything is loaded."""
-    check_request(run)
-    if run.profile_steps:
-        try:
-            traced_steps(run.profile_steps)
-        except ValueError as error:
-            raise UserError(str(error)) from None
-    if run.dry_run:
-        return
-    if not run.workdir:
-        raise UserError(f"train.py {preset}: give --workdir DIR")
-    if not run.data and not preset.endswith("-tiny"):
-        raise UserError(
-            f"train.py {preset}: give --data DIR, a prepared folder; make one with"
-            f" `{PREPARE}`"
-        )
+from stemjax.tasks import codec as codec_task
+from stemjax.tasks import stemgen as stemgen_task
+from stemjax.tasks.task import Task
+from stemjax.train import codecs
+from stemjax.train.clips import clips_hook
+from stemjax.train.initial import (
+    InitialWeights,
+    check_initial_weights,
+    codebook_weights,
+    initial_weights,
+)
+from stemjax.train.loop import TrainingOutcome, TrainingParts, fit, mesh_of
+from stemjax.train.planning import dry_run
+from stemjax.train.planning.targets import compile_target, configure_jax
+from stemjax.train.processes import share_of_batch
+from stemjax.train.speed import step_cost
 
 
-def train(preset: str, run: Run) -> int:
-    """Build the parts of a run and fit; returns the exit code."""
-    import jax
+def train(preset: Preset, run: Run, invocation: Invocation) -> TrainingOutcome:
+    """Train a run, or print its plan with `--dry-run`.
 
-    from stemjax.cli.train.source import open_source
-    from stemjax.config.codec import CodecConfig
-    from stemjax.io.cache import use_compilation_cache
-    from stemjax.tasks import codec as codec_task
-    from stemjax.train.initial import codebook_weights, initial_weights
-    from stemjax.train.loop import Outcome, fit, mesh_of
-    from stemjax.train.planning import dry_run
-    from stemjax.train.processes import share_of_batch
-    from stemjax.train.speed import step_cost
-
-    set_up(run)
-    is_cpu = jax.default_backend() == "cpu"
-    if run.paper_size and is_cpu and not (run.allow_cpu or run.dry_run):
-        raise UserError(
-            f"train.py {preset}: the paper's size would take months on a CPU; use an"
-            " accelerator, the preset stemgen-mini, or --allow-cpu"
-        )
+    Raises:
+      UserError: inputs that are missing, or do not fit together or to this machine.
+    """
+    configure_jax(invocation, run.mesh)
+    if not invocation.dry_run:
+        _check_machine(run, invocation)
+        check_initial_weights(run)
     use_compilation_cache()
     start = initial_weights(run)
     run = start.run
-    source = None
-    if not run.dry_run:
-        source = open_source(run, share_of_batch(mesh_of(run), run.batch_size))
-    elif run.data:
-        source = open_source(run, (0, 1))
-    codec, identity, about = None, {}, {}
-    if isinstance(run, CodecRun):
-        make, listens = codec_task.make, None
-    else:
-        from stemjax.tasks import stemgen as stemgen_task
-        from stemjax.train import codecs
+    source = _open_source(run, invocation)
+    recipe = _recipe(preset, run, invocation, source)
+    if invocation.dry_run:
+        target = compile_target(invocation.topology) if invocation.compile else None
+        plan = dry_run.report(recipe.run, recipe.make_task, recipe.step_codec, target)
+        print(json.dumps(plan))
+        return TrainingOutcome.DONE
+    steps = invocation.profile_steps
+    return fit(
+        _parts(recipe, start, source, invocation.workdir),
+        invocation.workdir,
+        profile_steps=None if steps is None else traced_steps(steps),
+    )
 
-        is_tiny = preset.endswith("-tiny")
-        # a dry run without data is of the faster source
-        is_tokens = source.is_tokens if source else not is_tiny
-        if source and source.is_tokens:
-            codec, shape = codecs.codec_of_tokens(run, source.codec)
-        else:
-            codec = codecs.codec_of_audio(run, is_tiny=is_tiny)
-            shape = codec.config if codec else CodecConfig()
-        run = dataclasses.replace(run, model=fit_to_codec(run.model, shape))
-        make = functools.partial(
-            stemgen_task.make, codec_config=shape, batches_are_tokens=is_tokens
+
+class Recipe(NamedTuple):
+    """A run with its task and its codec."""
+
+    run: Run
+    """The run, with the model's shape fitted to the codec."""
+    make_task: Callable[[Run], Task]
+    """Task of a run; a plan makes tasks of changed runs."""
+    step_codec: AnyCodecConfig | None = None
+    """Codec that encodes the audio in every step; None: no codec does."""
+    codec: Codec | None = None
+    """Codec of the tokens, loaded; None: a codec's run, or nothing to load."""
+
+
+def _check_machine(run: Run, invocation: Invocation) -> None:
+    is_cpu = jax.default_backend() == "cpu"
+    if run.paper_size and is_cpu and not invocation.allow_cpu:
+        raise UserError(
+            "the paper's size would take months on a CPU; use an accelerator, the preset"
+            " stemgen-mini, or --allow-cpu"
         )
-        listens = None if is_tokens else shape
-    if run.dry_run:
-        print(json.dumps(dry_run.report(run, make, listens)))
-        return Outcome.DONE
-    task = make(run)
-    if (spoken := codec or source.codec) is not None:
-        identity = {"codec": spoken.sha256}
-        about = {"codec": codecs.about_codec(run, spoken)}
+
+
+def _open_source(run: Run, invocation: Invocation) -> BatchSource | None:
+    """The run's data; None for a dry run without data."""
+    if not invocation.dry_run:
+        share = share_of_batch(mesh_of(run), run.batch_size)
+    elif run.data is not None:
+        share = (0, 1)
+    else:
+        return None
+    return open_source(run, invocation.loader, share)
+
+
+def _recipe(
+    preset: Preset, run: Run, invocation: Invocation, source: BatchSource | None
+) -> Recipe:
+    if isinstance(run, CodecRun):
+        return Recipe(run, codec_task.make)
+    if source is not None and source.codec is not None:
+        codec, shape = codecs.codec_of_tokens(run, source.codec)
+        are_tokens = True
+    else:
+        codec = _codec_of_audio(preset, run, invocation)
+        shape = CodecConfig() if codec is None else codec.config
+        # a dry run without data plans for tokens, which train faster than audio
+        are_tokens = source is None and not preset.is_self_contained
+    return Recipe(
+        run=dataclasses.replace(run, model=fit_to_codec(run.model, shape)),
+        make_task=functools.partial(
+            stemgen_task.make, codec_config=shape, batches_are_tokens=are_tokens
+        ),
+        step_codec=None if are_tokens else shape,
+        codec=codec,
+    )
+
+
+def _codec_of_audio(
+    preset: Preset, run: StemGenRun, invocation: Invocation
+) -> Codec | None:
+    """The codec of `--codec`, or the preset's random one; None for a dry run without one.
+
+    Raises:
+      UserError: no such codec, or none is given and the preset needs one.
+    """
+    if run.codec is not None:
+        return load_codec(run.codec)
+    if preset.is_self_contained:
+        return codecs.random_codec(None if invocation.dry_run else invocation.workdir)
+    if invocation.dry_run:
+        return None
+    raise UserError("give --codec NAME|DIR, e.g. --codec codec-mini")
+
+
+def _parts(
+    recipe: Recipe, start: InitialWeights, source: BatchSource, workdir: str
+) -> TrainingParts:
+    """Everything that `fit` needs."""
+    run, codec = recipe.run, recipe.codec
+    task = recipe.make_task(run)
+    identity = {"data": source.digest, "init_from": start.sha256}
+    about = {}
+    if isinstance(run, StemGenRun):
+        used = source.codec if codec is None else codec
+        identity |= {"codec": used.sha256}
+        about = {"codec": codecs.about_codec(run, used)}
     weights = start.weights
     if weights is None and codec is not None and run.objective.codebook_init:
         weights = codebook_weights(task, run, codec.variables)
-    hooks = ()
-    if run.loop.clips_every:
-        from stemjax.train.clips import clips_hook
-
-        hooks = clips_hook(run, codec, source.evaluate)
-    return fit(
-        task,
-        run,
-        frozen=codec.variables if codec and not source.is_tokens else {},
+    return TrainingParts(
+        task=task,
+        run=run,
+        frozen={} if codec is None or recipe.step_codec is None else codec.variables,
         train_batches=source.train,
         eval_batches=source.evaluate,
-        workdir=run.workdir,
-        hooks=hooks,
-        identity={"data": source.identity, "init_from": start.sha256} | identity,
+        hooks=clips_hook(run, codec, source.evaluate, workdir),
+        identity=identity,
         about=about,
         cost=step_cost(run),
         initial=weights,

@@ -23,10 +23,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from stemjax.config.decode import DECODE_PRESETS, DecodeConfig
+from stemjax.config.plain_values import from_json
 from stemjax.config.sweeps import Row
-from stemjax.config.typed import typed
 from stemjax.io.errors import UserError
-from stemjax.io.toml_file import read_toml
+from stemjax.io.toml_file import axes_of, read_toml
 
 PARTS = {"base": str, "settings": dict, "axes": dict, "row": list}
 FIELDS = typing.get_type_hints(DecodeConfig)
@@ -57,13 +57,10 @@ def read_grid(path: str | os.PathLike) -> tuple[Row, ...]:
 
 
 def _combinations(file, base: DecodeConfig, axes: Mapping[str, Any]) -> list[Row]:
-    for field, values in axes.items():
-        if not isinstance(values, list) or not values:
-            raise UserError(f"{file}: axes.{field} must be a list of values")
     if not axes:
         return []
     rows = []
-    for values in itertools.product(*axes.values()):
+    for values in itertools.product(*(v for _, v in axes_of(file, axes))):
         settings = dict(zip(axes, values, strict=True))
         name = ", ".join(f"{field} {_shown(v)}" for field, v in settings.items())
         rows.append(Row(name=name, points=(_changed(file, base, settings),)))
@@ -88,7 +85,7 @@ def _changed(file, base: DecodeConfig, settings: Mapping[str, Any]) -> DecodeCon
                 f"{file}: unknown setting {field!r}; one of {', '.join(FIELDS)}"
             )
     try:
-        values = {field: typed(FIELDS[field], v) for field, v in settings.items()}
+        values = {field: from_json(FIELDS[field], v) for field, v in settings.items()}
         return dataclasses.replace(base, **values)
     except ValueError as error:
         raise UserError(f"{file}: {dict(settings)}: {error}") from None

@@ -1,7 +1,7 @@
-"""Programs compiled and not run: their memory on each device, FLOPs and collectives.
+"""Memory, FLOPs and collectives of programs that are compiled and not run.
 
-Every argument is a shape with a sharding, so that nothing is made and the devices need
-not be here.
+Every argument is a shape with a sharding: no array is made, and the devices may be those
+of another machine.
 """
 
 import collections
@@ -16,7 +16,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from stemjax.codec import functional
-from stemjax.config.codec import CodecConfig
+from stemjax.config.codec import AnyCodecConfig
 from stemjax.config.decode import BEST, DecodeConfig
 from stemjax.config.model import ConditionKind, StemGenConfig
 from stemjax.config.runs import CommonRun
@@ -34,33 +34,35 @@ COLLECTIVE = re.compile(
     r"\b(all-reduce|all-gather|reduce-scatter|all-to-all|collective-permute)"
     r"(?:-start)?\("
 )
-NO_MEMORY = "RESOURCE_EXHAUSTED"  # what a TPU's compiler says of too large a program
+NO_MEMORY = "RESOURCE_EXHAUSTED"  # from a TPU's compiler: the program is too large
 
 
-class Compiled(NamedTuple):
-    """What a compiler says of one program; bytes are of one device.
-
-    arguments, outputs: state and batch, in and out.  donated: of the outputs, what
-    takes the place of an argument.  temporaries: what lives in between, activations
-    and gradients.  peak: all of them, and the code, at once.  flops: of all devices,
-    counted before compiling.  device_flops: of one device by the compiler's count,
-    the body of a loop once; None where it does not say.  collectives: how many of each
-    kind; a loop's once.  seconds: that compiling took.
-    """
+class CompiledProgram(NamedTuple):
+    """Numbers of one compiled program."""
 
     arguments: int
+    """Bytes of state and batch on one device."""
     outputs: int
+    """Bytes of the new state and the metrics on one device."""
     donated: int
+    """Bytes of outputs that take the place of arguments."""
     temporaries: int
+    """Bytes of activations and gradients on one device."""
     peak: int
+    """Bytes of all of these and the code on one device."""
     flops: int
+    """FLOPs on all devices, counted before compiling."""
     device_flops: float | None
+    """FLOPs on one device by the compiler's count, which takes the body of a loop once;
+    None: the compiler does not count."""
     collectives: dict[str, int]
+    """Collective operations by kind; those in a loop count once."""
     seconds: float
+    """Time of compiling in seconds."""
 
 
 def like(tree: Any, shardings: Any) -> Any:
-    """Shapes and types of `tree`, each with its place."""
+    """Shapes and types of `tree`, with shardings."""
     return jax.tree.map(
         lambda x, place: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=place),
         tree,
@@ -69,13 +71,13 @@ def like(tree: Any, shardings: Any) -> Any:
 
 
 def everywhere(tree: Any, mesh: Mesh) -> Any:
-    """`tree` with a whole copy on every device."""
-    whole = NamedSharding(mesh, PartitionSpec())
-    return like(tree, jax.tree.map(lambda _: whole, tree))
+    """Shapes and types of `tree`, with a copy on every device."""
+    replicated = NamedSharding(mesh, PartitionSpec())
+    return like(tree, jax.tree.map(lambda _: replicated, tree))
 
 
-def abstract_codec(cfg: CodecConfig) -> dict[str, Any]:
-    """The frozen weights that a step on audio encodes with."""
+def abstract_codec(cfg: AnyCodecConfig) -> dict[str, Any]:
+    """Shapes of the frozen weights with which a step encodes audio."""
     params, codebooks = jax.eval_shape(
         lambda: functional.init(jax.random.key(0), cfg),
     )
@@ -84,10 +86,11 @@ def abstract_codec(cfg: CodecConfig) -> dict[str, Any]:
 
 def compile_train_step(
     task: Task, run: CommonRun, mesh: Mesh, frozen: Any, *, name: str, options: dict
-) -> Compiled | None:
-    """One optimiser step of `run`.
+) -> CompiledProgram | None:
+    """One optimiser step of `run`; see `_compile`.
 
-    frozen: shapes of the task's frozen weights.  name, options: see `_compile`.
+    Args:
+      frozen: shapes of the task's frozen weights.
     """
     shardings = state_shardings(task, run, mesh)
     state = like(abstract_state(task, run), shardings)
@@ -108,8 +111,8 @@ def compile_decoder(
     config: DecodeConfig = BEST,
     name: str = "decoder",
     options: dict,
-) -> Compiled | None:
-    """The program that decodes: `CHUNK` steps of any level, `batch_size` contexts."""
+) -> CompiledProgram | None:
+    """Program of `CHUNK` decoding steps of one level for `batch_size` contexts."""
     network = StemGenNetwork(model)
     static, settings = stack_settings(
         config,
@@ -118,7 +121,7 @@ def compile_decoder(
         num_sources=model.num_sources,
     )
 
-    def outline():
+    def abstract_inputs():
         conditions = {
             c.name: np.zeros(batch_size, np.int32)
             if c.kind is ConditionKind.CATEGORICAL
@@ -135,14 +138,14 @@ def compile_decoder(
         level = np.int32(0)
         return embedded, settings, keys, lengths, level, plan[0][0], state
 
-    embedded, rows, keys, lengths, level, steps, state = jax.eval_shape(outline)
+    embedded, rows, keys, lengths, level, steps, state = jax.eval_shape(abstract_inputs)
     boxed = jax.eval_shape(lambda: stemgen.init(jax.random.key(0), model, boxed=True))
     params = like(unbox(boxed), param_shardings(boxed, mesh))
 
-    def laid(tree, spec):
+    def sharded(tree, spec):
         return like(tree, jax.tree.map(lambda _: NamedSharding(mesh, spec), tree))
 
-    rowwise = functools.partial(laid, spec=PartitionSpec(BATCH_AXES))
+    rowwise = functools.partial(sharded, spec=PartitionSpec(BATCH_AXES))
     step_major = PartitionSpec(None, BATCH_AXES)  # [steps, B]
     with jax.set_mesh(mesh):
         branches_together = iterate.are_faster_together()
@@ -158,18 +161,20 @@ def compile_decoder(
         everywhere(level, mesh),
         iterate.Steps(
             number=everywhere(steps.number, mesh),
-            reveals=laid(steps.reveals, step_major),
-            share=laid(steps.share, step_major),
+            reveals=sharded(steps.reveals, step_major),
+            share=sharded(steps.share, step_major),
         ),
         rowwise(state),
     )
     return _compile(iterate._run_chunk, args, mesh, name=name, options=options)
 
 
-def _compile(program, args, mesh, *, name, options) -> Compiled | None:
-    """None: the compiler found no room for it on the device.
+def _compile(program, args, mesh, *, name, options) -> CompiledProgram | None:
+    """Numbers of a program; None: it needs more memory than the device has.
 
-    name: for the line on stderr, because minutes may pass.  options: the compiler's.
+    Args:
+      name: of the program, in the lines on stderr: compiling may take minutes.
+      options: of the compiler.
     """
     kind = mesh.devices.flat[0].device_kind
     print(f"compiling {name} for {mesh.size} x {kind} ...", file=sys.stderr, flush=True)
@@ -187,7 +192,7 @@ def _compile(program, args, mesh, *, name, options) -> Compiled | None:
         print(f"  {seconds:.0f} s: does not fit its memory", file=sys.stderr)
         return None
     memory, cost = compiled.memory_analysis(), compiled.cost_analysis()
-    found = Compiled(
+    numbers = CompiledProgram(
         arguments=memory.argument_size_in_bytes,
         outputs=memory.output_size_in_bytes,
         donated=memory.alias_size_in_bytes,
@@ -204,5 +209,7 @@ def _compile(program, args, mesh, *, name, options) -> Compiled | None:
         ),
         seconds=round(seconds, 1),
     )
-    print(f"  {seconds:.0f} s: {found.peak / 1e9:.2f} GB", file=sys.stderr, flush=True)
-    return found
+    print(
+        f"  {seconds:.0f} s: {numbers.peak / 1e9:.2f} GB", file=sys.stderr, flush=True
+    )
+    return numbers

@@ -1,4 +1,4 @@
-"""What a run would be, without running it: counts, FLOPs and bytes, all abstract."""
+"""Plan of a run without running it: parameters, FLOPs and bytes, all from shapes."""
 
 import math
 from collections.abc import Callable
@@ -7,27 +7,27 @@ from typing import Any
 import jax
 from jax.sharding import AbstractMesh, AxisType, Mesh
 
-from stemjax.config.codec import CodecConfig
+from stemjax.config.codec import AnyCodecConfig
 from stemjax.config.runs import CodecRun, CommonRun, StemGenRun
 from stemjax.config.train import MeshConfig
 from stemjax.models.flops import flops_per_step, parameter_counts
 from stemjax.nn.axes import MESH_AXES
 from stemjax.tasks.task import Task
 from stemjax.train.planning.plan import mesh_on, plan, shares_of
-from stemjax.train.planning.targets import target_of
+from stemjax.train.planning.targets import CompileTarget
 from stemjax.train.state import abstract_state, state_shardings
 from stemjax.train.step import check_batch
 
 
 def planned_mesh(cfg: MeshConfig) -> AbstractMesh:
-    """The mesh by its sizes alone; -1 takes what this machine's devices leave."""
+    """Mesh of sizes without devices; -1 takes the rest of this machine's devices."""
     rest = max(1, jax.device_count() // (cfg.fsdp * cfg.tensor))
     sizes = (cfg.data if cfg.data > 0 else rest, cfg.fsdp, cfg.tensor)
     return AbstractMesh(sizes, MESH_AXES, axis_types=(AxisType.Auto,) * len(sizes))
 
 
 def tokens_per_step(run: CommonRun) -> int:
-    """Positions that one step trains on: frames (each holds Q codes) x examples."""
+    """Frames that one step trains on, over all examples; a frame holds Q codes."""
     match run:
         case StemGenRun():
             frames = round(run.pairs.crop_seconds * run.model.frame_rate)
@@ -39,7 +39,7 @@ def tokens_per_step(run: CommonRun) -> int:
 
 
 def bytes_per_device(task: Task, run: CommonRun, mesh: Mesh | AbstractMesh) -> int:
-    """State, gradients and one batch on each device; activations are not counted."""
+    """Bytes of state, gradients and batch on each device, without activations."""
     state, places = abstract_state(task, run), state_shardings(task, run, mesh)
 
     def on_one(tree, shardings) -> int:
@@ -59,18 +59,27 @@ def bytes_per_device(task: Task, run: CommonRun, mesh: Mesh | AbstractMesh) -> i
 
 
 def report(
-    run: CommonRun, make: Callable[[CommonRun], Task], codec: CodecConfig | None
+    run: CommonRun,
+    make_task: Callable[[CommonRun], Task],
+    step_codec: AnyCodecConfig | None,
+    target: CompileTarget | None,
 ) -> dict[str, Any]:
-    """The JSON object of `--dry-run` (contracts.md), with `--compile` its programs.
+    """The JSON object of `--dry-run`.
 
-    make: the task of a run.  codec: that the step encodes audio with; None: it does
-    not.
+    Args:
+      make_task: task of a run.
+      step_codec: codec that encodes the audio in every step; None: no codec does.
+      target: devices to compile the programs for; None: nothing is compiled.
+
+    Returns:
+      `backbone_params`, `embedding_params`, `head_params`, `tokens_per_step`,
+      `flops_per_step` (None: not known without compiling), `bytes_per_device`, `mesh`,
+      and the entries of `plan` for a target.
 
     Raises:
-      UserError: a mesh or a topology that does not exist, a batch that does not divide.
+      UserError: a mesh that does not fit the target, or a batch that does not divide.
     """
-    task = make(run)
-    target = target_of(run) if run.compile else None
+    task = make_task(run)
     mesh = planned_mesh(run.mesh) if target is None else mesh_on(run, target)
     check_batch(run, mesh)
     tokens = tokens_per_step(run)
@@ -86,10 +95,10 @@ def report(
             "embedding": 0,
             "head": 0,
         }
-        flops = None  # convolutions: counted in the program, where it is compiled
+        flops = None  # of convolutions: counted in the compiled program
     programs = {}
     if target is not None:
-        programs = plan(run, make, codec, mesh, target, num_frames=frames)
+        programs = plan(run, make_task, step_codec, mesh, target, num_frames=frames)
     if flops is None and programs:
         flops = programs["train_step"]["program_flops"]
     return {

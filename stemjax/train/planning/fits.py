@@ -1,67 +1,76 @@
-"""The cheapest way to make a training step fit a device's memory."""
+"""Cheapest memory setting with which a training step fits a device."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-# Of a device's memory; the rest is the runtime's context, the collectives' buffers and
-# fragments, which no compiler counts.
+# Share of a device's memory; the rest holds the runtime's context, buffers of
+# collectives and fragments, which no compiler counts.
 USABLE = 0.9
 
 
-class Setting(NamedTuple):
-    """How a step saves memory; neither changes what is learned (accumulation: up to
-    the weights of micro-batches, `Task.loss`)."""
+class MemorySetting(NamedTuple):
+    """Settings that save memory and leave the training as it is.
 
-    is_rematerialised: bool  # activations of a block are made again in its backward
-    accumulate: int  # micro-batches
+    Micro-batches weigh equally in the loss (`Task.loss`), whatever they count.
+    """
+
+    is_rematerialised: bool
+    """Whether the backward pass recomputes the activations of each block."""
+    accumulate: int
+    """Micro-batches per step."""
 
 
-class Fit(NamedTuple):
-    """A budget in bytes, and the setting that fits it and its peak; None: none does."""
+class BudgetFit(NamedTuple):
+    """Cheapest setting for one memory size."""
 
     budget: int
-    setting: Setting | None
+    """Memory in bytes."""
+    setting: MemorySetting | None
+    """The setting; None: none fits."""
     peak: int | None
+    """Peak memory in bytes with the setting."""
 
 
-def settings(share: int) -> tuple[Setting, ...]:
-    """What can be tried, cheapest first.
+def settings(share: int) -> tuple[MemorySetting, ...]:
+    """Settings to try, cheapest first.
 
-    Nothing, then rematerialisation (a forward more), then micro-batches, each step
-    at least twice as many (the same FLOPs in smaller products), then both.
+    Neither, then rematerialisation (one more forward pass), then micro-batches, each
+    time at least twice as many (equal FLOPs in smaller products), then both.
 
-    share: examples of a batch on each device; micro-batches divide it.
+    Args:
+      share: examples of a batch on each device; micro-batches divide it.
     """
     ladder = [1]
     for parts in range(2, share + 1):
         if share % parts == 0 and parts >= 2 * ladder[-1]:
             ladder.append(parts)
     return (
-        Setting(False, 1),
-        Setting(True, 1),
-        *(Setting(False, parts) for parts in ladder[1:]),
-        *(Setting(True, parts) for parts in ladder[1:]),
+        MemorySetting(False, 1),
+        MemorySetting(True, 1),
+        *(MemorySetting(False, parts) for parts in ladder[1:]),
+        *(MemorySetting(True, parts) for parts in ladder[1:]),
     )
 
 
 def cheapest(
     budgets: Sequence[int],
-    candidates: Iterable[Setting],
-    peak_of: Callable[[Setting], int | None],
-) -> tuple[Fit, ...]:
-    """The first candidate whose peak is within `USABLE` of each budget (bytes).
+    candidates: Iterable[MemorySetting],
+    peak_of: Callable[[MemorySetting], int | None],
+) -> tuple[BudgetFit, ...]:
+    """The first candidate, for each budget in bytes, whose peak is within `USABLE` of it.
 
-    peak_of: bytes; None: the compiler refused it for want of memory. It is called at
-      most once for a candidate, and not once every budget has its setting.
+    Args:
+      peak_of: peak in bytes; None: the compiler needs more memory than the device has.
+        Called at most once per candidate, and not after every budget has a setting.
     """
-    found: dict[int, tuple[Setting, int]] = {}
+    fits: dict[int, tuple[MemorySetting, int]] = {}
     for setting in candidates:
-        if len(found) == len(set(budgets)):
+        if len(fits) == len(set(budgets)):
             break
         peak = peak_of(setting)
         if peak is None:
             continue
         for budget in budgets:
-            if budget not in found and peak <= USABLE * budget:
-                found[budget] = (setting, peak)
-    return tuple(Fit(b, *found.get(b, (None, None))) for b in budgets)
+            if budget not in fits and peak <= USABLE * budget:
+                fits[budget] = (setting, peak)
+    return tuple(BudgetFit(b, *fits.get(b, (None, None))) for b in budgets)

@@ -1,6 +1,7 @@
-"""`--dry-run --compile`: the memory that a run needs, and how to make it fit."""
+"""Plan of `--dry-run --compile`: memory that a run needs, and settings that make it fit."""
 
 import dataclasses
+import functools
 import math
 import sys
 from collections.abc import Callable
@@ -8,33 +9,33 @@ from typing import Any
 
 from jax.sharding import AbstractMesh, Mesh
 
-from stemjax.config.codec import CodecConfig
+from stemjax.config.codec import AnyCodecConfig
 from stemjax.config.runs import CommonRun, StemGenRun
 from stemjax.io.errors import UserError
 from stemjax.nn.axes import make_mesh
 from stemjax.tasks.task import Task
 from stemjax.train.planning.compiled import (
-    Compiled,
+    CompiledProgram,
     abstract_codec,
     compile_decoder,
     compile_train_step,
 )
-from stemjax.train.planning.fits import Fit, Setting, cheapest, settings
-from stemjax.train.planning.targets import GIGABYTE, Target
+from stemjax.train.planning.fits import BudgetFit, MemorySetting, cheapest, settings
+from stemjax.train.planning.targets import GIGABYTE, CompileTarget
 from stemjax.train.step import BATCH_AXES
 
 DECODED_TOGETHER = 32  # contexts on each group of devices, at most
 CPU_ONLY = (
-    "for a CPU: float32, and XLA there hardly saves memory by rematerialising;"
-    " of an accelerator's memory, ask with --topology h100:1 or v5e:8x8"
+    "compiled for a CPU, in float32; for the memory on an accelerator give --topology"
+    " h100:1 or v5e:8x8"
 )
 
 
-def mesh_on(run: CommonRun, target: Target) -> Mesh:
+def mesh_on(run: CommonRun, target: CompileTarget) -> Mesh:
     """The run's mesh on the target's devices.
 
     Raises:
-      UserError: sizes that are not the target's.
+      UserError: sizes that do not fit the target.
     """
     try:
         return make_mesh(run.mesh, target.devices)
@@ -43,12 +44,12 @@ def mesh_on(run: CommonRun, target: Target) -> Mesh:
 
 
 def shares_of(mesh: Mesh | AbstractMesh) -> int:
-    """Equal parts that a batch is cut into, one on each group of devices."""
+    """Number of equal shares of a batch, one for each group of devices."""
     return math.prod(mesh.shape[axis] for axis in BATCH_AXES)
 
 
-def with_setting(run: CommonRun, setting: Setting) -> CommonRun:
-    """`run` with its memory saved as `setting` says."""
+def with_setting(run: CommonRun, setting: MemorySetting) -> CommonRun:
+    """`run` with a memory setting."""
     loop = dataclasses.replace(run.loop, accumulate=setting.accumulate)
     run = dataclasses.replace(run, loop=loop)
     if not isinstance(run, StemGenRun):
@@ -62,17 +63,19 @@ def with_setting(run: CommonRun, setting: Setting) -> CommonRun:
 
 def plan(
     run: CommonRun,
-    make: Callable[[CommonRun], Task],
-    codec: CodecConfig | None,
+    make_task: Callable[[CommonRun], Task],
+    step_codec: AnyCodecConfig | None,
     mesh: Mesh,
-    target: Target,
+    target: CompileTarget,
     *,
     num_frames: int,
 ) -> dict[str, Any]:
-    """What `--compile` adds to the object: `compiled_for` and an entry per program.
+    """Entries that `--compile` adds to the plan: `compiled_for`, and one per program.
 
-    make: the task of a run.  codec: that the step encodes audio with; None: it does
-    not.  num_frames: of a crop.
+    Args:
+      make_task: task of a run.
+      step_codec: codec that encodes the audio in every step; None: no codec does.
+      num_frames: frames of a crop.
     """
     device = mesh.devices.flat[0]
     entries: dict[str, Any] = {
@@ -84,13 +87,13 @@ def plan(
     }
     if device.platform == "cpu":
         print(CPU_ONLY, file=sys.stderr)
-    frozen = abstract_codec(codec) if codec else {}
-    entries["train_step"] = train_step_entry(run, make, frozen, mesh, target)
+    frozen = abstract_codec(step_codec) if step_codec else {}
+    entries["train_step"] = train_step_entry(run, make_task, frozen, mesh, target)
     if isinstance(run, StemGenRun):
-        entries["train_step"]["encodes_audio"] = codec is not None
+        entries["train_step"]["encodes_audio"] = step_codec is not None
         shares = shares_of(mesh)
         contexts = shares * min(run.batch_size // shares, DECODED_TOGETHER)
-        found = compile_decoder(
+        program = compile_decoder(
             run.model,
             mesh,
             batch_size=contexts,
@@ -100,46 +103,46 @@ def plan(
         entries["decoder"] = {
             "contexts": contexts,
             "frames": num_frames,
-            **memory_entry(found),
+            **memory_entry(program),
         }
     return entries
 
 
 def train_step_entry(
     run: CommonRun,
-    make: Callable[[CommonRun], Task],
+    make_task: Callable[[CommonRun], Task],
     frozen: Any,
     mesh: Mesh,
-    target: Target,
+    target: CompileTarget,
 ) -> dict[str, Any]:
-    """One step as the run has it, and its table of budgets.
+    """Entry of the training step: as the run sets it, and fitted to each memory size.
 
-    make: the task of a run.  frozen: shapes of its frozen weights.
+    Args:
+      make_task: task of a run.
+      frozen: shapes of the task's frozen weights.
     """
-    known: dict[Setting, Compiled | None] = {}
 
-    def measured(setting: Setting) -> Compiled | None:
-        if setting not in known:
-            changed = with_setting(run, setting)
-            known[setting] = compile_train_step(
-                make(changed),
-                changed,
-                mesh,
-                frozen,
-                name=" ".join(["train_step", *flags(setting)]),
-                options=target.options,
-            )
-        return known[setting]
+    @functools.cache
+    def compiled(setting: MemorySetting) -> CompiledProgram | None:
+        changed = with_setting(run, setting)
+        return compile_train_step(
+            make_task(changed),
+            changed,
+            mesh,
+            frozen,
+            name=" ".join(["train_step", *flags(setting)]),
+            options=target.options,
+        )
 
-    def peak_of(setting: Setting) -> int | None:
-        found = measured(setting)
-        return found.peak if found else None
+    def peak_of(setting: MemorySetting) -> int | None:
+        program = compiled(setting)
+        return program.peak if program else None
 
     has_layers = isinstance(run, StemGenRun)
-    own = Setting(
+    as_set = MemorySetting(
         has_layers and run.model.transformer.rematerialise, run.loop.accumulate
     )
-    entry = memory_entry(measured(own))
+    entry = memory_entry(compiled(as_set))
     share = run.batch_size // shares_of(mesh)
     candidates = [s for s in settings(share) if has_layers or not s.is_rematerialised]
     budgets = [gb * GIGABYTE for gb in target.memory_gb]
@@ -147,36 +150,36 @@ def train_step_entry(
     return entry | {"fits": [fit_entry(fit) for fit in fits]}
 
 
-def flags(setting: Setting) -> list[str]:
-    """The command line's words for a setting."""
+def flags(setting: MemorySetting) -> list[str]:
+    """Flags of train.py for a setting."""
     words = ["--model.transformer.rematerialise"] if setting.is_rematerialised else []
     if setting.accumulate > 1:
         words += ["--loop.accumulate", str(setting.accumulate)]
     return words
 
 
-def fit_entry(fit: Fit) -> dict[str, Any]:
-    """A row of the table; `flags` is "" where the step fits as it is."""
-    said = "does not fit" if fit.setting is None else " ".join(flags(fit.setting))
+def fit_entry(fit: BudgetFit) -> dict[str, Any]:
+    """Row of the table; `flags` is "" if the step fits without any."""
+    text = "does not fit" if fit.setting is None else " ".join(flags(fit.setting))
     return {
         "memory_gb": fit.budget // GIGABYTE,
-        "flags": said,
+        "flags": text,
         "peak_bytes": fit.peak,
     }
 
 
-def memory_entry(found: Compiled | None) -> dict[str, Any]:
-    """A program's numbers under the names of the JSON object; bytes of one device."""
-    if found is None:
+def memory_entry(program: CompiledProgram | None) -> dict[str, Any]:
+    """Numbers of a program, bytes on one device; None: it does not fit the device."""
+    if program is None:
         return {"peak_bytes": None}
     return {
-        "argument_bytes": found.arguments,
-        "output_bytes": found.outputs,
-        "donated_bytes": found.donated,
-        "activation_bytes": found.temporaries,
-        "peak_bytes": found.peak,
-        "program_flops": found.flops,
-        "device_flops": found.device_flops,
-        "collectives": found.collectives,
-        "compile_seconds": found.seconds,
+        "argument_bytes": program.arguments,
+        "output_bytes": program.outputs,
+        "donated_bytes": program.donated,
+        "activation_bytes": program.temporaries,
+        "peak_bytes": program.peak,
+        "program_flops": program.flops,
+        "device_flops": program.device_flops,
+        "collectives": program.collectives,
+        "compile_seconds": program.seconds,
     }

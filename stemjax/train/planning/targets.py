@@ -1,8 +1,7 @@
-"""What a plan is compiled for: this machine's devices, or a TPU pod or NVIDIA GPUs that
-are not here, by name (`--topology v5e:8x8`, `--topology h100:8`).
+"""Devices that a plan is compiled for: those of this machine, or of `--topology`.
 
-Compilers need no device: `jax.experimental.topologies` describes one to them.  Nothing
-is run.
+A topology names a TPU slice (v5e:8x8) or NVIDIA GPUs (h100:8) that this machine need not
+have: `jax.experimental.topologies` describes the devices to the compiler.  Nothing runs.
 """
 
 import importlib.util
@@ -12,7 +11,8 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from stemjax.config.runs import CommonRun
+from stemjax.config.runs import Invocation
+from stemjax.config.train import MeshConfig
 from stemjax.io.errors import UserError
 
 GPUS_PER_HOST = 8
@@ -21,7 +21,7 @@ GPU_NAME = re.compile(r"([a-z]+\d+):(\d+)")
 TPU_PACKAGES = ("libtpu",)
 GPU_PACKAGES = ("jax_plugins.xla_cuda12", "jax_plugins.xla_cuda13")
 GIGABYTE = 10**9
-# memory of a chip by jax's name of its kind (Google's documentation of Cloud TPU), GB
+# GB of memory by JAX's name of the chip (Google's documentation of Cloud TPU)
 TPU_MEMORY = {
     "TPU v4": 32,
     "TPU v5 lite": 16,
@@ -29,7 +29,7 @@ TPU_MEMORY = {
     "TPU v6 lite": 32,
 }
 GPU_BUDGETS = (24, 40, 80, 141)  # GB: of cards from an RTX 4090 to an H200
-# libtpu asks the cloud which machine this is, allows one process a machine, and talks
+# keep libtpu from asking the cloud for its machine, from locking it, and from logging
 TPU_ENVIRONMENT = {
     "TPU_SKIP_MDS_QUERY": "1",
     "TPU_ACCELERATOR_TYPE": "v5litepod-64",
@@ -38,8 +38,8 @@ TPU_ENVIRONMENT = {
     "TPU_STDERR_LOG_LEVEL": "3",
     "TPU_MIN_LOG_LEVEL": "3",
 }
-# Without a device nothing can be timed, so no kernel is chosen by timing; Triton's
-# products need such a choice.  Neither changes what is kept in memory.
+# Without a device no kernel can be chosen by timing, and Triton's matrix products need
+# such a choice.  Neither changes the memory that the program needs.
 GPU_COMPILER_OPTIONS = {
     "xla_gpu_autotune_level": 0,
     "xla_gpu_enable_triton_gemm": False,
@@ -47,15 +47,25 @@ GPU_COMPILER_OPTIONS = {
 
 
 class Gpu(NamedTuple):
-    """What XLA asks of a GPU that is not here (NVIDIA's data sheets)."""
+    """Properties of a GPU that XLA compiles for, from NVIDIA's data sheets.
 
-    capability: int  # CUDA compute capability, major
-    cores: int  # multiprocessors
-    lanes: int  # float32 units of each
-    shared_memory: int  # bytes of each
-    cache: int  # bytes of L2
+    XLA has such descriptions, but JAX 0.10 takes only the text of one, not its name.
+    """
+
+    capability: int
+    """CUDA compute capability, major."""
+    cores: int
+    """Multiprocessors."""
+    lanes: int
+    """Float32 units per multiprocessor."""
+    shared_memory: int
+    """Bytes per multiprocessor."""
+    cache: int
+    """Bytes of L2 cache."""
     clock_ghz: float
-    bandwidth: float  # bytes/s
+    """Clock rate in GHz."""
+    bandwidth: float
+    """Memory bandwidth in bytes/s."""
 
 
 GPUS = {
@@ -63,31 +73,34 @@ GPUS = {
     "h100": Gpu(9, 132, 128, 233_472, 50 << 20, 1.98, 3.352e12),
     "h200": Gpu(9, 132, 128, 233_472, 50 << 20, 1.98, 4.8e12),
 }
-# of the GPU as XLA sees it: so much that it does not rematerialise of its own accord
-# before the budgets are compared
+# bytes of memory that XLA may use: enough that it does not rematerialise by itself
 UNBOUNDED = 10**12
 
 
-def check_request(run: CommonRun) -> None:
-    """What can be said of `--compile` and `--topology` before jax is loaded.
+def check_request(invocation: Invocation) -> None:
+    """Check `--compile` and `--topology` before jax is loaded.
 
     Raises:
-      UserError: flags that need one another, a name of nothing, a compiler not here.
+      UserError: a flag without the one it needs, an unknown topology, or a compiler that
+        is not installed.
     """
-    if run.compile and not run.dry_run:
+    topology = invocation.topology
+    if invocation.compile and not invocation.dry_run:
         raise UserError("--compile: prints a plan and trains nothing; add --dry-run")
-    if not run.topology:
+    if topology is None:
         return
-    if not run.compile:
-        raise UserError("--topology: is compiled for; add --dry-run --compile")
-    gpu = GPU_NAME.fullmatch(run.topology)
+    if not invocation.compile:
+        raise UserError(
+            "--topology: names devices to compile for; add --dry-run --compile"
+        )
+    gpu = GPU_NAME.fullmatch(topology)
     if gpu and gpu[1] in GPUS and int(gpu[2]) > 0:
-        _check_installed(run.topology, GPU_PACKAGES, "cuda12")
-    elif TPU_NAME.fullmatch(run.topology):
-        _check_installed(run.topology, TPU_PACKAGES, "tpu")
+        _check_installed(topology, GPU_PACKAGES, "cuda12")
+    elif TPU_NAME.fullmatch(topology):
+        _check_installed(topology, TPU_PACKAGES, "tpu")
     else:
         raise UserError(
-            f"--topology {run.topology}: name a TPU slice, such as v5e:8x8, or GPUs,"
+            f"--topology {topology}: name a TPU slice, such as v5e:8x8, or GPUs,"
             f" {'|'.join(GPUS)} and how many, such as h100:8"
         )
 
@@ -103,45 +116,44 @@ def _check_installed(topology: str, packages: Sequence[str], extra: str) -> None
 def _is_installed(package: str) -> bool:
     try:
         return importlib.util.find_spec(package) is not None
-    except ModuleNotFoundError:  # the package that it would be in
+    except ModuleNotFoundError:  # no parent package
         return False
 
 
-def set_up(run: CommonRun) -> None:
-    """Tell jax what to start; before its first use.
+def configure_jax(invocation: Invocation, mesh: MeshConfig) -> None:
+    """Configure JAX's devices for a plan, before their first use.
 
-    For a topology no device of this machine is touched.  Else a CPU is given as many
-    virtual devices as the mesh names (other backends ignore it): a compiled program
-    needs devices.
+    With a topology JAX uses no accelerator of this machine.  Without one, `--compile`
+    on a CPU gets as many virtual devices as the mesh has (other backends ignore it).
     """
     import jax
 
-    if run.topology:
+    if invocation.topology:
         for name, value in TPU_ENVIRONMENT.items():
             os.environ.setdefault(name, value)
         jax.config.update("jax_platforms", "cpu")
-        # a program read from the cache is one to run, which needs its device
+        # a program from the cache can be loaded only onto its device
         jax.config.update("jax_enable_compilation_cache", False)
-    elif run.compile:
-        sizes = (run.mesh.data, run.mesh.fsdp, run.mesh.tensor)
-        devices = math.prod(max(size, 1) for size in sizes)  # -1: what is left
+    elif invocation.compile:
+        sizes = (mesh.data, mesh.fsdp, mesh.tensor)
+        devices = math.prod(max(size, 1) for size in sizes)  # -1 takes the rest
         if devices > 1:
             jax.config.update("jax_num_cpu_devices", devices)
 
 
-class Target(NamedTuple):
-    """Devices to compile for.
-
-    memory_gb: budgets that the plan's table has a row for.  options: of the compiler.
-    """
+class CompileTarget(NamedTuple):
+    """Devices to compile for."""
 
     devices: Sequence
+    """Devices of JAX, or descriptions of devices."""
     memory_gb: tuple[int, ...]
+    """Memory sizes in GB, one for each row of the plan's table."""
     options: dict
+    """Options of the compiler."""
 
 
-def target_of(run: CommonRun) -> Target:
-    """The devices of `run.topology`, or of this machine.
+def compile_target(topology: str | None) -> CompileTarget:
+    """The devices of a topology; None: of this machine.
 
     Raises:
       UserError: a TPU slice that does not exist.
@@ -149,38 +161,40 @@ def target_of(run: CommonRun) -> Target:
     import jax
     from jax.experimental import topologies
 
-    if not run.topology:
-        devices = jax.devices()
-        known = TPU_MEMORY.get(devices[0].device_kind)
-        return Target(devices, (known,) if known else GPU_BUDGETS, {})
-    if gpu := GPU_NAME.fullmatch(run.topology):
-        described = topologies.get_topology_desc(
+    if topology is None:
+        return _target_on(jax.devices())
+    if gpu := GPU_NAME.fullmatch(topology):
+        description = topologies.get_topology_desc(
             platform="cuda",
-            target_config=_described(gpu[1]),
-            topology=_hosts(int(gpu[2])),
+            target_config=_target_config(gpu[1]),
+            topology=_cluster(int(gpu[2])),
         )
-        return Target(described.devices, GPU_BUDGETS, GPU_COMPILER_OPTIONS)
-    # the bounds of a host: one chip, where there is but one
-    single = run.topology.endswith((":1", ":1x1", ":1x1x1"))
-    bounds = {"chips_per_host_bounds": (1, 1, 1)} if single else {}
+        return CompileTarget(description.devices, GPU_BUDGETS, GPU_COMPILER_OPTIONS)
+    # a slice of one chip needs the bounds of a host with one chip
+    is_single = topology.endswith((":1", ":1x1", ":1x1x1"))
+    bounds = {"chips_per_host_bounds": (1, 1, 1)} if is_single else {}
     try:
-        described = topologies.get_topology_desc(run.topology, platform="tpu", **bounds)
+        description = topologies.get_topology_desc(topology, platform="tpu", **bounds)
     except jax.errors.JaxRuntimeError as error:
         reason = str(error).splitlines()[0].removeprefix("INVALID_ARGUMENT: ")
-        raise UserError(f"--topology {run.topology}: {reason}") from None
-    kind = described.devices[0].device_kind
-    known = TPU_MEMORY.get(kind)
-    return Target(described.devices, (known,) if known else GPU_BUDGETS, {})
+        raise UserError(f"--topology {topology}: {reason}") from None
+    return _target_on(description.devices)
 
 
-def _hosts(gpus: int) -> str:
-    """ "slices x hosts x GPUs of a host" of a cluster."""
+def _target_on(devices: Sequence) -> CompileTarget:
+    """A target whose one row is the chip's memory, or one row for each size of GPU."""
+    memory = TPU_MEMORY.get(devices[0].device_kind)
+    return CompileTarget(devices, (memory,) if memory else GPU_BUDGETS, {})
+
+
+def _cluster(gpus: int) -> str:
+    """XLA's name of a cluster: slices x hosts x GPUs of a host."""
     per_host = GPUS_PER_HOST if gpus % GPUS_PER_HOST == 0 else gpus
     return f"1x{gpus // per_host}x{per_host}"
 
 
-def _described(name: str) -> str:
-    """XLA's text of a `GpuTargetConfigProto`; fields that all of `GPUS` share, once."""
+def _target_config(name: str) -> str:
+    """Text of XLA's `GpuTargetConfigProto` for a GPU."""
     gpu = GPUS[name]
     return f"""
 gpu_device_info {{

@@ -1,6 +1,6 @@
-"""The runs below a folder, read from their workdirs: how far, how good, which died.
+"""Records of the runs below a folder, read from their workdirs: progress, best, status.
 
-Imports no jax: it also looks at runs of another machine, on one that has none.
+Imports no jax: the runs may be those of another machine.
 """
 
 import concurrent.futures
@@ -21,13 +21,13 @@ from stemjax.train.metrics import EVALUATION, METRICS, read_lines
 
 SKEW_SECONDS = 60.0  # between the clocks of a run's host and of its storage
 COMMITTED = "commit_success.txt"
-INSIDE = layout.FOLDERS | {"metrics", "eval"}  # the latter, parts of logs in a bucket
+INSIDE = layout.FOLDERS | {"metrics", "eval"}  # the last two: logs in a bucket
 """Folders of a workdir that hold no runs."""
-READERS = 16  # threads: files in a bucket are slow to come, one by one
+READERS = 16  # threads: single files in a bucket are slow to read
 
 
-class State(enum.Enum):
-    """What has become of a run."""
+class RunStatus(enum.Enum):
+    """Status of a run."""
 
     DONE_STEPS = "done (steps)"
     DONE_EARLY = "done (early stop)"
@@ -38,53 +38,61 @@ class State(enum.Enum):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Record:
+class RunRecord:
     """One run."""
 
     path: str
-    """Of its workdir, from the folder that was searched."""
+    """Path of the workdir below the folder that was searched."""
     kind: str
-    """The task's name."""
+    """Name of the task."""
     settings: Mapping[str, Any]
-    """Dotted field of the resolved config, or `identity.NAME` -> value."""
+    """Dotted field of the resolved run, or `identity.NAME` -> value."""
     step: int
     """Optimiser steps that are known to be done."""
     steps: int
+    """Optimiser steps after which the run is finished."""
     loss: float | None
-    """The last one logged."""
+    """Loss in the last line of the log."""
     metric: str
-    """The validation metric that decides the best step."""
+    """Validation metric that decides the best step."""
     best: float | None
+    """Best value of the metric."""
     best_step: int | None
+    """Step of the best value."""
     checkpoint: int | None
     """Step of the newest checkpoint."""
     seen: float
-    """Unix time of the last sign of life."""
-    state: State
+    """Unix time of the last heartbeat, in seconds."""
+    state: RunStatus
+    """Status."""
 
 
 def gather(
     folder: str | os.PathLike, *, now: float, stale: float
-) -> tuple[list[Record], list[str]]:
+) -> tuple[list[RunRecord], list[str]]:
     """The runs at and below a folder, in the order of their paths.
 
     Args:
-      now: Unix time.
-      stale: seconds without a sign of life after which a run has died.
+      now: Unix time in seconds.
+      stale: seconds without a heartbeat after which a run has died.
 
     Returns:
-      records, and a sentence for each workdir whose run.json cannot be read.
+      Records, and a message for each workdir whose run.json cannot be read.
     """
     root = as_path(folder)
-    found = list(workdirs(root))
     with concurrent.futures.ThreadPoolExecutor(READERS) as pool:
-        read = list(pool.map(lambda w: _record_or_fault(root, w, now, stale), found))
-    records = [r for r in read if isinstance(r, Record)]
-    return records, [r for r in read if isinstance(r, str)]
+        results = list(
+            pool.map(
+                lambda workdir: _record_or_fault(root, workdir, now, stale),
+                workdirs(root),
+            )
+        )
+    records = [r for r in results if isinstance(r, RunRecord)]
+    return records, [r for r in results if isinstance(r, str)]
 
 
 def workdirs(folder: Path) -> Iterator[Path]:
-    """Folders with a run.json, at any depth; links are not followed."""
+    """Folders with a run.json, at any depth; does not follow links."""
     if not folder.is_dir():
         return
     is_workdir = (folder / resume.RUN).is_file()
@@ -97,14 +105,16 @@ def workdirs(folder: Path) -> Iterator[Path]:
             yield from workdirs(inner)
 
 
-def _record_or_fault(root: Path, workdir: Path, now: float, stale: float):
+def _record_or_fault(
+    root: Path, workdir: Path, now: float, stale: float
+) -> RunRecord | str:
     try:
         return read_record(root, workdir, now=now, stale=stale)
     except UserError as error:
         return str(error)
 
 
-def read_record(root: Path, workdir: Path, *, now: float, stale: float) -> Record:
+def read_record(root: Path, workdir: Path, *, now: float, stale: float) -> RunRecord:
     """One run, from the files of its workdir.
 
     Raises:
@@ -120,7 +130,7 @@ def read_record(root: Path, workdir: Path, *, now: float, stale: float) -> Recor
     metric, should_rise = BEST_METRIC.get(saved["kind"], ("loss", False))
     best, best_step = _best(read_lines(workdir / EVALUATION), metric, should_rise)
     seen = beat.time if beat else _last_change(workdir)
-    return Record(
+    return RunRecord(
         path=workdir.relative_to(root).as_posix(),
         kind=saved["kind"],
         settings=_dotted(saved["run"]) | _dotted(saved["identity"], "identity."),
@@ -143,21 +153,21 @@ def _state(
     beat: Heartbeat | None,
     *,
     is_alive: bool,
-) -> State:
+) -> RunStatus:
     if done and done["reason"] != "steps":
-        return State.DONE_EARLY
-    if done and done["step"] >= steps:  # else more steps were asked for since
-        return State.DONE_STEPS
+        return RunStatus.DONE_EARLY
+    if done and done["step"] >= steps:  # else --steps has been raised
+        return RunStatus.DONE_STEPS
     failed = _modified(workdir / layout.NONFINITE / layout.REPORT)
     if failed is not None and (beat is None or beat.time <= failed + SKEW_SECONDS):
-        return State.NONFINITE
-    if beat and beat.state is heartbeat.State.SAVED:
-        return State.WAITING
-    return State.RUNNING if is_alive else State.DIED
+        return RunStatus.NONFINITE
+    if beat and beat.state is heartbeat.RunPhase.SAVED:
+        return RunStatus.WAITING
+    return RunStatus.RUNNING if is_alive else RunStatus.DIED
 
 
 def _last_change(workdir: Path) -> float:
-    """Of a run that has not said that it is alive: it starts, or it is an old one."""
+    """Last change of run.json or metrics.jsonl, for a run without a heartbeat."""
     times = [_modified(workdir / name) for name in (resume.RUN, METRICS)]
     return max(time for time in times if time is not None)
 
@@ -165,7 +175,7 @@ def _last_change(workdir: Path) -> float:
 def _best(
     evaluated: list[dict], metric: str, should_rise: bool
 ) -> tuple[float | None, int | None]:
-    """The best value and the first step that has it, as training keeps them."""
+    """The best value and the first step that has it."""
     sign = 1.0 if should_rise else -1.0
     best = None
     for line in evaluated:
@@ -176,23 +186,23 @@ def _best(
 
 
 def _newest(series: Path) -> int | None:
-    """Step of the newest checkpoint that is whole."""
+    """Step of the newest complete checkpoint."""
     if not series.is_dir():
         return None
     steps = [path for path in series.iterdir() if path.name.isdecimal()]
-    if is_remote(series):  # nothing is renamed there: orbax marks what is whole
+    if is_remote(series):  # in a bucket, orbax marks complete checkpoints with a file
         steps = [path for path in steps if (path / COMMITTED).is_file()]
     return max((int(path.name) for path in steps), default=None)
 
 
 def _dotted(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
     for name, value in table.items():
         if isinstance(value, dict):
-            found |= _dotted(value, f"{prefix}{name}.")
+            fields |= _dotted(value, f"{prefix}{name}.")
         else:
-            found[prefix + name] = value
-    return found
+            fields[prefix + name] = value
+    return fields
 
 
 def _read_json(path: Path) -> Any:
@@ -203,7 +213,7 @@ def _read_json(path: Path) -> Any:
 
 
 def _modified(path: Path) -> float | None:
-    """Unix time of the last change; None where there is no such file."""
+    """Unix time of the last change of a file; None: no such file."""
     if not path.is_file():
         return None
     return float(path.stat().mtime)

@@ -1,4 +1,4 @@
-"""Runs side by side: what they share, what differs, the best first."""
+"""Table of runs: the settings they share, the settings that differ, the best run first."""
 
 import json
 import math
@@ -13,13 +13,13 @@ from stemjax.config.validation import BEST_METRIC
 from stemjax.io.columns import columns
 from stemjax.io.errors import UserError
 from stemjax.train.resume import RUN
-from stemjax.train.sweeps.runs import Record, State, gather
+from stemjax.train.sweeps.runs import RunRecord, RunStatus, gather
 
 BEST = "best"
-PLAIN = ("path", "kind", "step", "steps", "loss", "best_step", "checkpoint", "seen")
-WIDTH = 88  # of the lines above the table
-DIGEST = 12  # letters shown of a digest
-NOTHING = "-"
+COLUMNS = ("path", "kind", "step", "steps", "loss", "best_step", "checkpoint", "seen")
+WIDTH = 88  # characters in a line above the table
+DIGEST = 12  # characters of a digest in a cell
+NOTHING = "-"  # cell without a value
 
 
 def report(
@@ -30,15 +30,15 @@ def report(
     is_json: bool = False,
     now: float | None = None,
 ) -> str:
-    """`train.py runs`: the runs at and below a folder, as a table or as JSON.
+    """The runs at and below a folder, as a table or as JSON.
 
     Args:
-      stale: seconds without a sign of life after which a run has died.
+      stale: seconds without a heartbeat after which a run has died.
       sort: "best" (the best first), "state", another column, or a dotted field.
-      now: Unix time, by default the clock's.
+      now: Unix time in seconds; None: the clock.
 
     Raises:
-      UserError: no run there, or nothing to sort by.
+      UserError: no run, or an unknown column.
     """
     now = time.time() if now is None else now
     records, faults = gather(folder, now=now, stale=stale)
@@ -51,11 +51,11 @@ def report(
 
 
 def shared_and_differing(
-    records: Sequence[Record],
+    records: Sequence[RunRecord],
 ) -> tuple[dict[str, Any], list[str]]:
-    """({field: value} of what all runs have alike, fields that differ).
+    """({field: value} of the settings that all runs share, fields that differ).
 
-    `steps` is in neither: each run says its own.
+    `steps` is in neither: it has a column of its own.
     """
     fields = dict.fromkeys(f for record in records for f in record.settings)
     fields.pop("steps", None)
@@ -69,29 +69,29 @@ def shared_and_differing(
     return shared, differing
 
 
-def ordered(records: Sequence[Record], sort: str) -> list[Record]:
-    """The runs by one of their values, those without it last; kinds stay together.
+def ordered(records: Sequence[RunRecord], sort: str) -> list[RunRecord]:
+    """The runs sorted by a column or field within each kind; runs without a value last.
 
     Raises:
-      UserError: no run has such a value.
+      UserError: an unknown column or field.
     """
     fields = list(dict.fromkeys(f for r in records for f in r.settings))
-    if sort not in (BEST, "state", *PLAIN, *fields):
+    if sort not in (BEST, "state", *COLUMNS, *fields):
         raise UserError(
-            f"--sort {sort}: one of {', '.join((BEST, 'state', *PLAIN))}, or a field of"
-            " the config, such as optim.peak_lr"
+            f"--sort {sort}: one of {', '.join((BEST, 'state', *COLUMNS))}, or a field of"
+            " the run, such as optim.peak_lr"
         )
 
-    def place(record: Record) -> tuple:
+    def place(record: RunRecord) -> tuple:
         if sort == BEST:
             _, should_rise = BEST_METRIC.get(record.kind, ("", False))
             value = record.best
             value = -value if value is not None and should_rise else value
         elif sort == "state":
-            value = list(State).index(record.state)
+            value = list(RunStatus).index(record.state)
         else:
             value = (
-                getattr(record, sort) if sort in PLAIN else record.settings.get(sort)
+                getattr(record, sort) if sort in COLUMNS else record.settings.get(sort)
             )
         is_number = isinstance(value, (int, float))
         number = value if is_number else math.inf
@@ -105,8 +105,8 @@ def ordered(records: Sequence[Record], sort: str) -> list[Record]:
     return sorted(records, key=lambda r: (r.kind, place(r)))
 
 
-def table(records: Sequence[Record], *, now: float) -> str:
-    """For each kind what all share and a line per run; then how many are in which state."""
+def table(records: Sequence[RunRecord], *, now: float) -> str:
+    """Shared settings and a line per run, for each kind; then the number in each status."""
     parts = []
     for kind in dict.fromkeys(r.kind for r in records):
         alike = [r for r in records if r.kind == kind]
@@ -116,7 +116,7 @@ def table(records: Sequence[Record], *, now: float) -> str:
     return "\n\n".join([*parts, _states(records)])
 
 
-def _lines(records: Sequence[Record], differing: Sequence[str], now: float) -> str:
+def _lines(records: Sequence[RunRecord], differing: Sequence[str], now: float) -> str:
     best = f"best {records[0].metric}"
     header = ["run", *differing, "step", "loss", best, "at", "saved", "seen", "state"]
     rows = [
@@ -136,21 +136,21 @@ def _lines(records: Sequence[Record], differing: Sequence[str], now: float) -> s
     return columns(header, rows)
 
 
-def as_json(records: Sequence[Record], faults: Sequence[str]) -> str:
-    """The same as one JSON object: `shared`, `runs` (with what differs), `not_read`."""
+def as_json(records: Sequence[RunRecord], faults: Sequence[str]) -> str:
+    """JSON object with `shared`, `differing`, `runs` (with their settings) and `not_read`."""
     shared, differing = shared_and_differing(records)
     runs = [
-        {name: getattr(r, name) for name in PLAIN}
+        {name: getattr(r, name) for name in COLUMNS}
         | {"metric": r.metric, "best": r.best, "state": r.state.value}
         | {"settings": {f: r.settings[f] for f in differing if f in r.settings}}
         for r in records
     ]
-    whole = {"shared": shared, "differing": differing, "runs": runs}
-    return json.dumps(whole | {"not_read": list(faults)}, indent=2)
+    report = {"shared": shared, "differing": differing, "runs": runs}
+    return json.dumps(report | {"not_read": list(faults)}, indent=2)
 
 
 def _shared_lines(kind: str, shared: Mapping[str, Any]) -> str:
-    """The shared fields, a paragraph for each part of the config."""
+    """The shared settings, a paragraph for each part of the run."""
     groups: dict[str, list[str]] = {}
     for field, value in shared.items():
         head, _, name = field.rpartition(".")
@@ -168,15 +168,15 @@ def _shared_lines(kind: str, shared: Mapping[str, Any]) -> str:
     return "\n".join([f"the same in all {kind} runs:", *lines])
 
 
-def _states(records: Sequence[Record]) -> str:
-    """Counts of the states in order, and the names of the runs to look after."""
+def _states(records: Sequence[RunRecord]) -> str:
+    """Number of runs in each status, and the paths of runs that need attention."""
     counts = Counter(record.state for record in records)
-    said = ", ".join(f"{counts[s]} {s.value}" for s in State if counts[s])
-    lines = [f"{len(records)} run{'s' * (len(records) != 1)}: {said}"]
-    for state in (State.WAITING, State.DIED, State.NONFINITE):
-        paths = sorted(r.path for r in records if r.state is state)
+    text = ", ".join(f"{counts[s]} {s.value}" for s in RunStatus if counts[s])
+    lines = [f"{len(records)} run{'s' * (len(records) != 1)}: {text}"]
+    for status in (RunStatus.WAITING, RunStatus.DIED, RunStatus.NONFINITE):
+        paths = sorted(r.path for r in records if r.state is status)
         if paths:
-            lines.append(f"{state.value}: {' '.join(paths)}")
+            lines.append(f"{status.value}: {' '.join(paths)}")
     return "\n".join(lines)
 
 
@@ -201,4 +201,4 @@ def _ago(seconds: float) -> str:
 
 
 class _Missing:
-    """In place of a value that a run does not have, to compare by."""
+    """Stands for the value of a setting that a run does not have."""

@@ -1,62 +1,61 @@
-"""One run of a sweep, by `--sweep NAME|FILE.toml --index I`. Imports no jax."""
+"""The run of a sweep that `--sweep NAME|FILE.toml --index I` selects. Imports no jax."""
 
 import dataclasses
 import json
 import os
 from typing import Any
 
-from stemjax.config.runs import Run, to_json
-from stemjax.config.train_sweeps import SWEEPS, Sweep, apply
+from stemjax.config.plain_values import to_json
+from stemjax.config.runs import Invocation, Run
+from stemjax.config.train_sweeps import SWEEPS, TrainSweep, apply
 from stemjax.io.columns import columns
 from stemjax.io.errors import UserError
 from stemjax.train.sweeps.sweep_file import read_sweep
 
-NO_INDEX = -1
 DIGITS = 3  # of a run's folder, at least, so that folders sort by number
 
 
-def chosen(run: Run) -> Run | None:
-    """The run to train: `run`, or the run of `run.sweep` that `run.index` names.
+def select(run: Run, invocation: Invocation) -> tuple[Run, Invocation] | None:
+    """The run that `--sweep` and `--index` select, and its invocation.
 
-    Its workdir is WORKDIR/NAME/III, so that the runs of a job array lie side by side.
-    Without an index the table of the sweep's runs is printed.
+    The workdir of a sweep's run is WORKDIR/NAME/III, so that the runs of a job array lie
+    side by side.  Without --index the sweep's runs are printed as a table.
 
     Returns:
-      None where only the table was asked for (`--dry-run` without `--index`).
+      `run` and `invocation` unchanged without --sweep; None after the table of
+      `--dry-run` without --index.
 
     Raises:
-      UserError: no such sweep or run, an index alone, no index, or a setting that
-        this preset does not take.
+      UserError: no such sweep or run, --index without --sweep or the reverse, or a
+        setting that the preset does not take.
     """
-    if not run.sweep:
-        if run.index != NO_INDEX:
-            raise UserError(f"--index {run.index}: give --sweep NAME too")
-        return run
-    sweep = find(run.sweep)
-    runs = _all_runs(run, sweep)
+    name, index = invocation.sweep, invocation.index
+    if name is None:
+        if index is not None:
+            raise UserError(f"--index {index}: give --sweep NAME too")
+        return run, invocation
+    sweep = find(name)
+    runs = _all_runs(run, sweep, name)
     last = len(runs) - 1
-    if run.index == NO_INDEX:
+    if index is None:
         print(f"{sweep.name}: {sweep.about}")
         print(listing(sweep))
-        if run.dry_run:
+        if invocation.dry_run:
             return None
-        raise UserError(
-            f"--sweep {run.sweep}: give --index 0..{last}, one for each job"
-        )
-    if not 0 <= run.index <= last:
-        raise UserError(f"--index {run.index}: sweep {sweep.name!r} has runs 0..{last}")
-    name = folder_name(run.index, len(runs))
-    settings = ", ".join(f"{k} {_shown(v)}" for k, v in sweep.runs[run.index])
-    print(f"{sweep.name}/{name}: {settings}", flush=True)
-    one = runs[run.index]
-    if not run.workdir:
-        return one
-    workdir = os.path.join(run.workdir, sweep.name, name)
-    return dataclasses.replace(one, workdir=workdir)
+        raise UserError(f"--sweep {name}: give --index 0..{last}, one for each job")
+    if not 0 <= index <= last:
+        raise UserError(f"--index {index}: sweep {sweep.name!r} has runs 0..{last}")
+    folder = folder_name(index, len(runs))
+    settings = ", ".join(f"{k} {_text(v)}" for k, v in sweep.runs[index])
+    print(f"{sweep.name}/{folder}: {settings}", flush=True)
+    if invocation.workdir is not None:
+        workdir = os.path.join(invocation.workdir, sweep.name, folder)
+        invocation = dataclasses.replace(invocation, workdir=workdir)
+    return runs[index], invocation
 
 
-def find(name: str) -> Sweep:
-    """A sweep by its name, or of a .toml file.
+def find(name: str) -> TrainSweep:
+    """The sweep of a name, or of a .toml file.
 
     Raises:
       UserError: neither, or a bad file.
@@ -64,43 +63,45 @@ def find(name: str) -> Sweep:
     if name.endswith(".toml"):
         return read_sweep(name)
     if name not in SWEEPS:
-        raise UserError(
-            f"--sweep {name}: one of {', '.join(SWEEPS)}, or a .toml file of your own"
-        )
+        raise UserError(f"--sweep {name}: one of {', '.join(SWEEPS)}, or a .toml file")
     return SWEEPS[name]
 
 
 def folder_name(index: int, count: int) -> str:
-    """The folder of one run: "007" of a hundred, "0007" of ten thousand."""
+    """The folder of one run: "007" of a hundred runs, "0007" of ten thousand."""
     digits = max(DIGITS, len(str(count - 1)))
     return f"{index:0{digits}d}"
 
 
-def listing(sweep: Sweep) -> str:
-    """The table of a sweep's runs: index and settings."""
+def listing(sweep: TrainSweep) -> str:
+    """Table of a sweep's runs: index and settings."""
     fields = list(dict.fromkeys(field for run in sweep.runs for field, _ in run))
     rows = [
-        [str(index), *(_shown(dict(run)[f]) if f in dict(run) else "-" for f in fields)]
+        [str(index), *(_text(dict(run)[f]) if f in dict(run) else "-" for f in fields)]
         for index, run in enumerate(sweep.runs)
     ]
     return columns(["index", *fields], rows)
 
 
-def _all_runs(run: Run, sweep: Sweep) -> list[Run]:
-    """Every job of an array sees a fault of any of the runs, before one trains."""
+def _all_runs(run: Run, sweep: TrainSweep, name: str) -> list[Run]:
+    """Every run of the sweep: each job of an array reports a fault in any of them.
+
+    Raises:
+      UserError: a run with a bad setting, or two equal runs.
+    """
     runs: dict[Run, int] = {}
     for index in range(len(sweep.runs)):
         try:
-            one = apply(run, sweep, index)
+            swept = apply(run, sweep, index)
         except ValueError as error:
-            raise UserError(f"--sweep {run.sweep}: run {index}: {error}") from None
-        if runs.setdefault(one, index) != index:
+            raise UserError(f"--sweep {name}: run {index}: {error}") from None
+        if runs.setdefault(swept, index) != index:
             raise UserError(
-                f"--sweep {run.sweep}: runs {runs[one]} and {index} are the same"
+                f"--sweep {name}: runs {runs[swept]} and {index} are the same"
             )
     return list(runs)
 
 
-def _shown(value: Any) -> str:
+def _text(value: Any) -> str:
     plain = to_json(value)
     return plain if isinstance(plain, str) else json.dumps(plain)

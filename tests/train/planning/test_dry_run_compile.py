@@ -15,14 +15,15 @@ import pytest
 from stemjax.config.codec import CodecConfig
 from stemjax.config.model import StemGenConfig, TransformerConfig
 from stemjax.config.presets import CODEC_TINY, STEMGEN_SLAKH, STEMGEN_TINY
+from stemjax.config.runs import Invocation
 from stemjax.io.errors import UserError
 from stemjax.nn.axes import make_mesh
 from stemjax.tasks import stemgen as tasks
 from stemjax.train.planning import compiled, plan, targets
-from stemjax.train.planning.compiled import Compiled, compile_train_step
+from stemjax.train.planning.compiled import CompiledProgram, compile_train_step
 from stemjax.train.planning.dry_run import bytes_per_device
-from stemjax.train.planning.fits import Setting
-from stemjax.train.planning.targets import Target, check_request
+from stemjax.train.planning.fits import MemorySetting
+from stemjax.train.planning.targets import CompileTarget, check_request
 from stemjax.train.state import abstract_state
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -51,7 +52,11 @@ def mesh():
 @pytest.fixture(scope="module")
 def steps(mesh):
     """The compiled step as it is, rematerialised, and in two micro-batches."""
-    settings = (Setting(False, 1), Setting(True, 1), Setting(False, 2))
+    settings = (
+        MemorySetting(False, 1),
+        MemorySetting(True, 1),
+        MemorySetting(False, 2),
+    )
     runs = [plan.with_setting(RUN, setting) for setting in settings]
     return [
         compile_train_step(MAKE(run), run, mesh, {}, name="step", options={})
@@ -114,7 +119,7 @@ def test_the_decoder_is_compiled_for_all_its_branches(mesh, capsys):
 
 
 def fake(peak):
-    return Compiled(0, 0, 0, peak, peak, 1, None, {}, 0.0)
+    return CompiledProgram(0, 0, 0, peak, peak, 1, None, {}, 0.0)
 
 
 @pytest.mark.parametrize("run", [STEMGEN_SLAKH, CODEC_TINY], ids=["stemgen", "codec"])
@@ -130,7 +135,7 @@ def test_the_table_names_the_flags_and_compiles_each_setting_once(
         return fake(10**9 * (10 if remat else 100) // run.loop.accumulate)
 
     monkeypatch.setattr(plan, "compile_train_step", compile_fake)
-    target = Target(jax.devices(), (3, 24, 80, 141), {})
+    target = CompileTarget(jax.devices(), (3, 24, 80, 141), {})
     run = dataclasses.replace(run, batch_size=40)
     entry = plan.train_step_entry(run, lambda run: None, {}, mesh, target)
     rows = {
@@ -172,7 +177,7 @@ def test_the_table_names_the_flags_and_compiles_each_setting_once(
 )
 def test_flags_that_mean_nothing_together_are_refused(changes, said):
     with pytest.raises(UserError) as error:
-        check_request(dataclasses.replace(RUN, **changes))
+        check_request(Invocation(**changes))
     assert said in str(error.value)
 
 
@@ -181,9 +186,9 @@ def test_flags_that_mean_nothing_together_are_refused(changes, said):
 )
 def test_a_compiler_that_is_not_installed_is_named(topology, extra, monkeypatch):
     monkeypatch.setattr(targets, "_is_installed", lambda package: False)
-    run = dataclasses.replace(RUN, topology=topology, dry_run=True, compile=True)
+    invocation = Invocation(topology=topology, dry_run=True, compile=True)
     with pytest.raises(UserError, match=rf'pip install -e "\.\[{extra}\]"'):
-        check_request(run)
+        check_request(invocation)
 
 
 @pytest.mark.entry

@@ -11,20 +11,20 @@ from stemjax.train import heartbeat
 from stemjax.train.heartbeat import Heartbeat
 from stemjax.train.resume import mark_done
 from stemjax.train.sweeps import runs, runs_table
-from stemjax.train.sweeps.runs import Record, State, gather
+from stemjax.train.sweeps.runs import RunRecord, RunStatus, gather
 from stemjax.train.sweeps.runs_table import ordered, report, shared_and_differing
 from tests.train.made_workdirs import NOW, fail, make
 
 STALE = 600.0
 
 
-def state_of(workdir) -> State:
+def state_of(workdir) -> RunStatus:
     (record,), faults = gather(workdir, now=NOW, stale=STALE)
     assert faults == [] and record.path == "."
     return record.state
 
 
-ALIVE, SAVED = heartbeat.State.RUNNING, heartbeat.State.SAVED
+ALIVE, SAVED = heartbeat.RunPhase.RUNNING, heartbeat.RunPhase.SAVED
 
 
 def test_a_heartbeat_comes_back_as_it_was_written(tmp_path):
@@ -40,12 +40,12 @@ def test_a_heartbeat_comes_back_as_it_was_written(tmp_path):
 @pytest.mark.parametrize(
     "beat, age, wanted",
     [
-        ((STALE, 5, ALIVE), 9e9, State.RUNNING),
-        ((STALE + 1, 5, ALIVE), 0, State.DIED),
-        ((-30, 5, ALIVE), 0, State.RUNNING),  # a clock that is ahead
-        ((9e6, 5, SAVED), 9e6, State.WAITING),
-        (None, STALE, State.RUNNING),  # it starts
-        (None, STALE + 1, State.DIED),
+        ((STALE, 5, ALIVE), 9e9, RunStatus.RUNNING),
+        ((STALE + 1, 5, ALIVE), 0, RunStatus.DIED),
+        ((-30, 5, ALIVE), 0, RunStatus.RUNNING),  # a clock that is ahead
+        ((9e6, 5, SAVED), 9e6, RunStatus.WAITING),
+        (None, STALE, RunStatus.RUNNING),  # it starts
+        (None, STALE + 1, RunStatus.DIED),
     ],
 )
 def test_signs_of_life(tmp_path, beat, age, wanted):
@@ -57,29 +57,29 @@ def test_done_is_done_whatever_the_heartbeat_says(tmp_path):
     workdir = make(tmp_path / "a", beat=(9e6, 19, ALIVE))
     fail(workdir, seconds=9e6, step=3)  # an earlier start
     mark_done(workdir, 20, "steps")
-    assert state_of(workdir) is State.DONE_STEPS
+    assert state_of(workdir) is RunStatus.DONE_STEPS
     mark_done(workdir, 12, "no better validation")
-    assert state_of(workdir) is State.DONE_EARLY
+    assert state_of(workdir) is RunStatus.DONE_EARLY
 
 
 def test_more_steps_were_asked_for_since(tmp_path):
     workdir = make(tmp_path / "a", (("steps", 30),), beat=(5, 21, ALIVE))
     mark_done(workdir, 20, "steps")
-    assert state_of(workdir) is State.RUNNING
+    assert state_of(workdir) is RunStatus.RUNNING
 
 
 def test_a_report_counts_until_the_run_lives_again(tmp_path):
     workdir = make(tmp_path / "a", beat=(100, 7, ALIVE))
     fail(workdir, seconds=90, step=7)
-    assert state_of(workdir) is State.NONFINITE
+    assert state_of(workdir) is RunStatus.NONFINITE
     # the host's clock and the storage's are not the same
     heartbeat.write(workdir, 7, ALIVE, clock=lambda: NOW - 60)
-    assert state_of(workdir) is State.NONFINITE
+    assert state_of(workdir) is RunStatus.NONFINITE
     heartbeat.write(workdir, 5, ALIVE, clock=lambda: NOW - 10)
-    assert state_of(workdir) is State.RUNNING
+    assert state_of(workdir) is RunStatus.RUNNING
     bare = make(tmp_path / "b")
     fail(bare, seconds=0, step=7)
-    assert state_of(bare) is State.NONFINITE
+    assert state_of(bare) is RunStatus.NONFINITE
 
 
 def test_numbers_of_a_run(tmp_path):
@@ -148,9 +148,9 @@ def test_one_broken_workdir_does_not_hide_the_others(tmp_path):
     assert text.splitlines()[-1] == f"not read: {fault}"
 
 
-def record(path, best, state=State.RUNNING, kind="stemgen", metric="accuracy", **more):
+def record(path, best, state=RunStatus.RUNNING, kind="stemgen", metric="accuracy", **more):
     settings = {"seed": 0, "optim.peak_lr": 1e-3, "steps": 20} | more
-    return Record(
+    return RunRecord(
         path=path,
         kind=kind,
         settings=settings,
@@ -179,9 +179,9 @@ def test_what_differs():
 
 def test_orders():
     some = [
-        record("a", None, State.DIED),
-        record("b", 0.1, State.DONE_STEPS, seed=3),
-        record("c", 0.9, State.RUNNING, seed=1),
+        record("a", None, RunStatus.DIED),
+        record("b", 0.1, RunStatus.DONE_STEPS, seed=3),
+        record("c", 0.9, RunStatus.RUNNING, seed=1),
         record("e", 9.0, kind="codec", metric="mel", seed=7),
         record("d", 2.0, kind="codec", metric="mel", seed=8),
     ]
@@ -266,7 +266,7 @@ def test_json_says_the_same(sweep):
     assert whole["differing"] == ["optim.peak_lr", "seed"]
     assert whole["shared"]["batch_size"] == 4 and whole["not_read"] == []
     assert [r["settings"]["seed"] for r in whole["runs"]] == [0, 1, 2, 3, 4, 5]
-    assert [r["state"] for r in whole["runs"]] == [s.value for s in State]
+    assert [r["state"] for r in whole["runs"]] == [s.value for s in RunStatus]
     assert whole["runs"][1] == {
         "path": "001",
         "kind": "stemgen",

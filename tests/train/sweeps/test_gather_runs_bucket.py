@@ -5,7 +5,7 @@ import pytest
 from stemjax.io.remote import publish
 from stemjax.train import heartbeat
 from stemjax.train.resume import mark_done
-from stemjax.train.sweeps.runs import State, gather
+from stemjax.train.sweeps.runs import RunStatus, gather
 from tests.fake_gcs import FakeStorage
 from tests.train.made_workdirs import NOW, fail, make
 
@@ -13,7 +13,7 @@ pytest.importorskip("gcsfs")
 
 
 def test_runs_in_a_bucket(tmp_path, monkeypatch):
-    alive = heartbeat.State.RUNNING
+    alive = heartbeat.RunPhase.RUNNING
     evals = [{"step": 10, "accuracy": 0.25}]
     for name in ("done", "run", "bad", "dead"):
         make(tmp_path / name, evals=evals, losses=[{"step": 12, "loss": 2.0}])
@@ -31,10 +31,10 @@ def test_runs_in_a_bucket(tmp_path, monkeypatch):
         records, faults = gather(root, now=NOW, stale=600.0)
     assert faults == []
     assert {r.path: r.state for r in records} == {
-        "bad": State.NONFINITE,
-        "dead": State.DIED,
-        "done": State.DONE_STEPS,
-        "run": State.RUNNING,
+        "bad": RunStatus.NONFINITE,
+        "dead": RunStatus.DIED,
+        "done": RunStatus.DONE_STEPS,
+        "run": RunStatus.RUNNING,
     }
     assert [r.step for r in records] == [12, 13, 20, 13]
     assert all((r.best, r.loss, r.checkpoint) == (0.25, 2.0, 12) for r in records)

@@ -5,9 +5,10 @@ import dataclasses
 import pytest
 
 from stemjax.config.presets import CODEC_TINY, STEMGEN_TINY
+from stemjax.config.runs import Invocation
 from stemjax.config.train_sweeps import SWEEPS, apply
 from stemjax.io.errors import UserError
-from stemjax.train.sweeps.sweep import chosen, find, folder_name
+from stemjax.train.sweeps.sweep import find, folder_name, select
 from stemjax.train.sweeps.sweep_file import read_sweep
 
 WHOLE = """
@@ -29,8 +30,9 @@ steps = 40
 """
 
 
-def asked(**fields):
-    return dataclasses.replace(STEMGEN_TINY, **fields)
+def selected(run=STEMGEN_TINY, **flags):
+    """What `select` returns for flags of the invocation."""
+    return select(run, Invocation(**flags))
 
 
 @pytest.fixture
@@ -64,11 +66,12 @@ def test_a_file_by_hand(grid):
 
 
 def test_runs_of_an_array_lie_side_by_side():
-    run = chosen(asked(sweep="hundred", index=7, workdir="gs://bucket/runs"))
-    assert run.workdir == "gs://bucket/runs/hundred/007"
+    run, invocation = selected(sweep="hundred", index=7, workdir="gs://bucket/runs")
+    assert invocation.workdir == "gs://bucket/runs/hundred/007"
     bare = apply(STEMGEN_TINY, SWEEPS["hundred"], 7)
-    assert dataclasses.replace(run, workdir="", sweep="", index=-1) == bare
-    assert chosen(asked(sweep="hundred", index=7, dry_run=True)).workdir == ""
+    assert run == bare
+    _, invocation = selected(sweep="hundred", index=7, dry_run=True)
+    assert invocation.workdir is None
     assert [folder_name(i, n) for i, n in ((0, 1), (7, 100), (7, 1001))] == [
         "000",
         "007",
@@ -77,18 +80,19 @@ def test_runs_of_an_array_lie_side_by_side():
 
 
 def test_the_command_line_counts_where_the_sweep_is_silent():
-    run = chosen(asked(sweep="level-decay", index=4, steps=3, seed=9, batch_size=2))
+    changed = dataclasses.replace(STEMGEN_TINY, steps=3, seed=9, batch_size=2)
+    run, _ = selected(changed, sweep="level-decay", index=4)
     assert (run.steps, run.batch_size) == (3, 2)
     assert (run.seed, run.objective.level_decay) == (1, 0.5)
 
 
 def test_a_file_names_its_folder(grid):
-    run = chosen(asked(sweep=grid("axes.seed = [3, 4]"), index=1, workdir="w"))
-    assert (run.workdir, run.seed) == ("w/grid/001", 4)
+    run, invocation = selected(sweep=grid("axes.seed = [3, 4]"), index=1, workdir="w")
+    assert (invocation.workdir, run.seed) == ("w/grid/001", 4)
 
 
 def test_no_sweep_no_change():
-    assert chosen(STEMGEN_TINY) is STEMGEN_TINY
+    assert selected(workdir="w") == (STEMGEN_TINY, Invocation(workdir="w"))
 
 
 def test_without_an_index_the_runs_are_listed(grid, capsys):
@@ -99,23 +103,23 @@ def test_without_an_index_the_runs_are_listed(grid, capsys):
         "    1     4           -\n"
         "    2     -          16\n"
     )
-    assert chosen(asked(sweep=name, dry_run=True)) is None
+    assert selected(sweep=name, dry_run=True) is None
     first, rest = capsys.readouterr().out.split("\n", 1)
-    assert rest == table and first.startswith("grid: ")
+    assert rest == table and first.startswith("grid: runs of ")
     with pytest.raises(UserError, match=r"give --index 0\.\.2"):
-        chosen(asked(sweep=name))
+        selected(sweep=name)
     assert capsys.readouterr().out.endswith(table)
 
 
-def test_what_is_asked_wrongly():
+def test_flags_that_select_no_run():
     with pytest.raises(UserError, match="--index 3: give --sweep NAME"):
-        chosen(asked(index=3))
+        selected(index=3)
     with pytest.raises(UserError, match=r"'hundred' has runs 0\.\.99"):
-        chosen(asked(sweep="hundred", index=100))
+        selected(sweep="hundred", index=100)
     with pytest.raises(UserError, match=r"'hundred' has runs 0\.\.99"):
-        chosen(asked(sweep="hundred", index=-2))
+        selected(sweep="hundred", index=-2)
     with pytest.raises(UserError, match="for stemgen presets"):
-        chosen(dataclasses.replace(CODEC_TINY, sweep="hundred", index=0))
+        selected(CODEC_TINY, sweep="hundred", index=0)
     with pytest.raises(UserError) as caught:
         find("hundert")
     assert all(name in str(caught.value) for name in SWEEPS)
@@ -144,7 +148,7 @@ FAULTS = {
 @pytest.mark.parametrize("text, said", FAULTS.values(), ids=FAULTS)
 def test_every_job_sees_a_fault_of_the_file(grid, text, said):
     with pytest.raises(UserError, match="grid.toml") as caught:
-        chosen(asked(sweep=grid(text), index=0))
+        selected(sweep=grid(text), index=0)
     assert said in str(caught.value) and "\n" not in str(caught.value)
 
 

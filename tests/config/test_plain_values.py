@@ -6,7 +6,7 @@ import math
 import pytest
 
 from stemjax.config.model import INSTRUMENT, Condition, ConditionKind, Precision
-from stemjax.config.typed import typed
+from stemjax.config.plain_values import from_json
 
 WHOLE = [
     (int, 3, 3),
@@ -33,7 +33,7 @@ WHOLE = [
 
 @pytest.mark.parametrize("hint, value, wanted", WHOLE)
 def test_what_fits_gets_the_fields_type(hint, value, wanted):
-    got = typed(hint, value)
+    got = from_json(hint, value)
     assert got == wanted and type(got) is type(wanted)
     if isinstance(wanted, tuple):
         assert [type(x) for x in got] == [type(x) for x in wanted]
@@ -45,7 +45,7 @@ FAULTS = [
     (int, True, "True should be int"),
     (float, False, "False should be float"),
     (float, "1", "'1' should be float"),
-    (float, math.inf, "inf is no number"),
+    (float, math.inf, "inf is not a finite number"),
     (bool, 1, "1 should be bool"),
     (str, 1, "1 should be str"),
     (tuple[int, ...], 3, "3 should be a list"),
@@ -63,7 +63,7 @@ FAULTS = [
 @pytest.mark.parametrize("hint, value, said", FAULTS)
 def test_what_does_not_fit_is_named(hint, value, said):
     with pytest.raises(ValueError) as caught:
-        typed(hint, value)
+        from_json(hint, value)
     assert said in str(caught.value)
 
 
@@ -73,4 +73,4 @@ def test_defaults_of_a_table_need_not_be_given():
         x: int = 1
         y: list = dataclasses.field(default_factory=list)
 
-    assert typed(Point, {"x": 2}) == Point(2, [])
+    assert from_json(Point, {"x": 2}) == Point(2, [])
