@@ -16,7 +16,7 @@ from stemjax.cli.evaluate.listening_arguments import Listening
 from stemjax.cli.evaluate.score import Progress
 from stemjax.config.decode import DECODE_PRESETS, FAST, DecodeConfig
 from stemjax.config.runs import to_json
-from stemjax.config.sweeps import Row, with_steps
+from stemjax.config.sweeps import TableRow, with_steps
 from stemjax.data.drawing import evaluation_pairs, evaluation_stems
 from stemjax.eval.metrics.instrument_classifier import Loaded
 from stemjax.eval.metrics.score import FORMAT
@@ -83,18 +83,20 @@ def check(command: Listening) -> None:
     check_steps(command.steps)
 
 
-def rows_of(command: Listening, own: DecodeConfig) -> list[Row]:
+def rows_of(command: Listening, own: DecodeConfig) -> list[TableRow]:
     """The settings whose stems are measured: the model's own, then presets."""
     named = {OWN: own}
     named |= {f"{OWN}, {name}": DECODE_PRESETS[name] for name in command.also}
-    rows = tuple(Row(name=name, points=(config,)) for name, config in named.items())
+    rows = tuple(
+        TableRow(name=name, points=(config,)) for name, config in named.items()
+    )
     steps = command.steps or (FAST.steps if command.fast else ())
     return list(with_steps(rows, steps) if steps else rows)
 
 
 def run_listening(
     command: Listening,
-    rows: Sequence[Row],
+    rows: Sequence[TableRow],
     bench: DecodingRun,
     mismatched: Mismatched,
     judges: Callable[[], Judges],
@@ -171,7 +173,7 @@ def about_instruments(instruments: Loaded, pairs: Sequence[Pair]) -> list[str]:
 
 
 def _jobs(
-    command: Listening, rows: Sequence[Row], bench: DecodingRun, ids: set[str]
+    command: Listening, rows: Sequence[TableRow], bench: DecodingRun, ids: set[str]
 ) -> dict[str, list[Job]]:
     count = examples_needed(command)
     return {
@@ -220,7 +222,7 @@ def _stems(
 
 def _write(
     command: Listening,
-    rows: Sequence[Row],
+    rows: Sequence[TableRow],
     bench: DecodingRun,
     pairs: Sequence[Pair],
     values: Mapping[str, Mapping[Measure, np.ndarray]],

@@ -18,7 +18,7 @@ from stemjax.cli.evaluate.examples import open_benches
 from stemjax.config.decode import FAST, DecodeConfig
 from stemjax.config.metrics import TITLES, Metric
 from stemjax.config.runs import to_json
-from stemjax.config.sweeps import GRIDS, Row, with_steps
+from stemjax.config.sweeps import GRIDS, TableRow, with_steps
 from stemjax.eval.metrics.compare import CLEAR, compare
 from stemjax.eval.metrics.score import FORMAT
 from stemjax.eval.populations.decoding_run import DecodingRun, manifest_hash
@@ -52,7 +52,7 @@ def run(command: Sweep) -> None:
     run_sweep(command, rows, bench, others, about)
 
 
-def rows_of(command: Sweep) -> tuple[Row, ...]:
+def rows_of(command: Sweep) -> tuple[TableRow, ...]:
     """The rows of a named grid or of a file.
 
     Raises:
@@ -83,7 +83,7 @@ def examples_needed(command: Sweep) -> int:
 
 def run_sweep(
     command: Sweep,
-    rows: Sequence[Row],
+    rows: Sequence[TableRow],
     bench: DecodingRun,
     others: ExampleSet,
     about: Sequence[str],
@@ -120,7 +120,7 @@ def run_sweep(
     _write(command, bench, rows, reports, anchors, about)
 
 
-def check_rows(rows: Sequence[Row], bench: DecodingRun) -> None:
+def check_rows(rows: Sequence[TableRow], bench: DecodingRun) -> None:
     """That the model takes the rows' scales.
 
     Raises:

@@ -19,7 +19,7 @@ from stemjax.cli.evaluate.decoding import (
 from stemjax.cli.evaluate.decoding_arguments import Tables
 from stemjax.cli.evaluate.examples import draw_examples, open_benches
 from stemjax.config.decode import BEST, FAST
-from stemjax.config.sweeps import TABLES, Row, Table, with_steps
+from stemjax.config.sweeps import TABLES, PaperTable, TableRow, with_steps
 from stemjax.eval.metrics.score import FORMAT
 from stemjax.eval.populations.decoding_run import DecodingRun, manifest_hash
 from stemjax.eval.populations.generate import ExampleSet, Job, describe
@@ -42,7 +42,7 @@ class Benches(NamedTuple):
     others: ExampleSet
     """Examples of the first bench's data, drawn with another seed, for its anchors."""
 
-    def of(self, row: Row) -> DecodingRun | None:
+    def of(self, row: TableRow) -> DecodingRun | None:
         """The bench of a row."""
         return self.second if row.is_second else self.first
 
@@ -66,7 +66,7 @@ def run(command: Tables) -> None:
     run_tables(command, Benches(bench, second, others), about)
 
 
-def chosen(command: Tables) -> dict[int, Table]:
+def chosen(command: Tables) -> dict[int, PaperTable]:
     """The tables asked for, at the steps and sizes of this run."""
     found, steps = {}, other_steps(command)
     for number in sorted(set(command.numbers)):
@@ -155,7 +155,7 @@ def _jobs(command: Tables, found, benches: Benches, bench: DecodingRun) -> list[
 
 
 def _measure(
-    table: Table, n: int, benches: Benches, scorer: Scorer, command: Tables
+    table: PaperTable, n: int, benches: Benches, scorer: Scorer, command: Tables
 ) -> dict[str, Any]:
     reports: dict[str, Report] = {}
     for row in table.rows:

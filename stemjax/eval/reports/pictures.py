@@ -10,7 +10,7 @@ import numpy as np
 
 from stemjax.config.decode import DecodeConfig
 from stemjax.config.metrics import TITLES, Metric
-from stemjax.config.sweeps import Row
+from stemjax.config.sweeps import TableRow
 from stemjax.eval.reports import plots
 from stemjax.eval.studies.rows import Report
 
@@ -41,7 +41,10 @@ def save_table(out: pathlib.Path, name: str, result: Mapping[str, Any]) -> None:
 
 
 def save_sweep(
-    out: pathlib.Path, rows: Sequence[Row], reports: Mapping[str, Report], title: str
+    out: pathlib.Path,
+    rows: Sequence[TableRow],
+    reports: Mapping[str, Report],
+    title: str,
 ) -> None:
     """`sweep.png`: lines over one swept number, else bars; a heatmap of two scales."""
     fields = varied([row.points[0] for row in rows])

@@ -23,7 +23,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from stemjax.config.decode import DECODE_PRESETS, DecodeConfig
-from stemjax.config.sweeps import Row
+from stemjax.config.sweeps import TableRow
 from stemjax.config.typed import typed
 from stemjax.io.errors import UserError
 from stemjax.io.toml_file import read_toml
@@ -32,7 +32,7 @@ PARTS = {"base": str, "settings": dict, "axes": dict, "row": list}
 FIELDS = typing.get_type_hints(DecodeConfig)
 
 
-def read_grid(path: str | os.PathLike) -> tuple[Row, ...]:
+def read_grid(path: str | os.PathLike) -> tuple[TableRow, ...]:
     """The rows of a TOML file: the combinations of its axes, then its single rows.
 
     Raises:
@@ -56,7 +56,7 @@ def read_grid(path: str | os.PathLike) -> tuple[Row, ...]:
     return tuple(rows)
 
 
-def _combinations(file, base: DecodeConfig, axes: Mapping[str, Any]) -> list[Row]:
+def _combinations(file, base: DecodeConfig, axes: Mapping[str, Any]) -> list[TableRow]:
     for field, values in axes.items():
         if not isinstance(values, list) or not values:
             raise UserError(f"{file}: axes.{field} must be a list of values")
@@ -66,15 +66,15 @@ def _combinations(file, base: DecodeConfig, axes: Mapping[str, Any]) -> list[Row
     for values in itertools.product(*axes.values()):
         settings = dict(zip(axes, values, strict=True))
         name = ", ".join(f"{field} {_shown(v)}" for field, v in settings.items())
-        rows.append(Row(name=name, points=(_changed(file, base, settings),)))
+        rows.append(TableRow(name=name, points=(_changed(file, base, settings),)))
     return rows
 
 
-def _single(file, base: DecodeConfig, row: Any) -> Row:
+def _single(file, base: DecodeConfig, row: Any) -> TableRow:
     if not isinstance(row, dict) or not isinstance(row.get("name"), str):
         raise UserError(f"{file}: every [[row]] needs a name")
     settings = {field: value for field, value in row.items() if field != "name"}
-    return Row(name=row["name"], points=(_changed(file, base, settings),))
+    return TableRow(name=row["name"], points=(_changed(file, base, settings),))
 
 
 def _shown(value: Any) -> str:

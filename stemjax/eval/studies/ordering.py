@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from stemjax.config.claims import Claim
 from stemjax.config.metrics import TITLES, Metric
+from stemjax.config.sweeps import Claim
 from stemjax.eval.metrics.compare import CLEAR, compare
 from stemjax.eval.reports.report import as_markdown
 from stemjax.io.errors import UserError

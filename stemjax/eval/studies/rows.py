@@ -7,7 +7,7 @@ import numpy as np
 
 from stemjax.config.metrics import Metric
 from stemjax.config.runs import to_json
-from stemjax.config.sweeps import Row
+from stemjax.config.sweeps import TableRow
 from stemjax.eval.metrics.jackknife import from_leave_outs
 from stemjax.eval.metrics.score import MIN_EXAMPLES
 from stemjax.eval.populations.clips import Triple
@@ -19,7 +19,7 @@ Scorer = Callable[[Sequence[Triple]], Report]
 
 
 def row_jobs(
-    row: Row, bench: DecodingRun, count: int, *, seeds: int, deal_seed: int
+    row: TableRow, bench: DecodingRun, count: int, *, seeds: int, deal_seed: int
 ) -> list[Job]:
     """The stems of a row, for as many variations of each as there are seeds."""
     return [
@@ -30,7 +30,7 @@ def row_jobs(
 
 
 def score_row(
-    row: Row,
+    row: TableRow,
     bench: DecodingRun,
     count: int,
     scorer: Scorer,
@@ -55,7 +55,7 @@ def score_row(
 
 
 def _cells(
-    row: Row,
+    row: TableRow,
     dealt: np.ndarray,
     by_seed: Sequence[Sequence[Triple]],
     scorer: Scorer,

@@ -3,9 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from stemjax.config.claims import Claim
 from stemjax.config.metrics import TITLES, Metric
-from stemjax.config.sweeps import Row, Table
+from stemjax.config.sweeps import Claim, PaperTable, TableRow
 from stemjax.eval.metrics.score import HEADLINE
 from stemjax.eval.reports.report import as_markdown, notes, number
 from stemjax.eval.studies import ordering
@@ -24,12 +23,12 @@ HEADER = (
 )
 
 
-def claims_of(table: Table) -> Mapping[Metric, Sequence[Claim]]:
+def claims_of(table: PaperTable) -> Mapping[Metric, Sequence[Claim]]:
     """What the paper says of a table; its orders of FAD are asked of FD-logmel too."""
     return {**table.claims, Metric.FD_LOGMEL: table.claims[Metric.FAD]}
 
 
-def measured(table: Table, reports: Mapping[str, Report]) -> dict[str, Any]:
+def measured(table: PaperTable, reports: Mapping[str, Report]) -> dict[str, Any]:
     """One table at one size: JSON values but for `checks`, see `as_json`.
 
     reports: row name -> report; rows that are not there were not measured.
@@ -60,7 +59,7 @@ def _paper_metric(metric: Metric) -> Metric:
     return Metric.MIRDD if metric is Metric.MIRDD else Metric.FAD
 
 
-def row_json(row: Row, report: Report | None) -> dict[str, Any]:
+def row_json(row: TableRow, report: Report | None) -> dict[str, Any]:
     """A row with all that was measured of it."""
     return {
         "name": row.name,

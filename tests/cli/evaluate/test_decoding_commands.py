@@ -7,7 +7,7 @@ from stemjax.cli.evaluate.decoding import check_numbers, shard_of
 from stemjax.cli.evaluate.decoding_arguments import Decoding, Sweep, Tables
 from stemjax.config.decode import BEST, FAST
 from stemjax.config.metrics import Metric
-from stemjax.config.sweeps import GRIDS, TABLES, Row
+from stemjax.config.sweeps import GRIDS, TABLES, TableRow
 from stemjax.io.errors import UserError
 from tests.eval import stand_ins
 
@@ -93,12 +93,12 @@ def test_tables_at_the_sizes_of_a_run():
 def test_models_of_other_sources_are_refused(tmp_path):
     bench = stand_ins.decoding_run(tmp_path, "abcd")
     tables.check_sources(bench)
-    sweep.check_rows([Row(name="a", points=(BEST,))], bench)
+    sweep.check_rows([TableRow(name="a", points=(BEST,))], bench)
     bench.system.config.num_sources = 1
     with pytest.raises(UserError, match="echo: has 1 guidance sources"):
         tables.check_sources(bench)
     with pytest.raises(UserError, match="row 'a': scales"):
-        sweep.check_rows([Row(name="a", points=(BEST,))], bench)
+        sweep.check_rows([TableRow(name="a", points=(BEST,))], bench)
 
 
 def test_the_row_with_the_lowest_value_and_those_within_noise_of_it():

@@ -8,7 +8,7 @@ import pytest
 from stemjax.config.decode import BEST, NAIVE
 from stemjax.config.metrics import Metric
 from stemjax.config.runs import to_json
-from stemjax.config.sweeps import GRIDS, TABLE_1, Row
+from stemjax.config.sweeps import GRIDS, TABLE_1, TableRow
 from stemjax.eval.reports import pictures as body
 from stemjax.eval.reports import plots
 from stemjax.eval.studies import tables
@@ -76,7 +76,7 @@ def drawn(monkeypatch):
 
 def sweep_of(values, field):
     rows = [
-        Row(name=str(v), points=(dataclasses.replace(BEST, **{field: v}),))
+        TableRow(name=str(v), points=(dataclasses.replace(BEST, **{field: v}),))
         for v in values
     ]
     reports = {r.name: report(float(k), [k - 1, k, k + 1]) for k, r in enumerate(rows)}

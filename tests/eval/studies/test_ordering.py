@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from stemjax.config.claims import Claim
 from stemjax.config.metrics import Metric
+from stemjax.config.sweeps import Claim
 from stemjax.eval.metrics.jackknife import (
     Estimate,
     assign_groups,

@@ -8,7 +8,7 @@ import pytest
 from stemjax.config.decode import BEST
 from stemjax.config.metrics import Metric
 from stemjax.config.runs import to_json
-from stemjax.config.sweeps import Row
+from stemjax.config.sweeps import TableRow
 from stemjax.eval.metrics.score import score
 from stemjax.eval.populations.clips import Triple
 from stemjax.eval.populations.decoding_run import deal, point_key, triples_of
@@ -18,8 +18,8 @@ from tests.eval import stand_ins
 
 SONGS = [f"song {k}" for k in range(9)]
 HOT = dataclasses.replace(BEST, temperature=1.5)
-ONE = Row(name="one", points=(BEST,))
-TWO = Row(name="two", points=(BEST, HOT))
+ONE = TableRow(name="one", points=(BEST,))
+TWO = TableRow(name="two", points=(BEST, HOT))
 ARGS = {"deal_seed": 0}
 
 

@@ -6,10 +6,9 @@ import json
 
 import pytest
 
-from stemjax.config.claims import Claim
 from stemjax.config.decode import BEST, NAIVE
 from stemjax.config.metrics import Metric
-from stemjax.config.sweeps import TABLE_1, TABLE_2, TABLE_3, Row, Table
+from stemjax.config.sweeps import TABLE_1, TABLE_2, TABLE_3, Claim, PaperTable, TableRow
 from stemjax.eval.reports.report import as_csv
 from stemjax.eval.studies import tables as body
 from stemjax.eval.studies.ordering import Answer
@@ -17,13 +16,17 @@ from stemjax.io.errors import UserError
 from tests.eval.stand_ins import report
 
 CLAIM = Claim("best", "naive")
-TABLE = Table(
+TABLE = PaperTable(
     title="By hand",
     rows=(
-        Row(name="naive", points=(NAIVE,), paper={Metric.FAD: 4.3, Metric.MIRDD: 0.4}),
-        Row(name="extra", points=(BEST,)),
-        Row(name="best", points=(BEST,), paper={Metric.FAD: 3.1, Metric.MIRDD: 0.1}),
-        Row(name="gone", points=(BEST,), paper={Metric.FAD: 2, Metric.MIRDD: 0.3}),
+        TableRow(
+            name="naive", points=(NAIVE,), paper={Metric.FAD: 4.3, Metric.MIRDD: 0.4}
+        ),
+        TableRow(name="extra", points=(BEST,)),
+        TableRow(
+            name="best", points=(BEST,), paper={Metric.FAD: 3.1, Metric.MIRDD: 0.1}
+        ),
+        TableRow(name="gone", points=(BEST,), paper={Metric.FAD: 2, Metric.MIRDD: 0.3}),
     ),
     sizes=(4,),
     claims={Metric.FAD: (CLAIM,), Metric.MIRDD: (CLAIM, Claim("gone", "best"))},
