@@ -1,13 +1,35 @@
-"""The picture beside a generated stem: mel-spectrograms and the order of revealing."""
+"""Pictures: mel-spectrograms, the order of decoding, and a warning when drawing fails."""
 
 import os
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from stemjax.io.atomic import replacing
 
 FLOOR_DB = -80.0
+
+
+def draw_or_warn(path: str | os.PathLike, draw: Callable[[], None]) -> bool:
+    """Call `draw`, which writes a picture; print one line on stderr if it fails.
+
+    Results are written before pictures, and no failure of matplotlib (not installed,
+    a broken font cache, an image too large, a full disk) may end a command.
+
+    Args:
+      path: the picture or its folder, for the warning.
+
+    Returns:
+      Whether the picture was drawn.
+    """
+    try:
+        draw()
+    except Exception as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        print(f"warning: {path}: no picture was drawn ({reason})", file=sys.stderr)
+        return False
+    return True
 
 
 def save_spectrograms(

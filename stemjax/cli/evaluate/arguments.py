@@ -1,4 +1,4 @@
-"""What `python evaluate.py` can be asked; plain values, nothing heavy is imported."""
+"""Arguments of the `evaluate.py` commands that measure files; imports nothing heavy."""
 
 import dataclasses
 import enum
@@ -6,230 +6,140 @@ from typing import Annotated
 
 import tyro
 
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class ContextGain:
-    """Does a model listen? Cross-entropy of held-out targets with another song's
-    context minus with their own; 95 % intervals by a jackknife over songs."""
-
-    data: str
-    """Token store of the model's codec, or prepared folder."""
-    checkpoint: str = "stemgen-mini"
-    """Bundled name, release folder or training workdir."""
-    codec: str = ""
-    """Codec folder, for a checkpoint whose codec is not bundled."""
-    split: str = "test"
-    pairs: int = 100
-    """Held-out pairs."""
-    batch_size: int = 10
-    seed: int = 0
-    shuffle_weights: bool = False
-    """Measure a control: the same weights, shuffled. It must score 0."""
-    against: str = ""
-    """Another checkpoint of the same codec, measured on the same pairs: the paired
-    difference is printed too."""
-    out: str = ""
-    """JSON file to write the report to."""
+CACHE = "~/.cache/stemjax/eval"
+"""Default folder of cached analyses."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class CodecTable:
-    """What a codec loses, beside an untrained one, silence, Opus and k-means."""
-
-    data: str
-    """Prepared folder."""
-    codec: str = "codec-mini"
-    """Bundled name or folder."""
-    split: str = "test"
-    clips: int = 64
-    """Held-out clips; as many of the training split fit the k-means codec."""
-    fit_data: str = ""
-    """Prepared folder whose training split fits it, where --data has none."""
-    seconds: float = 5.0
-    """Length of a clip."""
-    seed: int = 0
-    out: str = ""
-    """JSON file to write the rows to; beside it a picture of the first clips."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class MakeManifest:
-    """Draw evaluation pairs: one JSON row each; fewer rows are the first of more."""
-
-    data: str
-    """Prepared folder."""
-    out: str
-    """File to write, by custom manifest.jsonl."""
-    n: int = 1000
-    """Pairs."""
-    split: str = "test"
-    seconds: float = 20.0
-    """Length of a crop."""
-    seed: int = 0
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Generate:
-    """Answer a manifest's contexts: OUT/{real,generated,context}/<id>.flac."""
-
-    manifest: str
-    """What `make-manifest` wrote."""
-    data: str
-    """The prepared folder the manifest was made from."""
-    out: str
-    """Folder of the run; the same command goes on where it stopped."""
-    checkpoint: str = "stemgen-mini"
-    """Bundled name, release folder or training workdir."""
-    codec: str = ""
-    """Codec folder, for a checkpoint whose codec is not bundled."""
-    preset: str = ""
-    """best, naive, fast, vampnet, soundstorm; else the release's own."""
-    n: int = 0
-    """Take the first n rows; 0: all."""
-    shard: str = "0/1"
-    """i/N: rows whose number divided by N leaves i, for arrays of jobs."""
-    batch_size: int = 4
-    """Stems decoded together; results do not depend on it."""
-
-
-class Windows(enum.Enum):
-    """How VGGish is applied: presets of `--fad-preset`."""
+class VggishWindows(enum.Enum):
+    """How VGGish windows the audio: choices of `--fad-preset`."""
 
     GOOGLE = "google"
     GOOGLE2018 = "google2018"
     GUDGUD = "gudgud"
 
 
-class Notes(enum.Enum):
-    """Transcribers of MIRDD: `--notes`."""
+class NoteTranscriber(enum.Enum):
+    """Note transcribers of MIRDD: choices of `--notes`."""
 
     SALIENCE = "salience"
     BASIC_PITCH = "basic-pitch"
 
 
-class OneMetric(enum.Enum):
-    """Metrics that `score --only` measures alone."""
+class SingleMetric(enum.Enum):
+    """Metrics that `score --only` can measure alone."""
 
     FAD = "fad"
     MIRDD = "mirdd"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Populations:
-    """Two folders of stems, paired by name."""
+class PopulationArguments:
+    """Two folders of stems, paired by file name."""
 
     real: str = ""
-    """Folder of real stems; default RUN/real."""
+    """Folder of real stems. Empty: RUN/real."""
     generated: str = ""
-    """Folder of generated stems; default RUN/generated."""
+    """Folder of generated stems. Empty: RUN/generated."""
     run: str = ""
-    """Folder that `generate` wrote: its three folders."""
-    cache: str = "~/.cache/stemjax/eval"
-    """Folder of analyses; a clip is analysed once, whatever its name."""
+    """Folder that `generate` wrote, with real/, generated/ and context/."""
+    cache: str = CACHE
+    """Folder of cached analyses; clips are identified by content, not by name."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Statistics:
-    """What is counted, and by which groups."""
-
-    drop_silent: bool = False
-    """Leave out examples whose generated stem is silent; else they are counted."""
-    seed: int = 0
-    """Of the jackknife's groups and the null's swaps."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Embedded:
-    """How stems become vectors."""
+class EmbeddingArguments:
+    """How stems are embedded for FAD."""
 
     vggish: str = ""
-    """Weights of VGGish for FAD; else they are looked for, never downloaded."""
-    fad_preset: Annotated[Windows, tyro.conf.EnumChoicesFromValues] = Windows.GOOGLE
+    """VGGish weights (.safetensors or .pth). Empty: search the usual folders.
+    Weights are never downloaded; without them FAD is n/a."""
+    fad_preset: Annotated[VggishWindows, tyro.conf.EnumChoicesFromValues] = (
+        VggishWindows.GOOGLE
+    )
+    """How VGGish windows the audio; see docs/evaluation.md."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Music:
-    """How mixes become music."""
+class ScoreArguments(EmbeddingArguments, PopulationArguments):
+    """Score generated against real stems: FAD, FD-logmel, FD-codec, MIRDD.
+
+    Files are paired by name (<id>.wav, .flac, .ogg or .mp3) and may have any rate."""
 
     context: str = ""
-    """Folder of contexts, for MIRDD; default RUN/context."""
-    notes: Annotated[Notes, tyro.conf.EnumChoicesFromValues] = Notes.SALIENCE
-    """This project's transcription, or Basic Pitch where it is installed."""
-    descriptors_from: str = ""
-    """Folder of your own transcribers' results, DIR/{real,generated}/<id>.json, in place
-    of this project's analysis; see docs/evaluation.md."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Score(Statistics, Embedded, Music, Populations):
-    """Distances of generated from real stems: FAD, FD-logmel, FD-codec, MIRDD.
-
-    Files are paired by name, <id>.wav, flac, ogg or mp3, of any rate."""
-
+    """Folder of contexts, needed by MIRDD. Empty: RUN/context."""
     out: str = ""
-    """Folder for metrics.json and report.md; with --only it may be left out."""
-    only: Annotated[OneMetric | None, tyro.conf.EnumChoicesFromValues] = None
-    """Measure one metric alone and print it in one line: fad (an error without VGGish's
-    weights) or mirdd."""
+    """Folder for metrics.json and report.md. Optional with --only."""
+    only: Annotated[SingleMetric | None, tyro.conf.EnumChoicesFromValues] = None
+    """Measure this metric alone and print it in one line."""
+    require: tuple[str, ...] = ()
+    """Metrics that must be available, such as fad; otherwise the command fails."""
     codec: str = "codec-mini"
     """Codec of FD-codec: bundled name or folder."""
-    require: tuple[str, ...] = ()
-    """Metrics without which the command fails, such as fad."""
+    notes: Annotated[NoteTranscriber, tyro.conf.EnumChoicesFromValues] = (
+        NoteTranscriber.SALIENCE
+    )
+    """Note transcriber of MIRDD: this project's, or Basic Pitch if installed."""
+    descriptors_from: str = ""
+    """Folder of MIRDD descriptors made elsewhere: DIR/{real,generated}/<id>.json.
+    They replace this project's analysis; see docs/evaluation.md."""
     scores: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
-    """NAME=FILE.csv: a score of each example made elsewhere, such as COCOLA; columns
-    id,value and, for a ratio, real. May be given several times."""
+    """NAME=FILE.csv: per-example scores made elsewhere, such as COCOLA.
+    Columns id,value and, for the ratio to real stems, real."""
+    drop_silent: bool = False
+    """Leave out examples whose generated stem is silent."""
+    seed: int = 0
+    """Seed of the jackknife groups and of MIRDD's null distribution."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class PerClip(Embedded, Populations):
-    """The distance of each generated clip from the real population, worst first: which
-    ones to listen to."""
+class PerClipArguments(EmbeddingArguments, PopulationArguments):
+    """Rank generated clips by their distance from the real stems, farthest first."""
 
     out: str
     """CSV file to write."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Report:
-    """One table of several scores of the same examples, and their differences from the
-    first."""
+class ReportArguments:
+    """Put several scores into one table, with paired differences from the first."""
 
     scores: tyro.conf.Positional[tuple[str, ...]]
-    """metrics.json files, or their folders."""
+    """metrics.json files, or folders that hold one."""
     name: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
-    """Name of a row, once for each score; else that of its folder."""
+    """Name of a row, one per score in order. Empty: the scores' folder names."""
     out: str
-    """Folder for report.md, csv, tex, json and png."""
+    """Folder for report.md, .csv, .tex, .json and .png."""
     force: bool = False
-    """Put scores of other examples in one table nevertheless, with a footnote."""
+    """Include scores of different examples, with a footnote."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Compare:
-    """Paired differences of two scores on the same examples."""
+class CompareArguments:
+    """Compare two scores of the same examples by paired differences."""
 
     a: str
-    """metrics.json of a score, or its folder."""
+    """First score: a metrics.json file, or a folder that holds one."""
     b: str
+    """Second score. Differences are a - b."""
     out: str = ""
-    """JSON file to write the differences to."""
+    """JSON file for the differences."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ConvertVggish:
-    """Convert torchvggish's weights, if they pass the official smoke test."""
-
-    source: tyro.conf.Positional[str]
-    """vggish-10086976.pth; read with and without torch."""
-    out: tyro.conf.Positional[str]
-    """A .safetensors file."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Selftest:
-    """Measure the evaluation itself on synthetic clips, against its bars."""
+class SelftestArguments:
+    """Check the metrics on synthetic clips whose music is known."""
 
     n: int = 120
-    """Clips of each population; the bars are meant for 120."""
+    """Number of clips in each population; the thresholds hold from 120 on."""
     out: str = ""
-    """JSON file to write the figures to."""
+    """JSON file for the measured values."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ConvertVggishArguments:
+    """Convert torchvggish's weights after checking them against reference values."""
+
+    source: tyro.conf.Positional[str]
+    """The published file vggish-10086976.pth; torch is not needed."""
+    out: tyro.conf.Positional[str]
+    """The .safetensors file to write."""

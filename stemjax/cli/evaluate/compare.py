@@ -1,14 +1,17 @@
-"""`evaluate.py compare`: paired differences of two scores on the same examples."""
+"""`evaluate.py compare`: paired differences of two scores of the same examples."""
 
-from typing import Any
-
-from stemjax.cli.evaluate.arguments import Compare
-from stemjax.cli.evaluate.score import read_score
+from stemjax.cli.evaluate.arguments import CompareArguments
+from stemjax.cli.evaluate.output import read_score, write_json
 from stemjax.eval.metrics import compare
 
 
-def run(command: Compare) -> dict[str, Any]:
-    """Print the differences; returns them."""
+def run(command: CompareArguments) -> None:
+    """Print the differences, and write them if `--out` is given.
+
+    Raises:
+      UserError: bad files, or scores that are not comparable.
+    """
     result = compare.compare(read_score(command.a), read_score(command.b))
+    if command.out:
+        write_json(command.out, result)
     print(compare.table(result))
-    return result

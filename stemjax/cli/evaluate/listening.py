@@ -1,272 +1,238 @@
-"""`evaluate.py listening`: does the model listen? One table, one picture."""
+"""`evaluate.py listening`: how well a model's stems fit their contexts."""
 
 import functools
-import json
 import pathlib
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from stemjax.cli.evaluate.classifier import classifier_of
-from stemjax.cli.evaluate.decoding import bar, check_steps, decode, is_whole, print_cost
-from stemjax.cli.evaluate.examples import open_benches, source_of
-from stemjax.cli.evaluate.listening_arguments import Listening
-from stemjax.cli.evaluate.score import Progress
-from stemjax.config.decode import DECODE_PRESETS, FAST, DecodeConfig
+from stemjax.cli.evaluate.classifier import load_classifier
+from stemjax.cli.evaluate.decoding import (
+    decode,
+    given_steps,
+    score_bar,
+    will_score,
+)
+from stemjax.cli.evaluate.decoding_arguments import ListeningArguments
+from stemjax.cli.evaluate.examples import describe_examples, load_run, open_source
+from stemjax.cli.evaluate.folders import cache_folder
+from stemjax.cli.evaluate.output import write_json
+from stemjax.config.decode import DECODE_PRESETS, DecodeConfig
 from stemjax.config.runs import to_json
-from stemjax.config.sweeps import Row, with_steps
-from stemjax.data.drawing import evaluation_pairs, evaluation_stems
+from stemjax.config.sweeps import TableRow, with_steps
+from stemjax.data.drawing import evaluation_stems
 from stemjax.eval.metrics.instrument_classifier import Loaded
 from stemjax.eval.metrics.score import FORMAT
-from stemjax.eval.populations import anchors
-from stemjax.eval.populations.decoding_run import DecodingRun, manifest_hash, real_path
-from stemjax.eval.populations.generate import Job, Pair, describe
+from stemjax.eval.populations.decoding_run import DecodingRun, manifest_hash
+from stemjax.eval.populations.generate import Pair, describe
 from stemjax.eval.reports import listening_report
-from stemjax.eval.studies import listening
-from stemjax.eval.studies.listening import CODEC, MISMATCHED, REAL, SILENCE, Measure
-from stemjax.eval.studies.listening_measures import Judges, measure_all
+from stemjax.eval.studies import listening as study
+from stemjax.eval.studies.listening_measures import measure_all, write_references
 from stemjax.eval.studies.rows import row_jobs
 from stemjax.io.atomic import write_text
-from stemjax.io.audio_formats import write_flac
 from stemjax.io.errors import UserError
+from stemjax.io.picture import draw_or_warn
 
-EXAMPLES = 60
-OWN = "generated"
+GENERATED = "generated"
 
 
-def run(command: Listening) -> None:
-    """Measure whether a model listens.
+def run(command: ListeningArguments) -> None:
+    """Decode and measure stems; write markdown, JSON, CSV and a picture.
 
     Raises:
-      UserError: an unknown preset, bad data, or no such model.
+      UserError: an unknown preset, bad arguments or data, or no such model.
     """
-    check(command)
-    bench, _, about = open_benches(command, examples_needed(command))
-    source = source_of(command.data, command.crop_seconds)
-    mismatched = Mismatched(
-        evaluation_stems.mismatched(source, bench.examples.pairs, seed=command.seed),
-        functools.partial(evaluation_pairs.read_pair, source),
+    check_presets(command.also)
+    steps = given_steps(command.steps, fast=command.fast)
+    decoding_run = load_run(command, command.n)
+    source = open_source(command.data, command.crop_seconds)
+    mismatched = evaluation_stems.mismatched(
+        source, decoding_run.examples.pairs, seed=command.seed
     )
-
-    def judges() -> Judges:
-        instruments = classifier_of(command.classifier, source, command.cache)
-        return Judges(bench.system, instruments)
-
-    rows = rows_of(command, bench.system.decode)
-    run_listening(command, rows, bench, mismatched, judges, about)
+    instruments = None
+    if will_score(command):
+        instruments = load_classifier(command.classifier, source, command.cache)
+    rows = settings_rows(decoding_run.system.decode, command.also, steps)
+    measure_rows(command, rows, decoding_run, mismatched, instruments)
 
 
-class Mismatched(NamedTuple):
-    """Real stems of other songs, one for each example, None where there is none."""
-
-    pairs: Sequence[Pair | None]
-    read: Callable[[Pair], tuple[np.ndarray, np.ndarray]]
-    """Anything, and the stem [N]."""
-
-
-def examples_needed(command: Listening) -> int:
-    """How many examples are asked for."""
-    return command.n or EXAMPLES
-
-
-def check(command: Listening) -> None:
-    """That a run can end as it begins, before anything is loaded or decoded.
+def check_presets(names: Sequence[str]) -> None:
+    """Check the names of `--also`.
 
     Raises:
-      UserError: an unknown preset, or steps that are none.
+      UserError: an unknown preset.
     """
-    for name in command.also:
+    for name in names:
         if name not in DECODE_PRESETS:
             raise UserError(f"--also {name}: one of {', '.join(DECODE_PRESETS)}")
-    check_steps(command.steps)
 
 
-def rows_of(command: Listening, own: DecodeConfig) -> list[Row]:
-    """The settings whose stems are measured: the model's own, then presets."""
-    named = {OWN: own}
-    named |= {f"{OWN}, {name}": DECODE_PRESETS[name] for name in command.also}
-    rows = tuple(Row(name=name, points=(config,)) for name, config in named.items())
-    steps = command.steps or (FAST.steps if command.fast else ())
-    return list(with_steps(rows, steps) if steps else rows)
+def settings_rows(
+    default: DecodeConfig, presets: Sequence[str], steps: tuple[int, ...]
+) -> tuple[TableRow, ...]:
+    """Rows of the model's own settings and of presets.
+
+    Args:
+      default: the model's own settings.
+      steps: steps per level of all rows, coarse first; () keeps those of the settings.
+    """
+    named = {GENERATED: default}
+    named |= {f"{GENERATED}, {name}": DECODE_PRESETS[name] for name in presets}
+    rows = tuple(TableRow(name=name, points=(c,)) for name, c in named.items())
+    return with_steps(rows, steps) if steps else rows
 
 
-def run_listening(
-    command: Listening,
-    rows: Sequence[Row],
-    bench: DecodingRun,
-    mismatched: Mismatched,
-    judges: Callable[[], Judges],
-    about: Sequence[str],
+def measure_rows(
+    command: ListeningArguments,
+    rows: Sequence[TableRow],
+    decoding_run: DecodingRun,
+    mismatched: Sequence[Pair | None],
+    instruments: Loaded | None,
 ) -> None:
-    """Decode, measure, and write listening.md, .json, .csv and .png.
+    """Decode and measure the rows, and write the results.
 
-    judges: not called where nothing is measured.  about: lines on the data, for the page.
+    Args:
+      mismatched: for each example a pair whose stem is of the same category and another
+        song; None leaves the example out.
+      instruments: the classifier; None if `will_score` is false.
 
     Raises:
-      UserError: fewer than three songs whose stems have a partner in another.
+      UserError: fewer than three songs with a category in common.
     """
-    where = [k for k, pair in enumerate(mismatched.pairs) if pair is not None]
-    pairs = [bench.examples.pairs[k] for k in where]
-    partners = [mismatched.pairs[k] for k in where]
-    others = listening.other_contexts(
+    examples = decoding_run.examples.pairs
+    kept = [
+        (pair, partner)
+        for pair, partner in zip(examples, mismatched, strict=True)
+        if partner is not None
+    ]
+    pairs, partners = [pair for pair, _ in kept], [partner for _, partner in kept]
+    others = study.other_contexts(
         [pair.song for pair in pairs],
-        [pair.song for pair in partners],
+        [partner.song for partner in partners],
         seed=command.seed,
     )
-    if others is None or not pairs:
+    if not others:
         raise UserError(
             f"--split {command.split}: three songs with a category in common are"
             " needed; give another split or more songs"
         )
-    jobs = _jobs(command, rows, bench, {pair.id for pair in pairs})
-    every = [job for of_row in jobs.values() for job in of_row]
-    if command.dry_run:
-        print_cost([(bench, every)], command.batch_size)
-        return
-    if not is_whole(command.shard):
-        decode(bench, every, batch_size=command.batch_size, shard=command.shard)
-        print(f"{command.out}: shard {command.shard} is decoded")
-        return
-    heard_by = judges()
-    decode(bench, every, batch_size=command.batch_size, shard=command.shard)
-    stems = _stems(command, bench, pairs, jobs, partners, mismatched.read)
-    progress = Progress()
-    try:
-        values = measure_all(
-            bench.folder,
-            pairs,
-            others,
-            stems,
-            heard_by,
-            pathlib.Path(command.cache).expanduser(),
-            progress=progress,
-        )
-    finally:
-        progress.close()
-    about = [*about, *about_instruments(heard_by.instruments, pairs)]
-    if len(pairs) < len(mismatched.pairs):
-        about.append(
-            f"{len(pairs)} of {len(mismatched.pairs)} examples: for the others no other"
-            " song of the split has a stem of the category"
-        )
-    _write(command, rows, bench, pairs, values, about)
-
-
-def about_instruments(instruments: Loaded, pairs: Sequence[Pair]) -> list[str]:
-    """What the classifier reaches by itself, and what chance does here."""
-    config = instruments.config
-    reached = ", ".join(
-        f"{found['accuracy']:.3f} (balanced {found['balanced_accuracy']:.3f}) of"
-        f" {found['clips']} clips of {split}"
-        for split, found in config["held_out"].items()
-    )
-    largest = max(Counter(pair.category for pair in pairs).values()) / len(pairs)
-    return [
-        f"instruments named by a classifier fit on {config['training_clips']} clips of"
-        f" real stems (sha256 {instruments.sha256[:12]}): right for {reached}; always the"
-        f" largest category of these examples: {largest:.3f}"
-    ]
-
-
-def _jobs(
-    command: Listening, rows: Sequence[Row], bench: DecodingRun, ids: set[str]
-) -> dict[str, list[Job]]:
-    count = examples_needed(command)
-    return {
+    ids = {pair.id for pair in pairs}
+    jobs = {
         row.name: [
             job
             for job in row_jobs(
-                row, bench, count, seeds=command.seeds, deal_seed=command.seed
+                row,
+                decoding_run,
+                len(examples),
+                seeds=command.seeds,
+                deal_seed=command.seed,
             )
             if job.pair.id in ids
         ]
         for row in rows
     }
-
-
-def _stems(
-    command: Listening,
-    bench: DecodingRun,
-    pairs: Sequence[Pair],
-    jobs: Mapping[str, Sequence[Job]],
-    partners: Sequence[Pair],
-    read: Callable[[Pair], tuple[np.ndarray, np.ndarray]],
-) -> dict[str, list[list[pathlib.Path]]]:
-    """Row -> [answer][example] files; what no decoding writes is written here."""
-    folder = bench.folder / "anchors" / MISMATCHED
-    paths = [folder / f"{pair.id}.flac" for pair in pairs]
-    for path, partner in zip(paths, partners, strict=True):
-        if not path.is_file():
-            write_flac(path, read(partner)[1], bench.system.sample_rate)
-    anchors.write_silence(bench)
-    with bar(CODEC, len(bench.examples.pairs), "clip") as progress:
-        anchors.write_codec_floor(bench, progress=progress)
+    all_jobs = [job for row in jobs.values() for job in row]
+    if not decode(command, [(decoding_run, all_jobs)]):
+        return
     n = len(pairs)
-    found = {
-        name: [
-            [job.stem for job in own[v * n : (v + 1) * n]] for v in range(command.seeds)
-        ]
-        for name, own in jobs.items()
+    stems = {  # the jobs of a row are sorted by seed, then by example
+        name: [[job.stem for job in row[k : k + n]] for k in range(0, len(row), n)]
+        for name, row in jobs.items()
     }
-    return found | {
-        REAL: [[real_path(bench.folder, pair) for pair in pairs]],
-        MISMATCHED: [paths],
-        CODEC: [[anchors.codec_path(bench, pair) for pair in pairs]],
-        SILENCE: [[anchors.silence_path(bench)] * n],
-    }
-
-
-def _write(
-    command: Listening,
-    rows: Sequence[Row],
-    bench: DecodingRun,
-    pairs: Sequence[Pair],
-    values: Mapping[str, Mapping[Measure, np.ndarray]],
-    about: Sequence[str],
-) -> None:
-    out = pathlib.Path(command.out)
-    system = describe(bench.system)
-    checkpoint = system["checkpoint"]
-    title = f"Does {checkpoint['name']} {checkpoint['version']} listen?"
-    ids, songs, categories = (
-        [getattr(pair, field) for pair in pairs] for field in ("id", "song", "category")
-    )
-    result = listening.summarise(values, songs, categories)
-    lines = [
-        *about,
-        *(
-            f"{row.name}: {_settings(row.points[0])};"
-            f" {command.seeds} answer{'s' * (command.seeds > 1)} to each example"
-            for row in rows
-        ),
+    with score_bar() as progress:
+        references = write_references(decoding_run, pairs, partners, progress)
+        values = measure_all(
+            decoding_run.folder,
+            pairs,
+            others,
+            stems | {name: [paths] for name, paths in references.items()},
+            decoding_run.system,
+            instruments,
+            cache_folder(command.cache),
+            progress=progress,
+        )
+    about = [
+        *describe_examples(command, decoding_run.examples),
+        instruments_line(instruments, pairs),
     ]
-    whole = {
-        "format": FORMAT,
-        "system": system,
-        "manifest_hash": manifest_hash(bench.examples),
-        "seed": command.seed,
-        "seeds": command.seeds,
-        "settings": {row.name: to_json(row.points[0]) for row in rows},
-    } | result
-    text = listening_report.page(result, title, lines)
-    listening_report.save_picture(out / "listening.png", result, title)
-    write_text(
-        out / "listening.csv", listening_report.csv(values, ids, songs, categories)
-    )
-    write_text(
-        out / "listening.json", json.dumps(whole, indent=1, sort_keys=True) + "\n"
-    )
-    write_text(out / "listening.md", text)
-    print(text, end="")
-    print(f"{out}: listening.md, listening.json, listening.csv, listening.png")
+    if n < len(examples):
+        about.append(
+            f"{n} of {len(examples)} examples: for the others no other song of the split"
+            " has a stem of the category"
+        )
+    about += [
+        f"{row.name}: {settings_text(row.points[0])}; stems per example:"
+        f" {command.seeds}"
+        for row in rows
+    ]
+    write(command, rows, decoding_run, pairs, values, about)
 
 
-def _settings(config: DecodeConfig) -> str:
+def instruments_line(instruments: Loaded, pairs: Sequence[Pair]) -> str:
+    """Accuracy of the classifier, and of always naming the largest category."""
+    config = instruments.config
+    accuracies = ", ".join(
+        f"{figures['accuracy']:.3f} (balanced {figures['balanced_accuracy']:.3f}) of"
+        f" {figures['clips']} clips of {split}"
+        for split, figures in config["held_out"].items()
+    )
+    largest = max(Counter(pair.category for pair in pairs).values()) / len(pairs)
+    return (
+        f"instrument classifier trained on {config['training_clips']} clips of real"
+        f" stems (sha256 {instruments.sha256[:12]}): accuracy {accuracies}; always"
+        f" naming the largest category of these examples: {largest:.3f}"
+    )
+
+
+def settings_text(config: DecodeConfig) -> str:
+    """Decoding settings in words."""
     scales = ", ".join(f"{scale:g}" for scale in config.scales)
     return (
         f"steps {'/'.join(map(str, config.steps))}, guidance {config.guidance.value}"
         f" {scales}, w_c {config.w_conf:g}, w_s {config.w_causal:g}, w_r"
         f" {config.w_rand:g}, temperature {config.temperature:g}"
     )
+
+
+def write(
+    command: ListeningArguments,
+    rows: Sequence[TableRow],
+    decoding_run: DecodingRun,
+    pairs: Sequence[Pair],
+    values: Mapping[str, Mapping[study.Measure, np.ndarray]],
+    about: Sequence[str],
+) -> None:
+    """Write and print the results, then draw the picture."""
+    out = pathlib.Path(command.out)
+    system = describe(decoding_run.system)
+    checkpoint = system["checkpoint"]
+    title = f"Fit of the stems of {checkpoint['name']} {checkpoint['version']}"
+    ids, songs, categories = (
+        [getattr(pair, field) for pair in pairs] for field in ("id", "song", "category")
+    )
+    result = study.summarise(values, songs, categories)
+    page = listening_report.page(result, title, about)
+    write_text(
+        out / "listening.csv", listening_report.csv(values, ids, songs, categories)
+    )
+    write_json(
+        out / "listening.json",
+        {
+            "format": FORMAT,
+            "system": system,
+            "manifest_hash": manifest_hash(decoding_run.examples),
+            "seed": command.seed,
+            "seeds": command.seeds,
+            "settings": {row.name: to_json(row.points[0]) for row in rows},
+        }
+        | result,
+    )
+    write_text(out / "listening.md", page)
+    print(page, end="")
+    picture = out / "listening.png"
+    draw_or_warn(
+        picture,
+        functools.partial(listening_report.save_picture, picture, result, title),
+    )
+    print(f"{out}: listening.md, listening.json, listening.csv, listening.png")

@@ -1,37 +1,30 @@
-"""`stemjax evaluate COMMAND` and `python evaluate.py COMMAND`: measure models and codecs."""
+"""The commands of `python evaluate.py` and `stemjax evaluate`."""
 
 import importlib
-import json
 import sys
 from typing import Annotated, Any, Union
 
 import tyro
 
-from stemjax.cli.evaluate import arguments, decoding_arguments, listening_arguments
+from stemjax.cli.evaluate import arguments, decoding_arguments
 
-MODULES = {  # settings of a command -> the module whose `run` executes it
-    arguments.Score: "score",
-    arguments.Compare: "compare",
-    arguments.Report: "report",
-    arguments.PerClip: "per_clip",
-    arguments.MakeManifest: "make_manifest",
-    arguments.Generate: "generate",
-    decoding_arguments.Sweep: "sweep",
-    decoding_arguments.Tables: "tables",
-    listening_arguments.Listening: "listening",
-    listening_arguments.Classifier: "classifier",
-    arguments.ContextGain: "context_gain",
-    arguments.CodecTable: "codec_table",
-    arguments.Selftest: "selftest",
-    arguments.ConvertVggish: "convert_vggish",
+COMMANDS = {
+    "score": arguments.ScoreArguments,
+    "compare": arguments.CompareArguments,
+    "report": arguments.ReportArguments,
+    "per-clip": arguments.PerClipArguments,
+    "make-manifest": decoding_arguments.MakeManifestArguments,
+    "generate": decoding_arguments.GenerateArguments,
+    "sweep": decoding_arguments.SweepArguments,
+    "tables": decoding_arguments.TablesArguments,
+    "listening": decoding_arguments.ListeningArguments,
+    "classifier": decoding_arguments.ClassifierArguments,
+    "context-gain": decoding_arguments.ContextGainArguments,
+    "codec-table": decoding_arguments.CodecTableArguments,
+    "selftest": arguments.SelftestArguments,
+    "convert-vggish": arguments.ConvertVggishArguments,
 }
-# commands that return a report, which goes to the file --out
-JSON_REPORTS = (
-    arguments.Compare,
-    arguments.ContextGain,
-    arguments.CodecTable,
-    arguments.Selftest,
-)
+"""Arguments by command; `run` of the module of the same name executes it."""
 
 
 def main(argv: list[str] | None = None, *, prog: str = "stemjax evaluate") -> None:
@@ -45,19 +38,15 @@ def main(argv: list[str] | None = None, *, prog: str = "stemjax evaluate") -> No
     keep_memory()
     with exit_on_bad_input():
         use_compilation_cache()
-        module = MODULES[type(command)]
-        report = importlib.import_module(f"stemjax.cli.evaluate.{module}").run(command)
-        if isinstance(command, JSON_REPORTS) and command.out:
-            from stemjax.io.atomic import write_text
-
-            write_text(command.out, json.dumps(report, indent=2, sort_keys=True) + "\n")
+        name = next(n for n, kind in COMMANDS.items() if type(command) is kind)
+        module = f"stemjax.cli.evaluate.{name.replace('-', '_')}"
+        importlib.import_module(module).run(command)
 
 
 def parse(argv: list[str], prog: str) -> Any:
-    """The settings of one command. Imports neither jax nor TensorFlow."""
+    """Arguments of one command; imports neither jax nor TensorFlow."""
     kinds = [
-        Annotated[kind, tyro.conf.subcommand(module.replace("_", "-"))]
-        for kind, module in MODULES.items()
+        Annotated[kind, tyro.conf.subcommand(name)] for name, kind in COMMANDS.items()
     ]
     choice = Union[tuple(kinds)]  # noqa: UP007  (made from a table)
     return tyro.cli(

@@ -1,13 +1,17 @@
-"""`evaluate.py make-manifest`: the evaluation pairs of a prepared folder, one row each."""
+"""`evaluate.py make-manifest`: evaluation pairs of a prepared folder, one row each."""
 
-from stemjax.cli.evaluate.arguments import MakeManifest
+from stemjax.cli.evaluate.decoding_arguments import MakeManifestArguments
 from stemjax.data.drawing.evaluation_pairs import make_pairs, summary_lines, to_lines
 from stemjax.data.spec import open_audio
 from stemjax.io.atomic import write_text
 
 
-def run(command: MakeManifest) -> None:
-    """Draw the pairs, write them, print the number of each category."""
+def run(command: MakeManifestArguments) -> None:
+    """Draw the pairs, write them, print the number of pairs of each category.
+
+    Raises:
+      UserError: bad data, or no crop with two stems.
+    """
     pairs = make_pairs(
         open_audio(command.data),
         split=command.split,

@@ -1,30 +1,29 @@
-"""`evaluate.py per-clip`: the generated clips that are farthest from real ones."""
+"""`evaluate.py per-clip`: generated clips ranked by their distance from real stems."""
 
-import pathlib
-
-from stemjax.cli.evaluate.arguments import PerClip
-from stemjax.cli.evaluate.score import Progress, folders, stem_embeddings
+from stemjax.cli.evaluate.arguments import PerClipArguments
+from stemjax.cli.evaluate.folders import DELAY, cache_folder, stem_folders
+from stemjax.cli.evaluate.progress import ProgressBar
 from stemjax.eval.metrics.score import probe_all
 from stemjax.eval.populations.clips import pair_folders, read_facts
+from stemjax.eval.reports import clip_report
 from stemjax.eval.studies import per_clip
+from stemjax.eval.studies.score_settings import stem_embeddings
 from stemjax.io.atomic import write_text
 
 
-def run(command: PerClip) -> None:
-    """Measure, write the CSV, print the worst.
+def run(command: PerClipArguments) -> None:
+    """Rank the clips, write the CSV, print the farthest.
 
     Raises:
       UserError: bad folders or files.
     """
-    triples = pair_folders(*folders(command))
-    embeddings, _ = stem_embeddings(command.vggish, command.fad_preset)
-    progress = Progress()
-    try:
+    triples = pair_folders(*stem_folders(command))
+    embeddings, _ = stem_embeddings(command.vggish, command.fad_preset.value)
+    with ProgressBar(delay=DELAY) as progress:
         examples = probe_all(triples, read_facts, progress)
-        cache = pathlib.Path(command.cache).expanduser()
-        found = per_clip.measure(examples, embeddings, cache, progress=progress)
-    finally:
-        progress.close()
-    write_text(command.out, per_clip.table(found))
-    print("\n".join(per_clip.lines(found)))
-    print(f"{command.out}: {len(found.rows)} clips, the farthest first")
+        clips = per_clip.measure(
+            examples, embeddings, cache_folder(command.cache), progress=progress
+        )
+    write_text(command.out, clip_report.csv(clips))
+    print("\n".join(clip_report.lines(clips)))
+    print(f"{command.out}: {len(clips.rows)} clips, the farthest first")

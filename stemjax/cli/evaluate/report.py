@@ -1,58 +1,58 @@
 """`evaluate.py report`: several scores in one table."""
 
-import json
+import functools
 import pathlib
 from collections.abc import Sequence
 
-from stemjax.cli.evaluate.arguments import Report
-from stemjax.cli.evaluate.score import METRICS_FILE, read_score
+from stemjax.cli.evaluate.arguments import ReportArguments
+from stemjax.cli.evaluate.output import METRICS_FILE, read_score, write_json
 from stemjax.eval.reports import overview
 from stemjax.io.atomic import write_text
 from stemjax.io.errors import UserError
+from stemjax.io.picture import draw_or_warn
 
 
-def run(command: Report) -> None:
+def run(command: ReportArguments) -> None:
     """Write report.md, csv, tex, json and png; print the page.
 
     Raises:
-      UserError: no score, or files that are none; names that do not tell them apart;
-        scores that cannot be compared.
+      UserError: no score, bad files, ambiguous names, or scores that are not comparable.
     """
-    names = names_of(command.scores, command.name)
+    names = row_names(command.scores, command.name)
     scores = dict(zip(names, map(read_score, command.scores), strict=True))
-    found = overview.overview(scores, forces=command.force)
-    page = overview.markdown(found, scores)
-    text = json.dumps(overview.as_json(scores, found), indent=1, sort_keys=True) + "\n"
+    tables = overview.overview(scores, forces=command.force)
+    page = overview.markdown(tables, scores)
     out = pathlib.Path(command.out)
-    overview.save_picture(out / "report.png", scores)
-    write_text(out / "report.csv", overview.csv(found))
-    write_text(out / "report.tex", overview.latex(found))
-    write_text(out / "report.json", text)
+    write_text(out / "report.csv", overview.csv(tables))
+    write_text(out / "report.tex", overview.latex(tables))
+    write_json(out / "report.json", overview.as_json(scores, tables))
     write_text(out / "report.md", page)
     print(page, end="")
+    picture = out / "report.png"
+    draw_or_warn(picture, functools.partial(overview.save_picture, picture, scores))
 
 
-def names_of(paths: Sequence[str], given: Sequence[str]) -> list[str]:
-    """A name for each score: the given ones, else those of the folders or files.
+def row_names(paths: Sequence[str], names: Sequence[str]) -> list[str]:
+    """A name for each score: the given names, or those of the folders or files.
 
     Raises:
-      UserError: no score, another number of names, or a name twice.
+      UserError: no score, another number of names, a name twice, or an empty name.
     """
     if not paths:
         raise UserError("give metrics.json files, or folders that `score` wrote")
-    if given and len(given) != len(paths):
+    if names and len(names) != len(paths):
         raise UserError(
-            f"{len(given)} --name for {len(paths)} scores; give one for each or none"
+            f"{len(names)} --name for {len(paths)} scores; give one for each or none"
         )
-    names = list(given) or [name_of(path) for path in paths]
-    for name in names:
-        if not name.strip() or names.count(name) > 1:
-            raise UserError(f"the name {name!r} is of two rows or empty; give --name")
-    return names
+    rows = list(names) or [score_name(path) for path in paths]
+    for name in rows:
+        if not name.strip() or rows.count(name) > 1:
+            raise UserError(f"the name {name!r} is empty or occurs twice; give --name")
+    return rows
 
 
-def name_of(path: str) -> str:
-    """Of a score's folder; of a file that is not metrics.json, its own."""
+def score_name(path: str) -> str:
+    """Name of a score's folder; of a JSON file with another name, its own name."""
     file = pathlib.Path(path).resolve()
     if file.name == METRICS_FILE:
         return file.parent.name

@@ -1,16 +1,11 @@
-"""`evaluate.py selftest`: the bars of the evaluation, measured on this machine.
-
-The bars are those of the analyses on synthetic clips whose music is known.
-"""
-
-import sys
-from typing import Any
-
-from tqdm import tqdm
+"""`evaluate.py selftest`: check the metrics on synthetic clips with known music."""
 
 from stemjax.analysis.extract import salience_analyser
-from stemjax.cli.evaluate.arguments import Selftest
-from stemjax.eval.selftest import bars as selftest
+from stemjax.cli.evaluate.arguments import SelftestArguments
+from stemjax.cli.evaluate.output import write_json
+from stemjax.cli.evaluate.progress import ProgressBar
+from stemjax.eval.populations.progress import advance
+from stemjax.eval.selftest import bars
 from stemjax.eval.selftest.checks import table
 from stemjax.eval.selftest.synthetic import make_clip
 from stemjax.io.errors import UserError
@@ -18,45 +13,42 @@ from stemjax.io.errors import UserError
 MIN_CLIPS = 8
 
 
-def run(command: Selftest) -> dict[str, Any]:
-    """Print the table; returns it as JSON values.
+def run(command: SelftestArguments) -> None:
+    """Print the checks, and write their values if `--out` is given.
 
     Raises:
-      UserError: fewer than eight clips; a bar that does not hold on 120 clips or more.
+      UserError: fewer than eight clips; a check that fails with 120 clips or more.
     """
     n = command.n
     if n < MIN_CLIPS:
-        raise UserError(f"--n {n}: populations need {MIN_CLIPS} clips or more")
+        raise UserError(f"--n {n}: give {MIN_CLIPS} or more clips")
     analyser = salience_analyser()
-    real = [make_clip(selftest.REAL, k) for k in range(n)]
-    other = [make_clip(selftest.OTHER, k) for k in range(n)]
-    spoiled = selftest.corruptions(real)
-    with tqdm(
-        desc="analysing", total=n * (2 + len(spoiled)), unit="clip", file=sys.stderr
-    ) as bar:
+    real = [make_clip(bars.REAL, k) for k in range(n)]
+    other = [make_clip(bars.OTHER, k) for k in range(n)]
+    spoiled = bars.corruptions(real)
+    with ProgressBar() as progress:
+        step = advance(progress, "analysing", n * (2 + len(spoiled)))
 
         def analyse(clips):
-            return selftest.analyse_clips(analyser, clips, bar.update)
+            return bars.analyse_clips(analyser, clips, step)
 
-        found = analyse(real)
-        checks = selftest.descriptor_checks(real, found)
-        checks += selftest.mirdd_checks(
-            found,
+        analyses = analyse(real)
+        checks = bars.descriptor_checks(real, analyses)
+        checks += bars.mirdd_checks(
+            analyses,
             analyse(other),
             {name: analyse(clips) for name, clips in spoiled.items()},
         )
-    checks += selftest.log_mel_checks(real, other)
+    checks += bars.log_mel_checks(real, other)
     print(table(checks))
     failed = [check.name for check in checks if not check.has_passed]
-    if failed and n >= selftest.BARS_HOLD_AT:
-        raise UserError(f"{len(failed)} bars do not hold: {', '.join(failed)}")
+    if command.out:
+        values = [{"name": c.name, "value": c.value} for c in checks]
+        write_json(command.out, {"n": n, "checks": values, "failed": failed})
+    if failed and n >= bars.BARS_HOLD_AT:
+        raise UserError(f"{len(failed)} checks failed: {', '.join(failed)}")
     if failed:
         print(
-            f"{len(failed)} bars are missed with {n} clips a population; those of music"
-            f" are meant for {selftest.BARS_HOLD_AT}"
+            f"{len(failed)} checks failed with {n} clips in each population; the"
+            f" thresholds hold from {bars.BARS_HOLD_AT} on"
         )
-    return {
-        "n": n,
-        "checks": [{"name": c.name, "value": c.value} for c in checks],
-        "failed": failed,
-    }

@@ -18,7 +18,7 @@ import numpy as np
 from stemjax.config.decode import DecodeConfig
 from stemjax.config.runs import to_json
 from stemjax.config.streams import Stream
-from stemjax.config.sweeps import Row
+from stemjax.config.sweeps import TableRow
 from stemjax.eval.populations.clips import Triple
 from stemjax.eval.populations.generate import (
     CONFIG,
@@ -91,7 +91,7 @@ def point_key(system: System, config: DecodeConfig, variation: int) -> str:
 
 
 def jobs_of(
-    row: Row, run: DecodingRun, count: int, variation: int, seed: int
+    row: TableRow, run: DecodingRun, count: int, variation: int, seed: int
 ) -> list[Job]:
     """The stems of a row for the first `count` examples, in their order."""
     dealt = deal(count, len(row.points), seed)

@@ -1,4 +1,4 @@
-"""The answer of `listening` for people: a page of markdown, a picture, a CSV."""
+"""Results of the listening study: a page of markdown, a picture, a CSV."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -13,31 +13,36 @@ from stemjax.eval.studies.listening import (
     MISMATCHED,
     PLACED,
     REAL,
-    SAYS,
+    REFERENCES,
     TITLES,
     Measure,
-    Values,
+    MeasureValues,
 )
 
 HEADER = ("stems", *TITLES.values())
 PLACE_HEADER = ("stems", *(TITLES[m] for m in PLACED))
 NOTES = (
-    "Every stem is analysed by itself beside its context; higher is better. Ranges are"
-    " 95 % intervals by a jackknife that leaves songs out.",
-    "Beat alignment is of examples whose context and real stem both have beats, chroma"
-    " of those of pitched categories where both have notes, whatever was generated: a"
-    " silent answer scores 0.",
-    "Context gain is the cross-entropy, in the judgement of the model itself, of a"
-    " stem's coarsest codes given another song's context minus given its own. It says"
-    " how much of what the model takes from a context is in the stem, not whether the"
-    " stem fits in anyone's ears, and guidance can raise it above that of real stems.",
-    "Place: 0 is the mismatched stems, 1 the real ones. Mismatched stems are of the"
-    " right instrument, so instrument accuracy has no place.",
+    "Every stem is analysed alone and compared with its context; higher is better. Ranges"
+    " are 95 % intervals of a jackknife that leaves out songs.",
+    "Beat alignment counts examples whose context and real stem both have beats; chroma"
+    " cosine counts examples of pitched categories whose context and real stem both have"
+    " notes. The same examples count for every row: a silent generated stem scores 0.",
+    "Context gain is measured by the model itself: the cross-entropy of a stem's coarsest"
+    " codes given another song's context minus that given the right context. It shows"
+    " how much of the context the model used, not whether the stem sounds right, and"
+    " guidance can raise it above the gain of real stems.",
+    "Place: 0 is the mismatched stems, 1 the real stems. Mismatched stems have the right"
+    " instrument, so instrument accuracy has no place.",
 )
 
 
 def page(result: Mapping[str, Any], title: str, about: Sequence[str]) -> str:
-    """The table, the places with their verdicts, the categories, how to read them."""
+    """The measures, the places with their verdicts, the categories, and how to read them.
+
+    Args:
+      result: of `studies.listening.summarise`.
+      about: lines on the model, the data and the settings.
+    """
     rows = result["rows"]
     table = [
         [name, *(_interval(row["measures"][m.value]) for m in Measure)]
@@ -55,7 +60,7 @@ def page(result: Mapping[str, Any], title: str, about: Sequence[str]) -> str:
         *(f"- {line}" for line in about),
         "",
         as_markdown(HEADER, [*table, counts]),
-        "## Between the mismatched and the real",
+        "## Place between mismatched and real stems",
         "",
         as_markdown(PLACE_HEADER, places),
         *(f"- {line}" for line in verdict_lines(placed)),
@@ -63,7 +68,7 @@ def page(result: Mapping[str, Any], title: str, about: Sequence[str]) -> str:
         "## By category",
         "",
         as_markdown(*category_table(result)),
-        *(f"- {name}: {says}" for name, says in SAYS.items()),
+        *(f"- {name}: {text}" for name, text in REFERENCES.items()),
         *(f"- {note}" for note in NOTES),
         "",
     ]
@@ -71,7 +76,7 @@ def page(result: Mapping[str, Any], title: str, about: Sequence[str]) -> str:
 
 
 def verdict_lines(placed: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """One sentence for each row and measure of fit."""
+    """One line for each generated row and measure with a place."""
     return [
         f"{name}, {TITLES[m]}: {place[m.value]['verdict']}"
         for name, place in placed.items()
@@ -82,22 +87,22 @@ def verdict_lines(placed: Mapping[str, Mapping[str, Any]]) -> list[str]:
 def category_table(
     result: Mapping[str, Any],
 ) -> tuple[Sequence[str], list[list[str]]]:
-    """Header and rows: generated / real / mismatched means; n/a where none counts."""
-    names = [name for name in result["rows"] if name not in SAYS][:1]
+    """Header and rows of the means: generated / real / mismatched; n/a without a value."""
+    names = [name for name in result["rows"] if name not in REFERENCES][:1]
     names += [REAL, MISMATCHED]
     header = ("category", "n", *(f"{TITLES[m]}: {' / '.join(names)}" for m in Measure))
 
-    def cell(found: Mapping[str, Any], measure: Measure) -> str:
-        values = [found["rows"][name][measure.value] for name in names]
+    def cell(entry: Mapping[str, Any], measure: Measure) -> str:
+        values = [entry["rows"][name][measure.value] for name in names]
         if all(value is None for value in values):
             return "n/a"
         return " / ".join("n/a" if v is None else f"{v:.2f}" for v in values)
 
-    found = result["by_category"]
+    entries = result["by_category"]
     return header, [
-        [name, str(found[name]["n"]), *(cell(found[name], m) for m in Measure)]
+        [name, str(entries[name]["n"]), *(cell(entries[name], m) for m in Measure)]
         for name in CATEGORIES
-        if name in found
+        if name in entries
     ]
 
 
@@ -106,7 +111,7 @@ def _counted(result: Mapping[str, Any], measure: Measure) -> int:
 
 
 def _interval(entry: Mapping[str, Any]) -> str:
-    """Value and interval, or n/a."""
+    """Value with its interval, or n/a."""
     if entry["value"] is None:
         return "n/a"
     if entry["low"] is None:
@@ -121,9 +126,12 @@ def _place(entry: Mapping[str, Any]) -> str:
 
 
 def csv(
-    values: Values, ids: Sequence[str], songs: Sequence[str], categories: Sequence[str]
+    values: MeasureValues,
+    ids: Sequence[str],
+    songs: Sequence[str],
+    categories: Sequence[str],
 ) -> str:
-    """A line for each row and example; empty where it has no value."""
+    """One line for each row and example; a cell without a value is empty."""
     header = ("id", "song", "category", "stems", *(m.value for m in Measure))
 
     def cell(value: float) -> str:
@@ -132,9 +140,9 @@ def csv(
     return as_csv(
         header,
         [
-            [*about, name, *(cell(of_row[m][k]) for m in Measure)]
-            for name, of_row in values.items()
-            for k, about in enumerate(zip(ids, songs, categories, strict=True))
+            [*example, name, *(cell(row[m][k]) for m in Measure)]
+            for name, row in values.items()
+            for k, example in enumerate(zip(ids, songs, categories, strict=True))
         ],
     )
 
@@ -142,8 +150,10 @@ def csv(
 def save_picture(
     path: str | os.PathLike, result: Mapping[str, Any], title: str
 ) -> None:
-    """A panel a measure, a line a row: means with intervals, between the dashed lines
-    of the mismatched and the real stems."""
+    """Draw one panel per measure and one line per row: means with intervals.
+
+    Dashed lines mark the mismatched and the real stems.
+    """
     rows = result["rows"]
     names = list(rows)
     figure = plots.new_figure(2.0 + 3.1 * len(Measure), 1.4 + 0.36 * len(names), title)
@@ -154,7 +164,7 @@ def save_picture(
             if entry["value"] is None:
                 axis.annotate("n/a", (0.02, y), xycoords=axis.get_yaxis_transform())
                 continue
-            colour = plots.GREY if name in SAYS else plots.BLUE
+            colour = plots.GREY if name in REFERENCES else plots.BLUE
             if entry["low"] is not None:
                 axis.plot([entry["low"], entry["high"]], [y, y], color=colour, lw=2)
             axis.plot(entry["value"], y, "o", color=colour)

@@ -1,4 +1,4 @@
-"""Which picture a table or a sweep of decoding settings gets."""
+"""Pictures of tables and sweeps: bars, lines over one setting, heatmaps of scales."""
 
 import dataclasses
 import itertools
@@ -10,17 +10,18 @@ import numpy as np
 
 from stemjax.config.decode import DecodeConfig
 from stemjax.config.metrics import TITLES, Metric
-from stemjax.config.sweeps import Row
+from stemjax.config.sweeps import TableRow
 from stemjax.eval.reports import plots
-from stemjax.eval.studies.rows import Report
+from stemjax.eval.studies.rows import ScoreReport
 
 DRAWN = (Metric.FAD, Metric.FD_LOGMEL, Metric.MIRDD)
 
 
 def save_table(out: pathlib.Path, name: str, result: Mapping[str, Any]) -> None:
-    """`<name>.png`, and a heatmap of each metric where a row has cells of two scales.
+    """Write `<name>.png`, and a heatmap per metric of each row that varies two scales.
 
-    result: of `stemjax.eval.studies.tables.measured`.
+    Args:
+      result: of `stemjax.eval.studies.tables.measure_table`.
     """
     rows = [row for row in result["rows"] if row["report"]]
     reports = {row["name"]: row["report"] for row in rows}
@@ -32,7 +33,7 @@ def save_table(out: pathlib.Path, name: str, result: Mapping[str, Any]) -> None:
             (tuple(cell["decode"]["scales"]), cell.get("metrics", {}))
             for cell in row["report"].get("cells", ())
         ]
-        for metric in _there(reports):
+        for metric in _metrics_with_values(reports):
             grid = scale_grid({p: m.get(metric.value) for p, m in points})
             if grid is not None:
                 path = out / f"{name}_cells_{metric.value}.png"
@@ -41,19 +42,25 @@ def save_table(out: pathlib.Path, name: str, result: Mapping[str, Any]) -> None:
 
 
 def save_sweep(
-    out: pathlib.Path, rows: Sequence[Row], reports: Mapping[str, Report], title: str
+    out: pathlib.Path,
+    rows: Sequence[TableRow],
+    reports: Mapping[str, ScoreReport],
+    title: str,
 ) -> None:
-    """`sweep.png`: lines over one swept number, else bars; a heatmap of two scales."""
+    """Write `sweep.png`: lines over one number, otherwise bars; heatmaps of two scales."""
     fields = varied([row.points[0] for row in rows])
     path = out / "sweep.png"
     values = [getattr(row.points[0], f) for row in rows for f in fields]
     if len(fields) == 1 and all(isinstance(value, float) for value in values):
-        panels = [plots.metric_panel(reports, metric) for metric in _there(reports)]
+        panels = [
+            plots.metric_panel(reports, metric)
+            for metric in _metrics_with_values(reports)
+        ]
         plots.save_lines(path, values, panels, setting=fields[0], title=title)
         return
     save_rows(path, reports, title, [{}] * len(rows))
     if fields == ["scales"]:
-        for metric in _there(reports):
+        for metric in _metrics_with_values(reports):
             entries = (reports[row.name]["metrics"][metric.value] for row in rows)
             grid = scale_grid(dict(zip(values, entries, strict=True)))
             if grid is not None:
@@ -61,7 +68,7 @@ def save_sweep(
 
 
 def varied(configs: Sequence[DecodeConfig]) -> list[str]:
-    """The settings in which some of the configs differ."""
+    """Names of the settings whose value differs between the configs."""
     return [
         field.name
         for field in dataclasses.fields(DecodeConfig)
@@ -71,22 +78,22 @@ def varied(configs: Sequence[DecodeConfig]) -> list[str]:
 
 def save_rows(
     path: pathlib.Path,
-    reports: Mapping[str, Report],
+    reports: Mapping[str, ScoreReport],
     title: str,
     paper: Sequence[Mapping[str, float]],
 ) -> None:
-    """Bars of every metric there is; the paper's values are printed beside ours."""
+    """Write bars of every metric with a value; the paper's values are printed beside."""
     panels = [
         plots.metric_panel(
             reports, metric, [values.get(metric.value) for values in paper]
         )
-        for metric in _there(reports)
+        for metric in _metrics_with_values(reports)
     ]
     plots.save_bars(path, list(reports), panels, title)
 
 
-def _there(reports: Mapping[str, Report]) -> list[Metric]:
-    def has(report: Report, metric: Metric) -> bool:
+def _metrics_with_values(reports: Mapping[str, ScoreReport]) -> list[Metric]:
+    def has(report: ScoreReport, metric: Metric) -> bool:
         return report["metrics"].get(metric.value, {}).get("value") is not None
 
     return [m for m in DRAWN if any(has(report, m) for report in reports.values())]
@@ -95,9 +102,10 @@ def _there(reports: Mapping[str, Report]) -> list[Metric]:
 def scale_grid(
     entries: Mapping[tuple[float, ...], Mapping[str, Any] | None],
 ) -> tuple[np.ndarray, np.ndarray, list[float], list[float]] | None:
-    """Values and errors [A, I], and both axes' scales; None if they make no grid.
+    """Values and errors [A, I], and both axes' scales; None if they do not make a grid.
 
-    entries: (scale of the audio, of the instrument) -> a metric's entry, None: none.
+    Args:
+      entries: (scale of the audio, scale of the instrument) -> entry of a metric, or None.
     """
     if not entries or any(len(scales) != 2 for scales in entries):
         return None

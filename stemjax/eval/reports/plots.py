@@ -1,4 +1,4 @@
-"""Pictures of tables and sweeps of decoding settings (StemGen, sec. 3.2.1)."""
+"""Bar charts, heatmaps and line plots of scores."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -14,9 +14,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DPI = 110
-# of the palette of Okabe and Ito, told apart by the colour-blind
-BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#888888"
-SMALL = 8  # points, of text within the axes
+BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#888888"  # colour-blind safe (Okabe, Ito)
+SMALL = 8  # font size of text inside the axes, points
 COLUMNS = 3  # panels side by side
 
 UNITS = {
@@ -27,21 +26,22 @@ UNITS = {
     Metric.MIRDD_9: "nats; lower is better",
     Metric.MIRDD_REL: "nats; lower is better",
 }
-"""Axis labels of the metrics."""
+"""Axis labels of the metrics: unit and direction."""
 
 
 class Panel(NamedTuple):
     """One metric of R rows or settings."""
 
     title: str
+    """Title above the axes."""
     unit: str
-    """Axis label: the unit, and which way is better."""
+    """Axis label: the unit, and whether lower or higher is better."""
     values: Sequence[float]
-    """[R]; NaN where there is none."""
+    """[R] values; NaN if missing."""
     errors: Sequence[float]
     """[R] standard errors; NaN draws no error bar."""
     paper: Sequence[float | None] = ()
-    """[R] the paper's values, printed and never drawn: scales differ. Empty: none."""
+    """[R] values of the paper, printed but not drawn, as their scale differs; or empty."""
 
 
 def metric_panel(
@@ -49,7 +49,7 @@ def metric_panel(
     metric: Metric,
     paper: Sequence[float | None] = (),
 ) -> Panel:
-    """A metric of the reports of `score`, in their order; NaN where it has no value."""
+    """A metric of several reports of `score`, in their order; NaN if it has no value."""
     entries = [report["metrics"].get(metric.value, {}) for report in reports.values()]
     values, errors = (
         [np.nan if entry.get(field) is None else entry[field] for entry in entries]
@@ -59,12 +59,13 @@ def metric_panel(
 
 
 def bars(rows: Sequence[str], panels: Sequence[Panel], title: str) -> "Figure":
-    """Horizontal bars with standard errors, a panel a metric, a line a row.
+    """Horizontal bars with standard errors, one panel per metric, one line per row.
 
-    rows: [R] names.
+    Args:
+      rows: [R] names.
 
     Raises:
-      ValueError: a panel of another number of rows.
+      ValueError: a panel with another number of rows.
     """
     for panel in panels:
         _check_length(panel, len(rows))
@@ -110,13 +111,15 @@ def heatmap(
     unit: str,
     title: str,
 ) -> "Figure":
-    """A grid of settings, dark where low; each value is printed in its cell.
+    """A grid of settings; low values are dark, and each cell shows its value.
 
-    values: [R, C]; NaN leaves the cell blank.  errors: [R, C] standard errors, printed
-    below the values, or None.  unit: of the colours, and which way is better.
+    Args:
+      values: [R, C]; NaN leaves the cell blank.
+      errors: [R, C] standard errors, printed below the values, or None.
+      unit: label of the colour bar: the unit, and whether lower or higher is better.
 
     Raises:
-      ValueError: labels that do not fit the shape of the values.
+      ValueError: labels that do not match the shape of the values.
     """
     values = _finite(values)
     R, C = values.shape
@@ -159,15 +162,15 @@ def lines(
     *,
     setting: str,
     title: str,
-    paper_optimum: float | None,
 ) -> "Figure":
-    """Metrics with standard errors against one swept setting.
+    """Metrics with standard errors against one setting.
 
-    settings: [R], in the order of the panels' values.  setting: its name, with a unit.
-    paper_optimum: where the paper's best lies, a thin vertical line; None: no line.
+    Args:
+      settings: [R] values of the setting, in the order of the panels' values.
+      setting: name of the setting, with its unit.
 
     Raises:
-      ValueError: a panel of another number of settings.
+      ValueError: a panel with another number of settings.
     """
     for panel in panels:
         _check_length(panel, len(settings))
@@ -180,9 +183,6 @@ def lines(
     for axis, panel in zip(axes, panels, strict=False):
         values, errors = _finite(panel.values)[order], _finite(panel.errors)[order]
         axis.errorbar(x, values, yerr=errors, color=BLUE, marker="o", ms=5, capsize=3)
-        if paper_optimum is not None:
-            label = f"the paper's best: {paper_optimum:g}"
-            line = axis.axvline(paper_optimum, color=ORANGE, lw=1, ls="--", label=label)
         axis.set_title(panel.title, fontsize=11)
         axis.set_xlabel(setting)
         axis.xaxis.set_tick_params(labelbottom=True)
@@ -190,20 +190,18 @@ def lines(
         clear_frame(axis, "both")
     for axis in axes[len(panels) :]:
         axis.remove()
-    if paper_optimum is not None:
-        figure.legend(handles=[line], loc="outside lower center", frameon=False)
     return figure
 
 
 def save_bars(
     path: str | os.PathLike, rows: Sequence[str], panels: Sequence[Panel], title: str
 ) -> None:
-    """`bars` as a PNG, written whole or not at all."""
+    """Write `bars` as a PNG, atomically."""
     save(path, bars(rows, panels, title))
 
 
 def save_heatmap(path: str | os.PathLike, values: np.ndarray, **keywords: Any) -> None:
-    """`heatmap`, with its keywords, as a PNG, written whole or not at all."""
+    """Write `heatmap`, with its keywords, as a PNG, atomically."""
     save(path, heatmap(values, **keywords))
 
 
@@ -214,17 +212,13 @@ def save_lines(
     *,
     setting: str,
     title: str,
-    paper_optimum: float | None = None,
 ) -> None:
-    """`lines` as a PNG, written whole or not at all."""
-    figure = lines(
-        settings, panels, setting=setting, title=title, paper_optimum=paper_optimum
-    )
-    save(path, figure)
+    """Write `lines` as a PNG, atomically."""
+    save(path, lines(settings, panels, setting=setting, title=title))
 
 
 def new_figure(width: float, height: float, title: str) -> "Figure":
-    """An empty figure of inches with a title, no window system and no global state."""
+    """An empty figure with a title, sized in inches, without a display or global state."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -235,9 +229,10 @@ def new_figure(width: float, height: float, title: str) -> "Figure":
 
 
 def clear_frame(axis: "Axes", grid: str) -> None:
-    """Take the frame's top and right away and put pale lines behind the data.
+    """Remove the frame's top and right sides and draw a pale grid behind the data.
 
-    grid: "x", "y" or "both", the axes whose ticks get lines.
+    Args:
+      grid: "x", "y" or "both", the axes whose ticks get lines.
     """
     axis.spines[["top", "right"]].set_visible(False)
     axis.grid(axis=grid, color="#dddddd", lw=0.6)
@@ -245,7 +240,7 @@ def clear_frame(axis: "Axes", grid: str) -> None:
 
 
 def save(path: str | os.PathLike, figure: "Figure") -> None:
-    """Write a figure as a PNG, whole or not at all."""
+    """Write a figure as a PNG, atomically."""
     with replacing(path) as part:
         figure.savefig(part, format="png")
 
@@ -263,12 +258,12 @@ def _number(value: float, error: float, between: str) -> str:
 
 
 def _digits(value: float, count: int) -> str:
-    """So many significant digits, but no powers of ten for large values."""
+    """`count` significant digits, without an exponent for large values."""
     return f"{value:.{count}g}" if abs(value) < 10**count else f"{value:.0f}"
 
 
 def _print_paper(axis: "Axes", paper: Sequence[float | None]) -> None:
-    """The paper's values as a column of text at the right of a panel of bars."""
+    """Print the paper's values as a column of text at the right of a panel of bars."""
     if not paper:
         return
     across = {"transform": axis.get_yaxis_transform(), "fontsize": SMALL, "ha": "left"}

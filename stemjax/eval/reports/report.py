@@ -1,4 +1,4 @@
-"""Reports of scores for people: a page of one, and tables in markdown, CSV and LaTeX."""
+"""Score reports: one score as a page, and tables in markdown, CSV and LaTeX."""
 
 import csv
 import io
@@ -8,17 +8,18 @@ from typing import Any
 from stemjax.config.metrics import TITLES, Metric
 
 NOTES = (
-    "Distances are of the generated from the real population; lower is nearer. +- is a"
-    " standard error (delete-a-group jackknife over examples); the bias of few examples"
-    " is in the value, and the same for systems compared on one manifest.",
-    "MIRDD cannot be compared with the paper's absolute values: its transcribers are"
-    " closed. Only orderings and rough ratios can.",
-    "FD-logmel and FD-codec are stand-ins of this project, not comparable with any"
-    " published FAD. FD-codec favours what went through the same codec.",
+    "Values are distances between the generated and the real population; lower is"
+    " better. +- is one standard error (delete-a-group jackknife over examples). Few"
+    " examples bias a distance upwards; the bias is the same for systems scored on the"
+    " same examples.",
+    "MIRDD is not comparable with the paper's values, because its transcribers are not"
+    " public. Compare orderings and rough ratios.",
+    "FD-logmel and FD-codec are specific to this project and not comparable with"
+    " published FAD values. FD-codec favours audio decoded by the same codec.",
 )
 
 FIT_HEADER = ("score", "value", "real stems", "ratio to real", "other real stems")
-"""Of the metrics of fit, where higher is better, and of imported scores."""
+"""Columns of the table of fit metrics (higher is better) and imported scores."""
 
 _LATEX = str.maketrans(
     {sign: rf"\{sign}" for sign in "%_&#${}"}
@@ -27,7 +28,7 @@ _LATEX = str.maketrans(
 
 
 def number(entry: Mapping[str, Any]) -> str:
-    """A metric's value with its error, or why there is none."""
+    """Value and standard error of a metric's entry, or the reason why it is missing."""
     if entry.get("value") is None:
         return f"n/a ({_short(entry['reason'])})"
     error = entry.get("se")
@@ -35,12 +36,12 @@ def number(entry: Mapping[str, Any]) -> str:
 
 
 def _short(reason: str) -> str:
-    """What is missing, without where it was looked for and the mend."""
+    """The reason without details in brackets or after a semicolon."""
     return reason.split(" (")[0].split(";")[0]
 
 
 def markdown(report: Mapping[str, Any], title: str) -> str:
-    """One score as a page: the metrics, MIRDD by descriptor, and how to read them."""
+    """One score as markdown: the metrics, MIRDD by descriptor, and how to read them."""
     metrics = report["metrics"]
     lines = [
         f"# {title}",
@@ -55,8 +56,8 @@ def markdown(report: Mapping[str, Any], title: str) -> str:
         if metric.value not in metrics:
             continue
         entry = metrics[metric.value]
-        is_there = entry.get("value") is not None
-        corrected = f"{entry['corrected']:.4g}" if is_there else ""
+        has_value = entry.get("value") is not None
+        corrected = f"{entry['corrected']:.4g}" if has_value else ""
         null = entry.get("null")
         band = f"{null['median']:.4g} / {null['p95']:.4g}" if null else ""
         lines.append(
@@ -79,7 +80,7 @@ def markdown(report: Mapping[str, Any], title: str) -> str:
 
 
 def notes(reports: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Lines of a list: what could not be measured, with the mend, and how to read."""
+    """Markdown list: metrics that could not be measured and why, then `NOTES`."""
     missing = {
         f"{entry['id']}: n/a, {entry['reason']}": None
         for report in reports
@@ -90,23 +91,22 @@ def notes(reports: Iterable[Mapping[str, Any]]) -> list[str]:
 
 
 def fit_rows(report: Mapping[str, Any]) -> list[list[str]]:
-    """The cells of `FIT_HEADER` for the metrics of fit, then for imported scores.
+    """Cells of `FIT_HEADER` for the fit metrics, then for imported scores.
 
-    None of them is corrected for the bias of few examples: APA is clipped, and a mean has
-    no such bias.
+    The values are not bias-corrected: APA is clipped, and a mean has no bias.
     """
-    found = report.get("related", {})
-    beats = found.get("beat_alignment", {})
+    related = report.get("related", {})
+    beats = related.get("beat_alignment", {})
     entries = [
-        *found.get("apa", {}).values(),
-        *filter(None, (beats, beats.get("any_level"), found.get("chroma_cosine"))),
+        *related.get("apa", {}).values(),
+        *filter(None, (beats, beats.get("any_level"), related.get("chroma_cosine"))),
         *report.get("imported", {}).values(),
     ]
     return [
         [
             entry["id"],
             number(entry),
-            *(number(entry[of]) if entry.get(of) else "" for of in ("real", "ratio")),
+            *(number(entry[k]) if entry.get(k) else "" for k in ("real", "ratio")),
             "" if entry.get("shuffled") is None else f"{entry['shuffled']:.4g}",
         ]
         for entry in entries
@@ -114,37 +114,37 @@ def fit_rows(report: Mapping[str, Any]) -> list[list[str]]:
 
 
 def fit_notes(report: Mapping[str, Any]) -> list[str]:
-    """What has to be known to read them."""
+    """Warnings and remarks on the fit metrics and imported scores."""
     notes = [
-        f"**Warning:** {entry['id']} is of stems far from all real ones (remoteness"
-        f" {entry['remoteness']:.3g}, above 1): such stems score at random, and silence"
+        f"**Warning:** {entry['id']}: the stems are far from all real stems (remoteness"
+        f" {entry['remoteness']:.3g}, above 1). Such stems score at random, and silence"
         " scores 1."
         for entry in report.get("related", {}).get("apa", {}).values()
         if (entry.get("remoteness") or 0) > 1
     ]
     return notes + [
-        f"{entry['id']}: rows of other examples, ignored: {entry['ignored']}."
+        f"{entry['id']}: ignored {entry['ignored']} rows of other examples."
         for entry in report.get("imported", {}).values()
         if entry["ignored"]
     ]
 
 
 def as_markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table of strings in markdown."""
+    """A table of strings as markdown."""
     lines = [header, ["---"] * len(header), *rows]
     escaped = ([cell.replace("|", r"\|") for cell in line] for line in lines)
     return "".join(f"| {' | '.join(line)} |\n" for line in escaped)
 
 
 def as_csv(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """The same as CSV."""
+    """A table of strings as CSV."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([header, *rows])
     return text.getvalue()
 
 
 def as_latex(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """The same as a LaTeX tabular with the rules of booktabs."""
+    """A table of strings as a LaTeX tabular with booktabs rules."""
 
     def line(cells: Sequence[str]) -> str:
         escaped = (c.translate(_LATEX) for c in cells)

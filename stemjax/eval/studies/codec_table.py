@@ -1,16 +1,16 @@
-"""How good the codec is, beside coders that anyone can check (EnCodec, sec. 4).
+"""Quality of a codec beside coders that are easy to reproduce (EnCodec, sec. 4).
 
-A coder takes a clip [N] float32 at the codec's rate and returns the clip as it would be
-heard and the bits it cost.  `codec_table` runs the coders over held-out clips:
+A coder takes a clip [N] float32 at the codec's rate and returns the decoded clip and the
+bits it used.  `codec_table` runs the coders over held-out clips:
 
-- the codec; the same architecture untrained, its codebooks k-means of its own latents;
+- the codec; the same architecture untrained, with codebooks from k-means of its latents;
 - silence;
-- Opus at its lowest rate, 24 kHz, inside Ogg, whose pages are counted in its bits;
-- a residual k-means quantizer of log-mel frames, as many levels, codes and frames per
-  second as the codec, heard through Griffin-Lim.
+- Opus at its lowest rate, 24 kHz, in Ogg; the bits include Ogg's page headers;
+- a residual k-means quantizer of log-mel frames with the codec's levels, codes and frame
+  rate, decoded by Griffin-Lim.
 
-Columns: multi-scale mel distance (the training defaults; decades, so 0.05 is 1 dB),
-SI-SDR in dB (undefined for silence), kbit/s.  Means over clips.
+Columns: multi-scale mel distance (settings of the training loss; in decades, so 0.05 is
+1 dB), SI-SDR in dB (undefined for silence), kbit/s.  Values are means over clips.
 """
 
 import dataclasses
@@ -34,28 +34,33 @@ from stemjax.tasks import codec as codec_task
 
 Coder = Callable[[np.ndarray], tuple[np.ndarray, float]]
 
-SILENT = 1e-3  # root mean square (-60 dB) under which a clip says nothing of SI-SDR
+SILENT = 1e-3  # root mean square (-60 dB) below which a clip has no SI-SDR
 OPUS_RATE = 24_000  # Hz
-MEL_WINDOW = 2048  # samples, of the k-means coder
+MEL_WINDOW = 2048  # samples; STFT window of the k-means coder
 MEL_BINS = 80
 MEL_FLOOR = 1e-5
 GRIFFIN_LIM_ROUNDS = 32
-UNTRAINED_CLIPS = 16  # whose latents fill the untrained codec's codebooks
+UNTRAINED_CLIPS = 16  # clips whose latents fill the untrained codec's codebooks
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Row:
-    """Means of one coder over `clips` clips; NaN where undefined."""
+class CoderScore:
+    """Means of one coder over held-out clips; NaN if undefined."""
 
     name: str
-    mel: float  # multi-scale mel distance, decades
-    si_sdr: float  # dB
-    kbps: float  # kbit/s
+    """Name of the coder."""
+    mel: float
+    """Multi-scale mel distance in decades."""
+    si_sdr: float
+    """Scale-invariant signal-to-distortion ratio in dB."""
+    kbps: float
+    """Bit rate in kbit/s."""
     clips: int
+    """Number of clips that are not silent."""
 
 
 def codec_coder(variables: Any, cfg: CodecConfig) -> Coder:
-    """The codec itself; a clip is padded with zeros to the hop and cut again.
+    """The codec; a clip is zero-padded to whole frames and cut again.
 
     Clips of one length share one compiled program.
     """
@@ -75,7 +80,7 @@ def codec_coder(variables: Any, cfg: CodecConfig) -> Coder:
 
 
 def untrained_variables(cfg: CodecConfig, clips: np.ndarray, seed: int = 0) -> Any:
-    """Random weights whose codebooks are k-means of their latents of clips [B, N]."""
+    """Random weights, and codebooks from k-means of their latents of clips [B, N]."""
     task = codec_task.make(CodecRun(steps=1, batch_size=1, model=cfg))
     k_init, k_books = jax.random.split(jax.random.key(seed))
     params, books = jax.jit(task.init)(k_init)  # eager, it compiles op by op
@@ -86,21 +91,21 @@ def untrained_variables(cfg: CodecConfig, clips: np.ndarray, seed: int = 0) -> A
 
 
 def silence_coder(clip: np.ndarray) -> tuple[np.ndarray, float]:
-    """Nothing, for nothing."""
+    """A coder that returns silence and uses no bits."""
     return np.zeros_like(clip), 0.0
 
 
 def opus_coder(sample_rate: int) -> Coder:
-    """Opus at 24 kHz and libsndfile's lowest rate (6 kbit/s asked for); file bits.
+    """Opus at 24 kHz and libsndfile's lowest rate (6 kbit/s); bits of the whole file.
 
     Raises:
-      RuntimeError: this libsndfile was built without Opus.
+      RuntimeError: libsndfile was built without Opus.
     """
     import soundfile
     import soxr
 
     if "OPUS" not in soundfile.available_subtypes("OGG"):
-        raise RuntimeError("libsndfile has no Opus here: update soundfile")
+        raise RuntimeError("libsndfile was built without Opus: update soundfile")
 
     def code(clip):
         file = io.BytesIO()
@@ -115,8 +120,9 @@ def opus_coder(sample_rate: int) -> Coder:
         )
         bits = 8 * len(file.getvalue())
         file.seek(0)
-        heard, rate = soundfile.read(file, dtype="float32")
-        return _fit(soxr.resample(heard, rate, sample_rate, quality="HQ"), clip), bits
+        decoded, rate = soundfile.read(file, dtype="float32")
+        decoded = soxr.resample(decoded, rate, sample_rate, quality="HQ")
+        return _with_length(decoded, len(clip)), bits
 
     return code
 
@@ -128,10 +134,10 @@ def kmeans_mel_coder(
     iterations: int = 10,
     seed: int = 0,
 ) -> Coder:
-    """4-level k-means of the log-mel frames of training clips, and Griffin-Lim.
+    """Residual k-means of log-mel frames, fitted on `clips`, and Griffin-Lim.
 
-    Levels, codes per level and frames per second are the codec's, so is the bit rate.
-    Mel frames become magnitudes by the filters' pseudo-inverse, not below 0.
+    Levels, codes per level, frame rate and hence bit rate are those of the codec.  The
+    filters' pseudo-inverse, clipped at 0, turns mel frames into magnitudes.
     """
     import librosa
 
@@ -154,14 +160,14 @@ def kmeans_mel_coder(
 
     def code(clip):
         frames = log_mel(clip)
-        _, heard, _ = quantize(frames, books)
-        magnitude = np.maximum(np.exp(np.asarray(heard)) @ inverse, 0)
+        _, quantized, _ = quantize(frames, books)
+        magnitude = np.maximum(np.exp(np.asarray(quantized)) @ inverse, 0)
         audio = librosa.griffinlim(
             np.ascontiguousarray(magnitude.T),
             n_iter=GRIFFIN_LIM_ROUNDS,
             hop_length=cfg.hop,
             n_fft=MEL_WINDOW,
-            init=None,  # zero phase: the same answer each time
+            init=None,  # zero phase, so that the result is deterministic
             length=len(clip),
         )
         bits = len(frames) * cfg.num_codebooks * math.log2(cfg.codebook_size)
@@ -170,49 +176,49 @@ def kmeans_mel_coder(
     return code
 
 
-def _fit(audio: np.ndarray, clip: np.ndarray) -> np.ndarray:
-    """Cut or zero-padded to the clip's length."""
-    return np.pad(audio, (0, max(0, len(clip) - len(audio))))[: len(clip)]
+def _with_length(audio: np.ndarray, length: int) -> np.ndarray:
+    """Audio cut or zero-padded to `length` samples."""
+    return np.pad(audio, (0, max(0, length - len(audio))))[:length]
 
 
 @functools.cache
 def _distances(sample_rate: int) -> Callable:
-    """Compiled (heard [N], clip [N]) -> mel distance, SI-SDR; once for all rows."""
+    """Compiled (decoded [N], clip [N]) -> (mel distance, SI-SDR), shared by all coders."""
 
-    def both(heard, clip):
-        mel = multi_scale_mel_distance(heard, clip, CodecObjective(), sample_rate)
-        return mel, si_sdr(heard, clip)
+    def both(decoded, clip):
+        mel = multi_scale_mel_distance(decoded, clip, CodecObjective(), sample_rate)
+        return mel, si_sdr(decoded, clip)
 
     return jax.jit(both)
 
 
 def score(
     name: str, coder: Coder, clips: Iterable[np.ndarray], sample_rate: int
-) -> Row:
-    """One row: the coder over clips [N] float32; silent clips count for kbit/s alone.
+) -> CoderScore:
+    """Score of a coder over clips [N] float32; silent clips count only for kbit/s.
 
     Raises:
-      ValueError: no clip, or a coder that changes a clip's length.
+      ValueError: no clip above silence, or a coder that changes a clip's length.
     """
     distances = _distances(sample_rate)
-    seen, heard_something, bits, seconds = [], [], 0.0, 0.0
+    values, has_sound, bits, seconds = [], [], 0.0, 0.0
     for clip in clips:
-        heard, cost = coder(clip)
-        if heard.shape != clip.shape:
-            raise ValueError(f"{name}: clip {clip.shape} became {heard.shape}")
+        decoded, cost = coder(clip)
+        if decoded.shape != clip.shape:
+            raise ValueError(f"{name}: clip {clip.shape} became {decoded.shape}")
         bits, seconds = bits + cost, seconds + len(clip) / sample_rate
         if np.sqrt(np.mean(clip**2)) >= SILENT:
-            seen.append(distances(heard, clip))
-            heard_something.append(bool(np.any(heard)))
-    if not seen:
+            values.append(distances(decoded, clip))
+            has_sound.append(bool(np.any(decoded)))
+    if not values:
         raise ValueError(f"{name}: no clip above {SILENT} root mean square to score")
-    mel, sdr = np.mean(np.asarray(seen, np.float64), axis=0)
-    return Row(
+    mel, sdr = np.mean(np.asarray(values, np.float64), axis=0)
+    return CoderScore(
         name=name,
         mel=float(mel),
-        si_sdr=float(sdr) if all(heard_something) else math.nan,
+        si_sdr=float(sdr) if all(has_sound) else math.nan,
         kbps=bits / seconds / 1000,
-        clips=len(seen),
+        clips=len(values),
     )
 
 
@@ -223,12 +229,14 @@ def codec_table(
     train_clips: Sequence[np.ndarray],
     *,
     seed: int = 0,
-) -> list[Row]:
-    """All rows, over held-out clips; `train_clips` of one length fit the k-means.
+) -> list[CoderScore]:
+    """Scores of all coders over held-out clips.
 
     Args:
       variables: {"params", "codebooks"} of the codec.
-      test_clips, train_clips: [N] float32 at the codec's rate.
+      test_clips: [N] float32 at the codec's rate.
+      train_clips: clips of one length that fit the k-means coder, in the same form.
+      seed: seed of the untrained codec and of k-means.
     """
     untrained = untrained_variables(cfg, np.stack(train_clips[:UNTRAINED_CLIPS]), seed)
     coders = {
@@ -244,21 +252,3 @@ def codec_table(
         score(name, coder, test_clips, cfg.sample_rate)
         for name, coder in coders.items()
     ]
-
-
-def markdown(rows: Sequence[Row]) -> str:
-    """The table for a model card."""
-
-    def number(value: float, digits: int) -> str:
-        return "n/a" if math.isnan(value) else f"{value:.{digits}f}"
-
-    lines = [
-        "| coder | mel distance (decades) | SI-SDR (dB) | kbit/s | clips |",
-        "|---|---|---|---|---|",
-    ]
-    for row in rows:
-        lines.append(
-            f"| {row.name} | {number(row.mel, 3)} | {number(row.si_sdr, 2)} "
-            f"| {number(row.kbps, 2)} | {row.clips} |"
-        )
-    return "\n".join(lines) + "\n"

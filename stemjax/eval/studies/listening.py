@@ -1,13 +1,14 @@
-"""Does a model listen? Its stems between real stems and real stems of other songs.
+"""Fit of stems to their contexts, on a scale between mismatched and real stems.
 
-Every row is one stem for each of the same contexts: generated; real; mismatched, a real
-stem of the same instrument from another song; real through the codec; silence.  Every
-measure is taken of each stem by itself, so that rows differ in their stems alone.
+Each row holds one stem for each of the same contexts: generated stems; the real stems;
+mismatched stems (real stems of the same category from other songs); the real stems
+through the codec; silence.  Each measure analyses the stem alone, so rows differ only by
+their stems.
 
-The place of generated stems is (generated - mismatched) / (real - mismatched): 0 where
-they fit no better than another song's stems, 1 where they fit as real ones do.  Intervals
-are of 95 %, by a jackknife that leaves songs out, paired over rows: a context that is hard
-for all cancels.
+The place of generated stems is (generated - mismatched) / (real - mismatched): 0 if they
+fit no better than stems of another song, 1 if they fit as well as real stems.  Intervals
+are 95 % intervals of a jackknife that leaves out songs, paired over rows, so contexts
+that are hard for every row cancel.
 """
 
 import enum
@@ -30,28 +31,27 @@ from stemjax.io.random import generator
 
 REAL, MISMATCHED = "real", "mismatched"
 CODEC, SILENCE = "codec round trip", "silence"
-SAYS: Mapping[str, str] = MappingProxyType(
+REFERENCES: Mapping[str, str] = MappingProxyType(
     {
-        REAL: "the stems that belong to these contexts",
+        REAL: "the real stems of these contexts",
         MISMATCHED: "real stems of the same instruments from other songs",
-        CODEC: "the real stems through the codec: what its tokens can hold",
-        SILENCE: "no stem at all",
+        CODEC: "the real stems through the codec, the best that its tokens allow",
+        SILENCE: "silent stems",
     }
 )
-"""What the rows are that no model made."""
+"""Rows that no model generated, with a description."""
 
-NEARER_REAL = "clearly nearer the real"
-NEARER_MISMATCHED = "clearly nearer the mismatched"
+NEARER_REAL = "clearly nearer the real stems"
+NEARER_MISMATCHED = "clearly nearer the mismatched stems"
 UNCLEAR = "not clear"
-NO_PLACE = "no place: real and mismatched stems are not told apart"
-
+NO_PLACE = "no place: real and mismatched stems do not differ clearly"
 
 UNPITCHED = frozenset({"percussive", "sound-effects", "drums"})
-"""Categories of which no harmony is asked."""
+"""Categories without harmony; they have no chroma cosine."""
 
 
 class Measure(enum.Enum):
-    """Columns of the table; higher is better in all."""
+    """Columns of the table; higher is better in all of them."""
 
     BEATS = "beat_alignment"
     ANY_LEVEL = "beat_alignment_any_level"
@@ -67,6 +67,7 @@ FITS: Mapping[Measure, Fit] = MappingProxyType(
         Measure.CHROMA: CHROMA,
     }
 )
+"""Measures that compare a stem's beats or notes with those of its context."""
 TITLES: Mapping[Measure, str] = MappingProxyType(
     {
         Measure.BEATS: "beat alignment F",
@@ -76,11 +77,13 @@ TITLES: Mapping[Measure, str] = MappingProxyType(
         Measure.GAIN: "context gain, nats",
     }
 )
+"""Column titles."""
 PLACED = (Measure.BEATS, Measure.ANY_LEVEL, Measure.CHROMA, Measure.GAIN)
-"""Measures of fit to the context: mismatched stems are of the right instrument."""
+"""Measures with a place. Mismatched stems have the right instrument, so accuracy of the
+instrument has none."""
 
-Values = Mapping[str, Mapping[Measure, np.ndarray]]
-"""Row -> measure -> [P]; NaN where an example has none."""
+MeasureValues = Mapping[str, Mapping[Measure, np.ndarray]]
+"""Row -> measure -> [P] values of the examples; NaN if an example has none."""
 
 
 def fit_values(
@@ -89,8 +92,10 @@ def fit_values(
     real: Sequence[Heard],
     stems: Sequence[Heard],
 ) -> np.ndarray:
-    """The fit of each stem to its context, [P]; NaN where the context and the real stem
-    cannot be judged, whatever the stem is."""
+    """Fit of each stem to its context, [P].
+
+    NaN if the context and the real stem cannot be compared, for every stem alike.
+    """
     return np.array(
         [
             fit.score(context, stem) if fit.counts(context, true) else np.nan
@@ -102,45 +107,53 @@ def fit_values(
 def other_contexts(
     songs: Sequence[str], mismatched: Sequence[str], *, seed: int
 ) -> list[int] | None:
-    """For each example the number of one whose context is of neither its own song nor
-    that of its mismatched stem; None where one has none."""
+    """For each example, the number of an example of a third song.
+
+    Args:
+      songs: [P] song of each example.
+      mismatched: [P] song of each example's mismatched stem.
+
+    Returns:
+      None if an example has no such other example.
+    """
     rng = generator(seed, Stream.LISTENING_OTHER_CONTEXT)
     chosen = []
-    for own in zip(songs, mismatched, strict=True):
-        others = [j for j, song in enumerate(songs) if song not in own]
+    for excluded in zip(songs, mismatched, strict=True):
+        others = [j for j, song in enumerate(songs) if song not in excluded]
         if not others:
             return None
         chosen.append(int(rng.choice(others)))
     return chosen
 
 
-def counted(values: Values, measure: Measure) -> np.ndarray:
-    """Which examples have a measure, [P] bool: those of real and mismatched stems."""
+def counted(values: MeasureValues, measure: Measure) -> np.ndarray:
+    """Whether real and mismatched stem of an example both have a value, [P] bool."""
     both = [values[name][measure] for name in (REAL, MISMATCHED)]
     return np.isfinite(both).all(axis=0)
 
 
 def summarise(
-    values: Values, songs: Sequence[str], categories: Sequence[str]
+    values: MeasureValues, songs: Sequence[str], categories: Sequence[str]
 ) -> dict[str, Any]:
-    """Means with intervals, places and verdicts by row, means by category; JSON values.
+    """Means, places and verdicts by row, and means by category, as JSON values.
 
-    songs, categories: [P] of the examples.
+    Args:
+      songs: [P] song of each example.
+      categories: [P] category of each example.
     """
     _, group = np.unique(np.asarray(songs), return_inverse=True)
     masks = {measure: counted(values, measure) for measure in Measure}
-    rows = {}
-    for name, of_row in values.items():
-        measures = {
-            m.value: mean_entry(of_row[m][masks[m]], group[masks[m]]) for m in Measure
+    rows: dict[str, Any] = {}
+    for name, row in values.items():
+        rows[name] = {
+            "measures": {
+                m.value: mean_entry(row[m][masks[m]], group[masks[m]]) for m in Measure
+            }
         }
-        rows[name] = {"measures": measures}
-        if name not in SAYS:
+        if name not in REFERENCES:
+            scale = (row, values[MISMATCHED], values[REAL])
             rows[name]["place"] = {
-                m.value: place(
-                    *(row[m][masks[m]] for row in _between(values, of_row)),
-                    group[masks[m]],
-                )
+                m.value: place(*(of[m][masks[m]] for of in scale), group[masks[m]])
                 for m in PLACED
             }
     return {
@@ -151,37 +164,33 @@ def summarise(
     }
 
 
-def _between(values: Values, of_row: Mapping[Measure, np.ndarray]):
-    return of_row, values[MISMATCHED], values[REAL]
-
-
 def mean_entry(values: np.ndarray, group: np.ndarray) -> dict[str, Any]:
-    """The mean of [K] values with its interval; a value of None where there is none.
+    """Mean of [K] values with its interval; value None if K is 0 or a value is NaN.
 
-    group: [K] int, the songs.
+    Args:
+      group: [K] int, the songs.
     """
     if not len(values) or not np.isfinite(values).all():
         return {"value": None, "counted": 0}
-    found = jackknife(lambda is_kept: values[is_kept].mean(), group)
-    return _entry(found) | {"counted": len(values)}
+    estimate = jackknife(lambda is_kept: values[is_kept].mean(), group)
+    return _entry(estimate) | {"counted": len(values)}
 
 
 def place(
     generated: np.ndarray, mismatched: np.ndarray, real: np.ndarray, group: np.ndarray
 ) -> dict[str, Any]:
-    """Where generated stems lie from mismatched (0) to real (1), [K] values each.
+    """Place of generated stems between mismatched (0) and real (1), of [K] values each.
 
-    None where the interval of real - mismatched does not lie above 0: there is no scale
-    to place anything on.  The verdict is clear where the interval is on one side of a
-    half.
+    The value is None unless the interval of real - mismatched lies above 0; otherwise
+    there is no scale.  The verdict is clear if the interval lies on one side of 0.5.
     """
-    nothing = {"value": None, "low": None, "high": None, "verdict": NO_PLACE}
+    no_place = {"value": None, "low": None, "high": None, "verdict": NO_PLACE}
     if not len(real) or not np.isfinite(generated).all():
-        return nothing
+        return no_place
 
-    def of_means(is_kept: np.ndarray) -> float:
-        own, zero, one = (x[is_kept].mean() for x in (generated, mismatched, real))
-        return (own - zero) / (one - zero)
+    def ratio(is_kept: np.ndarray) -> float:
+        mean, zero, one = (x[is_kept].mean() for x in (generated, mismatched, real))
+        return (mean - zero) / (one - zero)
 
     of_real, of_mismatched = (
         jackknife(lambda is_kept, x=x: x[is_kept].mean(), group)
@@ -189,27 +198,31 @@ def place(
     )
     scale = _entry(difference(of_real, of_mismatched))
     if scale["low"] is None or not scale["low"] > 0:
-        return nothing | {"real_minus_mismatched": scale}
-    found = _entry(jackknife(of_means, group))
-    says = verdict(found["low"], found["high"])
-    return found | {"verdict": says, "real_minus_mismatched": scale}
+        return no_place | {"real_minus_mismatched": scale}
+    entry = _entry(jackknife(ratio, group))
+    return entry | {
+        "verdict": verdict(entry["low"], entry["high"]),
+        "real_minus_mismatched": scale,
+    }
 
 
 def verdict(low: float, high: float) -> str:
-    """What an interval of a place says."""
+    """Verdict on the interval of a place."""
     if low > 0.5:
         return NEARER_REAL
     return NEARER_MISMATCHED if high < 0.5 else UNCLEAR
 
 
 def by_category(
-    values: Values, masks: Mapping[Measure, np.ndarray], categories: Sequence[str]
+    values: MeasureValues,
+    masks: Mapping[Measure, np.ndarray],
+    categories: Sequence[str],
 ) -> dict[str, Any]:
-    """Category -> examples, and row -> measure -> mean; None where nothing counts."""
+    """Category -> number of examples, and row -> measure -> mean, None without a value."""
     names = np.asarray(categories)
 
-    def mean(of_row: np.ndarray, is_chosen: np.ndarray) -> float | None:
-        chosen = of_row[is_chosen]
+    def mean(row_values: np.ndarray, is_chosen: np.ndarray) -> float | None:
+        chosen = row_values[is_chosen]
         return finite(chosen.mean()) if len(chosen) else None
 
     return {
@@ -217,20 +230,20 @@ def by_category(
             "n": int((names == category).sum()),
             "rows": {
                 name: {
-                    m.value: mean(of_row[m], masks[m] & (names == category))
+                    m.value: mean(row[m], masks[m] & (names == category))
                     for m in Measure
                 }
-                for name, of_row in values.items()
+                for name, row in values.items()
             },
         }
         for category in np.unique(names)
     }
 
 
-def _entry(found: Estimate) -> dict[str, Any]:
-    """With the 95 % interval, Student's with a degree less than there are songs."""
-    entry = {"value": found.value, "se": finite(found.se), "low": None, "high": None}
-    if entry["se"] is not None:
-        low, high = student_interval(found)
-        entry |= {"low": low, "high": high}
+def _entry(estimate: Estimate) -> dict[str, Any]:
+    """Value, standard error and Student's 95 % interval with (songs - 1) degrees."""
+    se = finite(estimate.se)
+    entry = {"value": estimate.value, "se": se, "low": None, "high": None}
+    if se is not None:
+        entry["low"], entry["high"] = student_interval(estimate)
     return entry

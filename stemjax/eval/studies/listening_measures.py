@@ -1,9 +1,8 @@
-"""The measures of `listening` on files: each stem once, whatever row or run asks for it."""
+"""Measures of the listening study on files; each stem is analysed once and cached."""
 
 import functools
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
 
 import numpy as np
 
@@ -12,83 +11,129 @@ from stemjax.eval.metrics import alignment
 from stemjax.eval.metrics.context_gain import encode_files, stem_gains
 from stemjax.eval.metrics.instrument_classifier import Loaded
 from stemjax.eval.metrics.score import probe_all
-from stemjax.eval.populations import clips
+from stemjax.eval.populations import anchors, clips
 from stemjax.eval.populations.clips import Example, Triple
-from stemjax.eval.populations.decoding_run import context_path, real_path
+from stemjax.eval.populations.decoding_run import (
+    DecodingRun,
+    context_path,
+    real_path,
+)
 from stemjax.eval.populations.generate import Pair
 from stemjax.eval.populations.progress import Progress, advance
 from stemjax.eval.populations.store import cached, stage_folder
-from stemjax.eval.studies.listening import FITS, SAYS, UNPITCHED, Measure, fit_values
+from stemjax.eval.studies.listening import (
+    CODEC,
+    FITS,
+    MISMATCHED,
+    REAL,
+    REFERENCES,
+    SILENCE,
+    UNPITCHED,
+    Measure,
+    fit_values,
+)
+from stemjax.io.audio_formats import write_flac
 from stemjax.tasks.context_loss import Listener
 
+Paths = Sequence[pathlib.Path]
+"""[P] a file for each example."""
 
-class Judges(NamedTuple):
-    """Who says what a stem is worth, beside its beats and its chroma."""
 
-    model: Listener
-    instruments: Loaded
+def write_references(
+    run: DecodingRun,
+    pairs: Sequence[Pair],
+    mismatched: Sequence[Pair],
+    progress: Progress = lambda what, done, total: None,
+) -> dict[str, Paths]:
+    """Write the missing stems of `REFERENCES`; returns row -> files of the examples.
+
+    Args:
+      pairs: P of the run's examples.
+      mismatched: [P] pairs of other songs whose stems are the mismatched stems.
+    """
+    folder = run.folder / "anchors" / MISMATCHED
+    paths = [folder / f"{pair.id}.flac" for pair in pairs]
+    for path, partner in zip(paths, mismatched, strict=True):
+        if not path.is_file():
+            _, stem = run.examples.read(partner)
+            write_flac(path, stem, run.system.sample_rate)
+    anchors.write_silence(run)
+    step = advance(progress, CODEC, len(run.examples.pairs))
+    anchors.write_codec_floor(run, progress=step)
+    return {
+        REAL: [real_path(run.folder, pair) for pair in pairs],
+        MISMATCHED: paths,
+        CODEC: [anchors.codec_path(run, pair) for pair in pairs],
+        SILENCE: [anchors.silence_path(run)] * len(pairs),
+    }
 
 
 def measure_all(
     folder: pathlib.Path,
     pairs: Sequence[Pair],
     others: Sequence[int],
-    stems: Mapping[str, Sequence[Sequence[pathlib.Path]]],
-    judges: Judges,
+    stems: Mapping[str, Sequence[Paths]],
+    model: Listener,
+    instruments: Loaded,
     cache: pathlib.Path,
     *,
     progress: Progress = lambda what, done, total: None,
 ) -> dict[str, dict[Measure, np.ndarray]]:
-    """Row -> measure -> [P]: means over answers, NaN where an example has none.
+    """Row -> measure -> [P] values; means over seeds, NaN if an example has none.
 
-    folder: of `real/` and `context/`.  others: of `listening.other_contexts`.
-    stems: row -> [answer][example] files.
+    A silent stem of a reference row is NaN; a silent generated stem scores 0.
 
-    What a row that no model made has of silence is NaN; of a generated stem it is 0.
+    Args:
+      folder: the folder with `real/` and `context/`.
+      others: [P] of `listening.other_contexts`.
+      stems: row -> files for each decoding seed.
+      model: the model that measures context gain.
+      instruments: the classifier that names a stem's instrument.
+      cache: folder of cached analyses.
     """
     facts = functools.cache(clips.read_facts)
-    codes = functools.cache(lambda path: encode_files(judges.model.codec, [path])[0])
+    codes = functools.cache(lambda path: encode_files(model.codec, [path])[0])
 
-    def probe(paths: Sequence[pathlib.Path]) -> list[Example]:
+    def probe(paths: Paths) -> list[Example]:
         triples = [
             Triple(pair.id, real_path(folder, pair), path, context_path(folder, pair))
             for pair, path in zip(pairs, paths, strict=True)
         ]
         return probe_all(triples, facts, progress)
 
-    def of_answer(
-        name: str, paths: Sequence[pathlib.Path]
-    ) -> dict[Measure, np.ndarray]:
+    def measure(name: str, paths: Paths) -> dict[Measure, np.ndarray]:
         examples = probe(paths)
         step = advance(progress, f"beats and chroma: {name}", 3 * len(pairs))
-        context, real, own = (
+        context, real, generated = (
             alignment.listen([(e, role) for e in examples], cache, progress=step)
             for role in ("context", "real", "generated")
         )
-        found = {m: fit_values(fit, context, real, own) for m, fit in FITS.items()}
-        found[Measure.CHROMA][[pair.category in UNPITCHED for pair in pairs]] = np.nan
+        values = {
+            m: fit_values(fit, context, real, generated) for m, fit in FITS.items()
+        }
+        values[Measure.CHROMA][[pair.category in UNPITCHED for pair in pairs]] = np.nan
         step = advance(progress, f"instruments: {name}", len(pairs))
-        found[Measure.INSTRUMENT] = named_rightly(
-            examples, pairs, judges.instruments, cache, progress=step
+        values[Measure.INSTRUMENT] = has_right_instrument(
+            examples, pairs, instruments, cache, progress=step
         )
-        if name in SAYS:
+        if name in REFERENCES:
             is_silent = np.array([e.is_silent["generated"] for e in examples])
-            for values in found.values():
-                values[is_silent] = np.nan
+            for row in values.values():
+                row[is_silent] = np.nan
         step = advance(progress, f"context gain: {name}", len(pairs))
-        found[Measure.GAIN] = gains(
-            examples, pairs, others, judges.model, codes, cache, progress=step
+        values[Measure.GAIN] = gains(
+            examples, pairs, others, model, codes, cache, progress=step
         )[:, 0]
-        return found
+        return values
 
-    values = {}
-    for name, answers in stems.items():
-        found = [of_answer(name, paths) for paths in answers]
-        values[name] = {m: np.mean([f[m] for f in found], axis=0) for m in Measure}
-    return values
+    means = {}
+    for name, by_seed in stems.items():
+        measured = [measure(name, paths) for paths in by_seed]
+        means[name] = {m: np.mean([v[m] for v in measured], axis=0) for m in Measure}
+    return means
 
 
-def named_rightly(
+def has_right_instrument(
     examples: Sequence[Example],
     pairs: Sequence[Pair],
     instruments: Loaded,
@@ -96,20 +141,19 @@ def named_rightly(
     *,
     progress: Callable[[int], None],
 ) -> np.ndarray:
-    """Whether the classifier names each stem's instrument, [P] of 0 and 1."""
+    """Whether the classifier names each stem's instrument, [P] of 0.0 and 1.0."""
 
     def analyse(missing: Sequence[Example]) -> list[dict[str, np.ndarray]]:
         answers = [instruments.answer(clips.load(e, "generated")) for e in missing]
         return [{"answer": np.asarray(-1 if a is None else a)} for a in answers]
 
     keys = [clips.joined_key([e.keys["generated"], f"{e.seconds}"]) for e in examples]
-    where = stage_folder(cache, "instrument", {"classifier": instruments.sha256})
-    found = cached(
-        where, dict(zip(keys, examples, strict=True)), analyse, progress=progress
-    )
+    stage = stage_folder(cache, "instrument", {"classifier": instruments.sha256})
+    items = dict(zip(keys, examples, strict=True))
+    rows = cached(stage, items, analyse, progress=progress)
     return np.array(
         [
-            float(int(found[key]["answer"]) == category_of(pair.category))
+            float(int(rows[key]["answer"]) == category_of(pair.category))
             for key, pair in zip(keys, pairs, strict=True)
         ]
     )
@@ -125,18 +169,18 @@ def gains(
     *,
     progress: Callable[[int], None],
 ) -> np.ndarray:
-    """Context gain of each stem at each level, [P, Q] nats per token."""
+    """Context gain of each stem at each codec level, [P, Q] nats per token."""
 
     def analyse(missing: Sequence[int]) -> list[dict[str, np.ndarray]]:
-        of = [examples[k].triple for k in missing]
-        found = stem_gains(
+        triples = [examples[k].triple for k in missing]
+        values = stem_gains(
             model,
             [pairs[k] for k in missing],
-            np.stack([codes(t.context) for t in of]),
+            np.stack([codes(t.context) for t in triples]),
             np.stack([codes(examples[others[k]].triple.context) for k in missing]),
-            np.stack([codes(t.generated) for t in of]),
+            np.stack([codes(t.generated) for t in triples]),
         )
-        return [{"gains": row} for row in found]
+        return [{"gains": row} for row in values]
 
     keys = [
         clips.joined_key(
@@ -150,7 +194,7 @@ def gains(
         for e, other, pair in zip(examples, others, pairs, strict=True)
     ]
     params = {"model": model.sha256, "codec": model.codec.sha256, "version": 1}
-    where = stage_folder(cache, "stem_gain", params)
+    stage = stage_folder(cache, "stem_gain", params)
     items = dict(zip(keys, range(len(pairs)), strict=True))
-    rows = cached(where, items, analyse, progress=progress)
+    rows = cached(stage, items, analyse, progress=progress)
     return np.stack([rows[key]["gains"] for key in keys])

@@ -1,4 +1,4 @@
-"""Rows of settings as scores: over several seeds, and cell by cell (StemGen, sec. 3.2)."""
+"""Scores of rows of decoding settings: means over seeds, cells (StemGen, sec. 3.2)."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -7,44 +7,47 @@ import numpy as np
 
 from stemjax.config.metrics import Metric
 from stemjax.config.runs import to_json
-from stemjax.config.sweeps import Row
+from stemjax.config.sweeps import TableRow
 from stemjax.eval.metrics.jackknife import from_leave_outs
 from stemjax.eval.metrics.score import MIN_EXAMPLES
 from stemjax.eval.populations.clips import Triple
 from stemjax.eval.populations.decoding_run import DecodingRun, deal, jobs_of, triples_of
 from stemjax.eval.populations.generate import Job
 
-Report = dict[str, Any]
-Scorer = Callable[[Sequence[Triple]], Report]
+ScoreReport = dict[str, Any]
+"""Report of `stemjax.eval.metrics.score.score`, JSON values."""
+Scorer = Callable[[Sequence[Triple]], ScoreReport]
+"""Computes the score of triples of files."""
 
 
 def row_jobs(
-    row: Row, bench: DecodingRun, count: int, *, seeds: int, deal_seed: int
+    row: TableRow, run: DecodingRun, count: int, *, seeds: int, deal_seed: int
 ) -> list[Job]:
-    """The stems of a row, for as many variations of each as there are seeds."""
+    """Decoding jobs of a row's first `count` examples, all examples seed by seed."""
     return [
         job
         for variation in range(seeds)
-        for job in jobs_of(row, bench, count, variation, deal_seed)
+        for job in jobs_of(row, run, count, variation, deal_seed)
     ]
 
 
 def score_row(
-    row: Row,
-    bench: DecodingRun,
+    row: TableRow,
+    run: DecodingRun,
     count: int,
     scorer: Scorer,
     *,
     seeds: int,
     deal_seed: int,
-) -> Report:
-    """The score of a row's first `count` examples, a mean over seeds of decoding.
+) -> ScoreReport:
+    """Score of a row's first `count` examples, a mean over decoding seeds.
 
-    All points of a row are one population: that is what the paper's averages over
-    scales are taken to be (A26).  `cells` has the score of each point by itself.
+    All points of a row form one population: this is how the paper's averages over
+    scales are read (Assumption A26).  `cells` in the report holds the score of each
+    point alone.
     """
     by_seed = [
-        triples_of(jobs_of(row, bench, count, v, deal_seed), bench.folder)
+        triples_of(jobs_of(row, run, count, v, deal_seed), run.folder)
         for v in range(seeds)
     ]
     report = mean_report([scorer(triples) for triples in by_seed])
@@ -55,30 +58,32 @@ def score_row(
 
 
 def _cells(
-    row: Row,
+    row: TableRow,
     dealt: np.ndarray,
     by_seed: Sequence[Sequence[Triple]],
     scorer: Scorer,
 ) -> list[dict[str, Any]]:
-    """Each point's own score: few examples, so its bias is its own, not the row's."""
+    """Score of each point alone; it has fewer examples, hence more bias, than the row."""
     cells = []
     for p, config in enumerate(row.points):
-        own = np.flatnonzero(dealt == p)
-        cell: dict[str, Any] = {"decode": to_json(config), "n": len(own)}
-        if len(own) >= MIN_EXAMPLES:
-            found = mean_report([scorer([of[k] for k in own]) for of in by_seed])
+        examples = np.flatnonzero(dealt == p)
+        cell: dict[str, Any] = {"decode": to_json(config), "n": len(examples)}
+        if len(examples) >= MIN_EXAMPLES:
+            report = mean_report(
+                [scorer([triples[k] for k in examples]) for triples in by_seed]
+            )
             cell["metrics"] = {
                 name: {"value": entry["value"], "se": entry.get("se")}
-                for name, entry in found["metrics"].items()
+                for name, entry in report["metrics"].items()
             }
         cells.append(cell)
     return cells
 
 
-def mean_report(reports: Sequence[Report]) -> Report:
-    """One report whose values are means over those of several seeds of decoding.
+def mean_report(reports: Sequence[ScoreReport]) -> ScoreReport:
+    """One report with the means of the reports of several decoding seeds.
 
-    The jackknife is that of the mean: an example is left out under every seed.
+    The jackknife is that of the mean: it leaves an example out under every seed.
     """
     first = reports[0]
     if len(reports) == 1:
@@ -99,28 +104,33 @@ def mean_report(reports: Sequence[Report]) -> Report:
 
 
 def _mean_entry(entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    if entries[0].get("value") is None:
-        return dict(entries[0])
+    first = entries[0]
+    if first.get("value") is None:
+        return dict(first)
     values = [entry["value"] for entry in entries]
     groups = np.mean([entry["groups"] for entry in entries], axis=0)
-    estimate = from_leave_outs(float(np.mean(values)), groups, entries[0]["sizes"])
+    estimate = from_leave_outs(float(np.mean(values)), groups, first["sizes"])
     entry = {
-        "id": entries[0]["id"],
+        "id": first["id"],
         "status": "ok",
         "value": estimate.value,
         "se": estimate.se,
         "corrected": estimate.corrected,
         "groups": [float(g) for g in groups],
-        "sizes": list(entries[0]["sizes"]),
+        "sizes": list(first["sizes"]),
         "by_seed": values,
     }
-    if "null" in entries[0]:  # swaps of as many pairs: that of one seed is that of any
-        entry["null"] = entries[0]["null"]
+    if "null" in first:  # depends on the number of pairs, hardly on the seed
+        entry["null"] = first["null"]
     return entry
 
 
-def cell_mean(report: Report, metric: Metric) -> float | None:
-    """Mean of a row's cells, the other reading of "averaged" in Table 1 (A26)."""
+def cell_mean(report: ScoreReport, metric: Metric) -> float | None:
+    """Mean of a row's cells, the other reading of "averaged" in Table 1 (A26).
+
+    Returns:
+      None if a cell has no value, or the row has no cells.
+    """
     cells = report.get("cells", ())
     values = [
         cell["metrics"][metric.value]["value"]

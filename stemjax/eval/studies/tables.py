@@ -1,48 +1,115 @@
-"""The paper's tables on one model: scores, anchors, orders (StemGen, sec. 3.2)."""
+"""The paper's Tables 1 to 3 measured on a model (StemGen, sec. 3.2)."""
 
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from stemjax.config.claims import Claim
-from stemjax.config.metrics import TITLES, Metric
-from stemjax.config.sweeps import Row, Table
-from stemjax.eval.metrics.score import HEADLINE
-from stemjax.eval.reports.report import as_markdown, notes, number
+from stemjax.config.metrics import Metric
+from stemjax.config.sweeps import TABLES, Claim, PaperTable, TableRow, with_steps
+from stemjax.eval.populations.decoding_run import DecodingRun
+from stemjax.eval.populations.generate import Job
 from stemjax.eval.studies import ordering
-from stemjax.eval.studies.rows import Report, cell_mean
+from stemjax.eval.studies.rows import (
+    Scorer,
+    ScoreReport,
+    cell_mean,
+    row_jobs,
+    score_row,
+)
+from stemjax.io.errors import UserError
 
 SHOWN = (Metric.FAD, Metric.FD_LOGMEL, Metric.MIRDD)
-NOT_MEASURED = "not measured"
-HEADER = (
-    "row",
-    "n",
-    *(TITLES[metric] for metric in SHOWN),
-    "MIRDD null median",
-    "silent %",
-    "paper FAD",
-    "paper MIRDD",
-)
+"""Metrics that tables and sweeps show."""
+NUM_SOURCES = 2
+"""Guidance sources of the paper's tables: context audio and instrument."""
+
+RunPair = tuple[DecodingRun, DecodingRun | None]
+"""The first model's run and the second's, indexed by `TableRow.is_second`."""
 
 
-def claims_of(table: Table) -> Mapping[Metric, Sequence[Claim]]:
-    """What the paper says of a table; its orders of FAD are asked of FD-logmel too."""
-    return {**table.claims, Metric.FD_LOGMEL: table.claims[Metric.FAD]}
+def select_tables(
+    numbers: Iterable[int], n: int | None, steps: tuple[int, ...]
+) -> dict[int, PaperTable]:
+    """The chosen tables, limited to `n` examples, by number.
+
+    Args:
+      n: most examples of a table; None keeps the paper's numbers.
+      steps: decoding steps per level, coarse first; () keeps the paper's.
+    """
+    tables = {}
+    for number in sorted(set(numbers)):
+        table = TABLES[number]
+        sizes = tuple(dict.fromkeys(min(size, n or size) for size in table.sizes))
+        rows = with_steps(table.rows, steps) if steps else table.rows
+        tables[number] = dataclasses.replace(table, rows=rows, sizes=sizes)
+    return tables
 
 
-def measured(table: Table, reports: Mapping[str, Report]) -> dict[str, Any]:
-    """One table at one size: JSON values but for `checks`, see `as_json`.
-
-    reports: row name -> report; rows that are not there were not measured.
+def check_sources(run: DecodingRun) -> None:
+    """Check that a model takes the tables' two guidance scales.
 
     Raises:
-      UserError: rows of other examples than those they are set against.
+      UserError: a model with another number of guidance sources.
     """
-    checks = ordering.check_all(reports, claims_of(table))
-    there = [row for row in table.rows if row.name in reports]
+    count = run.system.config.num_sources
+    if count != NUM_SOURCES:
+        raise UserError(
+            f"{run.system.name}: the model has {count} guidance sources; the paper's"
+            f" tables need {NUM_SOURCES}"
+        )
+
+
+def table_jobs(
+    tables: Iterable[PaperTable],
+    run: DecodingRun,
+    *,
+    is_second: bool,
+    seeds: int,
+    seed: int,
+) -> list[Job]:
+    """Decoding jobs of all rows of one of the two models, at every size."""
+    return [
+        job
+        for table in tables
+        for row in table.rows
+        if row.is_second == is_second
+        for n in table.sizes
+        for job in row_jobs(row, run, n, seeds=seeds, deal_seed=seed)
+    ]
+
+
+def measure_table(
+    table: PaperTable,
+    n: int,
+    runs: RunPair,
+    scorer: Scorer,
+    *,
+    seeds: int,
+    seed: int,
+) -> dict[str, Any]:
+    """One table with `n` examples, see `summarise`; rows without a model are empty."""
+    reports = {
+        row.name: score_row(row, run, n, scorer, seeds=seeds, deal_seed=seed)
+        for row in table.rows
+        if (run := runs[row.is_second]) is not None
+    }
+    return {"n": n} | summarise(table, reports)
+
+
+def summarise(table: PaperTable, reports: Mapping[str, ScoreReport]) -> dict[str, Any]:
+    """Rows, checked claims and rank agreement of a table; see `as_json`.
+
+    Args:
+      reports: row name -> report; rows without a report count as not measured.
+
+    Raises:
+      UserError: rows of a claim that were scored on different examples.
+    """
+    scored = [row for row in table.rows if row.name in reports]
     agreement = {
         metric.value: ordering.rank_agreement(
-            [reports[row.name] for row in there],
-            [row.paper.get(_paper_metric(metric)) for row in there],
+            [reports[row.name] for row in scored],
+            [row.paper.get(_paper_metric(metric)) for row in scored],
             metric,
         )
         for metric in SHOWN
@@ -50,18 +117,23 @@ def measured(table: Table, reports: Mapping[str, Report]) -> dict[str, Any]:
     return {
         "title": table.title,
         "rows": [row_json(row, reports.get(row.name)) for row in table.rows],
-        "checks": checks,
+        "checks": ordering.check_all(reports, claims_of(table)),
         "kendall_tau": agreement,
     }
 
 
+def claims_of(table: PaperTable) -> Mapping[Metric, Sequence[Claim]]:
+    """Claims of a table by metric; those of FAD are tested by FD-logmel too."""
+    return {**table.claims, Metric.FD_LOGMEL: table.claims[Metric.FAD]}
+
+
 def _paper_metric(metric: Metric) -> Metric:
-    """Whose figures in the paper a metric of ours is set beside."""
+    """Metric of the paper whose values are compared with ours."""
     return Metric.MIRDD if metric is Metric.MIRDD else Metric.FAD
 
 
-def row_json(row: Row, report: Report | None) -> dict[str, Any]:
-    """A row with all that was measured of it."""
+def row_json(row: TableRow, report: ScoreReport | None) -> dict[str, Any]:
+    """A row with its report, the paper's values and the means of its cells."""
     return {
         "name": row.name,
         "paper": {metric.value: value for metric, value in row.paper.items()},
@@ -73,120 +145,21 @@ def row_json(row: Row, report: Report | None) -> dict[str, Any]:
 
 
 def as_json(result: Mapping[str, Any]) -> dict[str, Any]:
-    """A table of `measured` as JSON values."""
+    """Result of `summarise` as JSON values."""
     return {**result, "checks": [check_json(check) for check in result["checks"]]}
 
 
-def check_json(check: ordering.Check) -> dict[str, Any]:
-    """A judged claim; without a difference where it could not be judged."""
-    verdict = check.verdict
-    is_there = verdict.answer is not ordering.Answer.MISSING
+def check_json(check: ordering.CheckedClaim) -> dict[str, Any]:
+    """A checked claim as JSON values; difference and error are None if MISSING."""
+    claim, test = check.claim, check.test
+    is_tested = test.answer is not ordering.Ordering.MISSING
     return {
-        "lower": check.claim.lower,
-        "higher": check.claim.higher,
-        "strict": check.claim.strict,
+        "lower": claim.lower,
+        "higher": claim.higher,
+        "strict": claim.strict,
         "metric": check.metric.value,
-        "answer": verdict.answer.value,
-        "difference": verdict.difference if is_there else None,
-        "se": verdict.se if is_there else None,
-        "holds": verdict.holds,
+        "answer": test.answer.value,
+        "difference": test.difference if is_tested else None,
+        "se": test.se if is_tested else None,
+        "holds": test.holds,
     }
-
-
-def cells_of(row: Mapping[str, Any]) -> list[str]:
-    """The cells of `HEADER` for a row of `measured`, or for an anchor."""
-    report, paper = row["report"], row.get("paper", {})
-    from_paper = [
-        f"{paper[metric.value]:.2f}" if metric.value in paper else ""
-        for metric in (Metric.FAD, Metric.MIRDD)
-    ]
-    if report is None:
-        return [row["name"], "", *[NOT_MEASURED] * len(SHOWN), "", "", *from_paper]
-    metrics = report["metrics"]
-    null = metrics[Metric.MIRDD.value].get("null")
-    return [
-        row["name"],
-        str(report["n"]),
-        *(number(metrics[metric.value]) for metric in SHOWN),
-        f"{null['median']:.4g}" if null else "",
-        f"{100 * report['silent']['generated'] / report['n']:.1f}",
-        *from_paper,
-    ]
-
-
-def measured_by(reports: Iterable[Report]) -> str:
-    """The full names of what was measured: presets, weights, transcribers."""
-    entries = [entry for r in reports for entry in r["metrics"].values()]
-    names = dict.fromkeys(e["id"] for e in entries if e.get("value") is not None)
-    return f"measured: {', '.join(names)}"
-
-
-def table_rows(result: Mapping[str, Any], anchors: Mapping[str, Report]) -> list[list]:
-    """The strings of one table: its rows, then the anchors."""
-    rows = [cells_of(row) for row in result["rows"]]
-    return rows + [
-        cells_of({"name": f"anchor: {name}", "report": report})
-        for name, report in anchors.items()
-    ]
-
-
-def page(
-    results: Mapping[int, Sequence[Mapping[str, Any]]],
-    anchors: Mapping[int, Mapping[str, Report]],
-    about: Sequence[str],
-) -> str:
-    """All tables as one page of markdown.
-
-    results: number of a table -> the table at each of its sizes.  anchors: number of
-    examples -> the anchors' scores.  about: lines on what was measured.
-    """
-    lines = ["# The paper's tables", "", *(f"- {line}" for line in about)]
-    for table, sizes in results.items():
-        for result in sizes:
-            n = result["n"]
-            lines += [
-                "",
-                f"## Table {table}: {result['title']}, {n} examples",
-                "",
-                as_markdown(HEADER, table_rows(result, anchors.get(n, {}))),
-                *means_of_cells(result),
-                "Order of the rows against the paper's, Kendall's tau-b: "
-                + ", ".join(
-                    f"{TITLES[Metric(name)]} "
-                    + ("n/a" if tau is None else f"{tau:.2f}")
-                    for name, tau in result["kendall_tau"].items()
-                )
-                + ".",
-                "",
-                ordering.markdown(result["checks"]),
-            ]
-            if n < HEADLINE:
-                lines += [f"**Few examples ({n}): no headline number.**"]
-    if anchors:
-        says = next(iter(anchors.values()))
-        lines += ["", "## Anchors", ""]
-        lines += [f"- {name}: {report['says']}" for name, report in says.items()]
-    reports = [
-        row["report"]
-        for sizes in results.values()
-        for result in sizes
-        for row in result["rows"]
-        if row["report"]
-    ]
-    return "\n".join([*lines, "", *notes(reports), ""])
-
-
-def means_of_cells(result: Mapping[str, Any]) -> list[str]:
-    """The other reading of "averaged": the mean of each scale's own score."""
-    lines = []
-    for row in result["rows"]:
-        means = {k: v for k, v in (row["cell_mean"] or {}).items() if v is not None}
-        if means:
-            shown = ", ".join(f"{TITLES[Metric(k)]} {v:.4g}" for k, v in means.items())
-            cells = row["report"]["cells"]
-            lines.append(
-                f"Mean of the {len(cells)} cells of {row['name']}: {shown}"
-                f" ({min(c['n'] for c in cells)} examples and more in each: not"
-                " comparable with the rows)."
-            )
-    return [*lines, ""] if lines else []

@@ -1,4 +1,4 @@
-"""`evaluate.py listening` on a made model: planted stems, files, a second run."""
+"""`evaluate.py listening` on a model with known stems: values, files, a second run."""
 
 import json
 from types import SimpleNamespace
@@ -9,7 +9,7 @@ import pytest
 import soundfile
 
 from stemjax.cli.evaluate import listening as command
-from stemjax.cli.evaluate.listening_arguments import Listening
+from stemjax.cli.evaluate.decoding_arguments import ListeningArguments
 from stemjax.config.decode import DecodeConfig
 from stemjax.config.model import StemGenConfig, TransformerConfig
 from stemjax.eval.metrics.alignment import Heard
@@ -49,23 +49,23 @@ def music(song, octave, seed):
 
 
 class Codec:
-    """A frame's level says its code at every level; decoding gives half the audio."""
+    """Codes are the frames' rounded loudness; decoding gives half of the encoded audio."""
 
     name, sha256 = "levels", "c" * 64
     config = SimpleNamespace(hop=HOP, sample_rate=RATE)
 
     def encode(self, audio):
-        self.heard = np.asarray(audio)
-        frames = np.abs(self.heard).reshape(len(audio), -1, HOP).mean(axis=-1)
+        self.encoded = np.asarray(audio)
+        frames = np.abs(self.encoded).reshape(len(audio), -1, HOP).mean(axis=-1)
         codes = np.minimum(np.round(frames * 60), V - 1).astype(np.int32)
         return np.repeat(codes[:, None], Q, axis=1)
 
     def decode(self, codes):
-        return 0.5 * self.heard
+        return 0.5 * self.encoded
 
 
 class Model:
-    """Answers with what `stems` says of a context's number."""
+    """Answers each context with the stem of its seed."""
 
     name, version, sha256, sample_rate = "made", "1", "a" * 64, RATE
     config, trained_frames = CFG, SECONDS * RATE // HOP
@@ -94,7 +94,7 @@ OTHERS = [
 
 
 def hear(audio):
-    """A stand-in of `alignment.hear`: where the level jumps, and the strongest pitch."""
+    """Stand-in for `alignment.hear`: times of level jumps, and the strongest pitch."""
     found = []
     for clip in audio:
         blocks = np.abs(clip[: len(clip) // 160 * 160]).reshape(-1, 160).max(axis=1)
@@ -113,7 +113,7 @@ def stand_in(monkeypatch):
 
 
 def instruments():
-    """Names what is louder than 0.01 a bass; it is right for half of the examples."""
+    """Names all sounding stems bass, which is right for half of the examples."""
 
     def answer(audio):
         return 4 if np.abs(audio).max() > 0.01 else None
@@ -124,18 +124,16 @@ def instruments():
 
 
 def run(folder, model, others=OTHERS, **flags):
-    asked = Listening(
+    arguments = ListeningArguments(
         out=str(folder / "out"), cache=str(folder / "cache"), n=len(PAIRS), **flags
     )
-    command.check(asked)
     examples = ExampleSet(PAIRS, "".join(f"{p}\n" for p in PAIRS), read)
-    command.run_listening(
-        asked,
-        command.rows_of(asked, model.decode),
+    command.measure_rows(
+        arguments,
+        command.settings_rows(model.decode, arguments.also, arguments.steps),
         DecodingRun(model, examples, folder / "out"),
-        command.Mismatched(others, read),
-        lambda: listening_measures.Judges(model, instruments()),
-        ["about"],
+        others,
+        instruments(),
     )
     path = folder / "out" / "listening.json"
     return json.loads(path.read_text(), parse_constant=pytest.fail)
@@ -198,6 +196,7 @@ def test_a_second_run_decodes_and_analyses_nothing(folder, monkeypatch):
     }
 
 
+@pytest.mark.slow
 def test_mismatched_stems_as_answers_measure_what_those_do(folder, tmp_path):
     """In another folder, on the same cache: only what is new is analysed."""
     (tmp_path / "cache").symlink_to(folder / "cache")
@@ -206,7 +205,7 @@ def test_mismatched_stems_as_answers_measure_what_those_do(folder, tmp_path):
     assert rows["generated"]["measures"] == rows[MISMATCHED]["measures"]
 
 
-def test_an_example_without_a_partner_is_left_out_and_said(folder, tmp_path):
+def test_an_example_without_a_partner_is_left_out_and_reported(folder, tmp_path):
     (tmp_path / "cache").symlink_to(folder / "cache")
     model = Model(planted(REAL))
     found = run(tmp_path, model, others=[None, *OTHERS[1:]])
@@ -217,17 +216,16 @@ def test_an_example_without_a_partner_is_left_out_and_said(folder, tmp_path):
 
 
 def test_settings_are_the_model_s_own_then_presets():
-    rows = command.rows_of(
-        Listening(also=("naive",), steps=(4, 2)), DecodeConfig(scales=(1.5, 2.0))
-    )
+    default = DecodeConfig(scales=(1.5, 2.0))
+    rows = command.settings_rows(default, ("naive",), (4, 2))
     assert [row.name for row in rows] == ["generated", "generated, naive"]
     assert [row.points[0].steps for row in rows] == [(4, 2), (4, 2)]
     assert rows[0].points[0].scales == (1.5, 2.0)
     assert rows[1].points[0].w_causal == 0
     with pytest.raises(UserError, match="--also loud: one of best, naive"):
-        command.check(Listening(also=("loud",)))
+        command.run(ListeningArguments(also=("loud",)))
     with pytest.raises(UserError, match="--steps 4 0: give 1 or more"):
-        command.check(Listening(steps=(4, 0)))
+        command.run(ListeningArguments(steps=(4, 0)))
 
 
 def test_files_hold_what_is_measured(folder):

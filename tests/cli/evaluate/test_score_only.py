@@ -7,7 +7,7 @@ import pytest
 import soundfile
 
 from stemjax.cli.evaluate import score
-from stemjax.cli.evaluate.arguments import OneMetric, Score
+from stemjax.cli.evaluate.arguments import ScoreArguments, SingleMetric
 from stemjax.config.metrics import Metric
 from stemjax.eval.metrics import frechet
 from stemjax.eval.metrics.embeddings import Embedding
@@ -34,10 +34,10 @@ def test_fad_is_one_line(tmp_path, monkeypatch, capsys):
     stand_in = Embedding(
         Metric.FAD, "stand-in", RATE, {"v": 1}, embed, lambda vectors: vectors
     )
-    command = Score(
+    command = ScoreArguments(
         run=str(tmp_path),
         cache=str(tmp_path / "cache"),
-        only=OneMetric.FAD,
+        only=SingleMetric.FAD,
         out=str(tmp_path / "out"),
     )
     monkeypatch.setattr(score, "stem_embeddings", lambda *_: ([stand_in], {}))

@@ -1,16 +1,12 @@
 """Context gain: the jackknife by hand, and models whose gain is known."""
 
-import dataclasses
 import math
-import types
 
 import jax
 import numpy as np
 import pytest
 from scipy import stats
 
-from stemjax.cli.evaluate import context_gain as command
-from stemjax.cli.evaluate.arguments import ContextGain
 from stemjax.config.model import StemGenConfig, TransformerConfig
 from stemjax.eval.metrics.context_gain import (
     gain_interval,
@@ -179,54 +175,3 @@ def test_a_difference_is_taken_pair_by_pair():
     assert row["high"] - row["gain_nats"] == pytest.approx(12.7062 * 0.075, rel=1e-5)
     same = paired_difference(ours, ours, songs)[1]
     assert same["gain_nats"] == same["low"] == same["own"]["high"] == 0.0
-
-
-def model(params, name="mine", codec="a"):
-    of = types.SimpleNamespace(name=f"codec-{codec}", sha256=codec)
-    return types.SimpleNamespace(
-        params=params, config=CFG, name=name, version="1", sha256=name, codec=of
-    )
-
-
-def test_command_reports_and_prints(capsys):
-    asked = ContextGain(data="songs", pairs=8)
-    listening = model(listener(CFG))
-    report = command.run_context_gain(asked, listening, None, batches, None)
-    assert report["weights"] == "trained" and set(report["levels"]) == {"1", "2"}
-    assert report["checkpoint"] == {"name": "mine", "version": "1"}
-    printed, told = capsys.readouterr()
-    assert printed.strip() == command.table(report)
-    assert "mine: 100%" in told and "8/8" in told
-    lines = printed.splitlines()
-    assert len(lines) == 4 and lines[2].split()[0] == "1" and " to " in lines[2]
-    assert report["levels"]["1"]["n_pairs"] == 8
-    shuffled = dataclasses.replace(asked, shuffle_weights=True)
-    control = command.run_context_gain(shuffled, listening, None, batches, None)
-    assert control["weights"] == "shuffled"
-    gains = [r["levels"]["1"]["gain_nats"] for r in (report, control)]
-    assert gains[0] > 3 * abs(gains[1])
-
-
-def test_command_sets_a_model_beside_another(capsys):
-    asked = ContextGain(data="songs", pairs=8, against="deaf")
-    params = listener(CFG)
-    params["context_embed"]["embedding"] = params["context_embed"]["embedding"] * 0
-    deaf = model(params, name="deaf")
-    report = command.run_context_gain(asked, model(listener(CFG)), deaf, batches, None)
-    gain = report["levels"]["1"]["gain_nats"]
-    other = report["against"]
-    assert other["levels"]["1"]["gain_nats"] == 0.0
-    assert other["difference"]["1"]["gain_nats"] == pytest.approx(gain)
-    own = other["difference"]["1"]["own"]
-    assert own["gain_nats"] == pytest.approx(-math.log(V), abs=2e-3)
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[5] == "deaf 1 on the same pairs" and len(lines) == 14
-    shown = lines[-2].split()
-    assert shown[:2] == ["1", f"{gain:+.4f}"]
-    assert shown[5] == f"{own['gain_nats']:+.4f}"
-    with pytest.raises(
-        UserError, match="--against deaf: speaks the codec codec-b, not"
-    ):
-        command.run_context_gain(
-            asked, model(listener(CFG)), model(params, "deaf", "b"), batches, None
-        )

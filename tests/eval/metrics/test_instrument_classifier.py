@@ -5,11 +5,9 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from stemjax.cli.evaluate import classifier as command
-from stemjax.config.categories import CATEGORIES
 from stemjax.eval.metrics import instrument_classifier as body
 from stemjax.eval.populations.clips import RATE
-from stemjax.io.errors import UserError
+from stemjax.eval.reports.classifier_report import confusion_table
 
 TONE, NOISE, CLICKS = 0, 5, 16
 SECONDS = 5
@@ -108,35 +106,6 @@ def test_figures_by_hand():
     assert found.balanced == pytest.approx((2 / 3 + 1) / 2)
     confusion = body.as_json(found)["confusion"]
     assert confusion == {"piano": {"piano": 2, "strings": 1}, "strings": {"strings": 1}}
-    table = command.confusion_table({"confusion": confusion}).splitlines()
+    table = confusion_table({"confusion": confusion}).splitlines()
     assert table[0] == "| truth \\ answer | piano | strings |"
     assert table[2:] == ["| piano | 2 | 1 |", "| strings |  | 1 |"]
-
-
-def test_it_is_trained_once_saved_and_read(tmp_path, labelled):
-    calls = []
-
-    def of(seed):
-        def make():
-            calls.append(seed)
-            return clips(seed, 3)
-
-        return make
-
-    splits = {"train": of(1), "test": of(2)}
-    asked = ("", str(tmp_path), splits, "c" * 64)
-    first = command.find_or_train(*asked)
-    assert calls == [1, 2]
-    assert first.config["data"] == "c" * 64 and first.config["training_clips"] == 9
-    assert first.config["held_out"]["test"]["accuracy"] == 1
-    again = command.find_or_train(*asked)
-    assert calls == [1, 2] and again.sha256 == first.sha256
-    assert CATEGORIES[again.answer(clip(CLICKS, 5).audio)] == "drums"
-    (folder,) = (tmp_path / "instrument-classifier").iterdir()
-    assert "| drums |  |  | 3 |" in (folder / "README.md").read_text()
-    other = command.find_or_train("", str(tmp_path), splits, "d" * 64)
-    assert calls == [1, 2, 1, 2] and other.sha256 == first.sha256
-    with pytest.raises(UserError, match="needs songs in train and in another"):
-        command.train(tmp_path / "x", {"train": of(1)}, "c")
-    with pytest.raises(UserError, match="two categories"):
-        body.fit(labelled[0].vectors[:2], labelled[0].labels[:2])

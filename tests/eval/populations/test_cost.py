@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from stemjax.config.decode import BEST, NAIVE, Guidance
-from stemjax.config.sweeps import TABLE_1, TABLE_2, TABLE_3, Row
+from stemjax.config.sweeps import TABLE_1, TABLE_2, TABLE_3, TableRow
 from stemjax.eval.populations import cost as body
 from stemjax.eval.populations.decoding_run import jobs_of, unique
 from stemjax.eval.populations.generate import Job
@@ -46,7 +46,7 @@ def run(tmp_path, monkeypatch):
 
 
 def jobs_for(run, *configs):
-    rows = [Row(name=str(k), points=(c,)) for k, c in enumerate(configs)]
+    rows = [TableRow(name=str(k), points=(c,)) for k, c in enumerate(configs)]
     return [job for row in rows for job in jobs_of(row, run, 10, 0, 0)]
 
 

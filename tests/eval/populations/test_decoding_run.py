@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from stemjax.config.decode import BEST, NAIVE, Guidance
-from stemjax.config.sweeps import TABLE_1, TABLE_2, TABLE_3, Row
+from stemjax.config.sweeps import TABLE_1, TABLE_2, TABLE_3, TableRow
 from stemjax.eval.populations import decoding_run as body
 from stemjax.eval.populations.generate import CONFIG, decode_stems
 from stemjax.io.errors import UserError
@@ -136,7 +136,7 @@ def test_a_row_s_points_are_dealt_to_its_examples(tmp_path):
 def test_beside_its_stems_a_point_is_described(tmp_path):
     run = stand_ins.decoding_run(tmp_path, SONGS)
     hot = dataclasses.replace(BEST, temperature=1.2)
-    row = Row(name="two", points=(BEST, hot))
+    row = TableRow(name="two", points=(BEST, hot))
     jobs = body.jobs_of(row, run, 4, 0, 0)
     body.write_point_configs(run.system, jobs)
     decode_stems(run.system, jobs, run.examples.read, batch_size=4)

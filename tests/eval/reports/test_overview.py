@@ -7,8 +7,8 @@ import json
 import numpy as np
 import pytest
 
-from stemjax.cli.evaluate.report import names_of
-from stemjax.cli.evaluate.score import read_score
+from stemjax.cli.evaluate.output import read_score
+from stemjax.cli.evaluate.report import row_names
 from stemjax.eval.metrics.jackknife import from_leave_outs
 from stemjax.eval.reports import overview, report
 from stemjax.io.errors import UserError
@@ -153,10 +153,12 @@ def test_descriptors_stand_in_their_own_order():
 )
 def test_scores_of_other_examples_share_no_table_unless_forced(field, said, tmp_path):
     scores = SCORES | {"third": score(9.5, 0.2, **{field: "other"})}
-    with pytest.raises(UserError, match=f"third and best have other {said}.*--force"):
+    with pytest.raises(
+        UserError, match=f"third and best have different {said}.*--force"
+    ):
         overview.overview(scores)
     found = overview.overview(scores, forces=True)
-    assert found.footnotes == [f"Not comparable: third and best have other {said}."]
+    assert found.footnotes == [f"Not comparable: third and best have different {said}."]
     assert f"**{found.footnotes[0]}**" in overview.markdown(found, scores)
     assert overview.latex(found).startswith(f"% {found.footnotes[0]}\n")
     assert [row[:2] for row in found.differences.rows if row[0] == "third"] == [
@@ -203,7 +205,7 @@ def test_fit_has_no_corrected_values_and_warns_of_remote_stems():
     )
     assert "| chroma | 0.6 +- 0 | 0.8 +- 0.01 | 0.75 +- 0.02 | 0.2 |" in page
     assert "| COCOLA | 2 +- " in page
-    assert "COCOLA: rows of other examples, ignored: 7." in page
+    assert "COCOLA: ignored 7 rows of other examples." in page
     fit = page[page.index("| score |") :]
     assert "-99" not in fit and "Warning" not in fit
     remote = score(10.0, 0.1, fit=1.0, remoteness=1.2)
@@ -231,14 +233,14 @@ def test_rows_are_named_by_folders_or_by_hand(tmp_path):
         (tmp_path / name / "metrics.json").write_text(text)
     (tmp_path / "row 1.json").write_text(text)
     paths = [f"{tmp_path}/x", f"{tmp_path}/y/metrics.json", f"{tmp_path}/row 1.json"]
-    assert names_of(paths, ()) == ["x", "y", "row 1"]
+    assert row_names(paths, ()) == ["x", "y", "row 1"]
     assert all(read_score(path)["n"] == 300 for path in paths)
-    assert names_of(paths, ["a", "b", "c"]) == ["a", "b", "c"]
+    assert row_names(paths, ["a", "b", "c"]) == ["a", "b", "c"]
     for given, names, said in (
         ([], [], "give metrics.json"),
         (paths, ["a"], "1 --name for 3 scores"),
-        (paths[:1] * 2, [], "'x' is of two rows"),
-        (paths[:1], [" "], "empty"),
+        (paths[:1] * 2, [], "'x' is empty or occurs twice"),
+        (paths[:1], [" "], "' ' is empty"),
     ):
         with pytest.raises(UserError, match=said):
-            names_of(given, names)
+            row_names(given, names)

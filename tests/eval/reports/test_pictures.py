@@ -8,20 +8,19 @@ import pytest
 from stemjax.config.decode import BEST, NAIVE
 from stemjax.config.metrics import Metric
 from stemjax.config.runs import to_json
-from stemjax.config.sweeps import GRIDS, TABLE_1, Row
-from stemjax.eval.reports import pictures as body
-from stemjax.eval.reports import plots
+from stemjax.config.sweeps import GRIDS, TABLE_1, TableRow
+from stemjax.eval.reports import pictures, plots
 from stemjax.eval.studies import tables
 from tests.eval.stand_ins import report
 
 
 def test_varied():
     hot = dataclasses.replace(BEST, temperature=1.2)
-    assert body.varied([BEST, BEST]) == [] == body.varied([])
-    assert body.varied([BEST, hot, BEST]) == ["temperature"]
-    assert body.varied([NAIVE, hot]) == ["guidance", "w_causal", "temperature"]
-    assert body.varied([r.points[0] for r in GRIDS["guidance"]]) == ["scales"]
-    assert body.varied([r.points[0] for r in GRIDS["steps"]]) == ["steps"]
+    assert pictures.varied([BEST, BEST]) == [] == pictures.varied([])
+    assert pictures.varied([BEST, hot, BEST]) == ["temperature"]
+    assert pictures.varied([NAIVE, hot]) == ["guidance", "w_causal", "temperature"]
+    assert pictures.varied([r.points[0] for r in GRIDS["guidance"]]) == ["scales"]
+    assert pictures.varied([r.points[0] for r in GRIDS["steps"]]) == ["steps"]
 
 
 def entry(value, se=0.1):
@@ -30,7 +29,7 @@ def entry(value, se=0.1):
 
 def test_scale_grid_by_hand():
     """Rows are the audio's scales, columns the instrument's, in whatever order given."""
-    found = body.scale_grid(
+    found = pictures.scale_grid(
         {
             (3.0, 1.0): entry(5.0),
             (1.0, 2.0): entry(2.0, None),
@@ -58,7 +57,7 @@ def test_scale_grid_by_hand():
     ],
 )
 def test_what_makes_no_grid(entries):
-    assert body.scale_grid(entries) is None
+    assert pictures.scale_grid(entries) is None
 
 
 @pytest.fixture
@@ -76,7 +75,7 @@ def drawn(monkeypatch):
 
 def sweep_of(values, field):
     rows = [
-        Row(name=str(v), points=(dataclasses.replace(BEST, **{field: v}),))
+        TableRow(name=str(v), points=(dataclasses.replace(BEST, **{field: v}),))
         for v in values
     ]
     reports = {r.name: report(float(k), [k - 1, k, k + 1]) for k, r in enumerate(rows)}
@@ -84,7 +83,7 @@ def sweep_of(values, field):
 
 
 def test_a_swept_number_is_a_line(drawn, tmp_path):
-    body.save_sweep(tmp_path, *sweep_of((0.5, 0.1, 0.2), "w_causal"), "title")
+    pictures.save_sweep(tmp_path, *sweep_of((0.5, 0.1, 0.2), "w_causal"), "title")
     name, (values, panels), keywords = drawn.pop("sweep.png")
     assert name == "save_lines" and values == [0.5, 0.1, 0.2] and not drawn
     assert keywords == {"setting": "w_causal", "title": "title"}
@@ -96,10 +95,10 @@ def test_a_swept_number_is_a_line(drawn, tmp_path):
 
 
 def test_other_sweeps_are_bars_and_two_scales_a_map(drawn, tmp_path):
-    body.save_sweep(tmp_path, *sweep_of(((8, 4), (4, 2)), "steps"), "title")
+    pictures.save_sweep(tmp_path, *sweep_of(((8, 4), (4, 2)), "steps"), "title")
     assert drawn.pop("sweep.png")[0] == "save_bars" and not drawn
     scales = [(a, i) for a in (1.0, 3.0) for i in (1.0, 2.0)]
-    body.save_sweep(tmp_path, *sweep_of(scales, "scales"), "title")
+    pictures.save_sweep(tmp_path, *sweep_of(scales, "scales"), "title")
     assert sorted(drawn) == ["sweep.png", "sweep_fd_logmel.png", "sweep_mirdd.png"]
     name, (values,), keywords = drawn["sweep_mirdd.png"]
     assert name == "save_heatmap" and values.tolist() == [[0, 1], [2, 3]]
@@ -120,8 +119,8 @@ def test_a_table_s_cells_are_a_map_where_they_vary_both_scales(drawn, tmp_path):
         return report(1.0, [1, 2]) | ({"cells": cells} if len(cells) > 1 else {})
 
     reports = {row.name: celled(row) for row in TABLE_1.rows[1:]}
-    result = {"n": 2} | tables.measured(TABLE_1, reports)
-    body.save_table(tmp_path, "table1", result)
+    result = {"n": 2} | tables.summarise(TABLE_1, reports)
+    pictures.save_table(tmp_path, "table1", result)
     assert sorted(drawn) == ["table1.png", "table1_cells_mirdd.png"]
     _, (names, panels, title), _ = drawn["table1.png"]
     assert names == list(reports) and title.endswith(
@@ -136,6 +135,6 @@ def test_a_table_s_cells_are_a_map_where_they_vary_both_scales(drawn, tmp_path):
 
 
 def test_the_files_are_pictures(tmp_path):
-    body.save_sweep(tmp_path, *sweep_of((0.1, 0.2), "w_conf"), "title")
+    pictures.save_sweep(tmp_path, *sweep_of((0.1, 0.2), "w_conf"), "title")
     assert (tmp_path / "sweep.png").read_bytes().startswith(b"\x89PNG")
-    assert body.DRAWN == (Metric.FAD, Metric.FD_LOGMEL, Metric.MIRDD)
+    assert pictures.DRAWN == (Metric.FAD, Metric.FD_LOGMEL, Metric.MIRDD)

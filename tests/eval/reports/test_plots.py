@@ -7,6 +7,7 @@ from matplotlib.image import imread
 from stemjax.config.metrics import Metric
 from stemjax.eval.reports import plots
 from stemjax.eval.reports.plots import Panel
+from stemjax.io.picture import draw_or_warn
 
 NAN = float("nan")
 FAD = Panel("FAD", "squared distance", [4.0, 3.0, NAN], [0.5, NAN, NAN], [4.3, None, 2])
@@ -119,9 +120,7 @@ def test_a_grid_of_nothing_is_blank(tmp_path):
 
 def test_lines_run_in_the_order_of_the_setting():
     settings = [0.5, 0.0, 0.1]
-    figure = plots.lines(
-        settings, [FAD, GAIN], setting="w_s", title="bias", paper_optimum=0.1
-    )
+    figure = plots.lines(settings, [FAD, GAIN], setting="w_s", title="bias")
     fad, gain = panels_of(figure)
     line = gain.get_lines()[0]
     np.testing.assert_array_equal(line.get_xdata(), [0.0, 0.1, 0.5])
@@ -132,63 +131,65 @@ def test_lines_run_in_the_order_of_the_setting():
     for axis, panel in ((fad, FAD), (gain, GAIN)):
         assert axis.get_xlabel() == "w_s"
         assert axis.get_ylabel() == panel.unit
-        assert list(axis.get_lines()[-1].get_xdata()) == [0.1, 0.1]
-    (legend,) = figure.legends
-    assert [t.get_text() for t in legend.get_texts()] == ["the paper's best: 0.1"]
-    bare = plots.lines(settings, [FAD], setting="", title="", paper_optimum=None)
-    assert not bare.legends
+    assert not figure.legends
 
 
 @pytest.mark.parametrize("count", range(1, 8))
 def test_every_panel_has_its_place(count):
-    figure = plots.lines(
-        [1, 2, 3], [GAIN] * count, setting="", title="", paper_optimum=2
-    )
+    figure = plots.lines([1, 2, 3], [GAIN] * count, setting="", title="")
     assert len(figure.axes) == len(panels_of(figure)) == count
 
 
-def test_a_missing_value_has_no_number():
-    points = [POINTS[0]._replace(values=[NAN, 1.0]), POINTS[1]]
-    gain, distance, _ = frontier.frontier(points, MEASURES, "").axes
-    assert (texts(gain), texts(distance)) == (["1"], ["1", "2"])
-    nothing = [POINTS[0]._replace(values=[NAN, NAN])]
-    assert not texts(frontier.frontier(nothing, MEASURES, "").axes[0])
-
-
-def save_all(folder, panel, points, values):
+def save_all(folder, panel, values):
     draw = {"setting": "w_s", "title": ""}
     yield lambda: plots.save_bars(folder / "bars.png", ROWS, [panel], "")
     yield lambda: plots.save_lines(folder / "lines.png", [1, 2, 3], [panel], **draw)
     yield lambda: plots.save_heatmap(folder / "grid.png", values, errors=None, **GRID)
-    yield lambda: frontier.save_frontier(folder / "front.png", points, MEASURES, "")
 
 
 def test_pictures_are_written_whole(tmp_path):
-    for save in save_all(tmp_path, FAD, POINTS, np.eye(2, 3)):
+    for save in save_all(tmp_path, FAD, np.eye(2, 3)):
         save()
-    names = ["bars.png", "front.png", "grid.png", "lines.png"]
+    names = ["bars.png", "grid.png", "lines.png"]
     assert sorted(p.name for p in tmp_path.iterdir()) == names
     for name in names:
         picture = imread(tmp_path / name)
         assert picture.shape[0] > 200 and np.ptp(picture) > 0.5
 
 
-def test_nothing_is_written_where_drawing_fails(tmp_path, monkeypatch):
+def test_nothing_is_written_if_drawing_fails(tmp_path, monkeypatch):
     short = Panel("FAD", "", [1.0], [0.1])
-    free = [POINTS[0]._replace(seconds=0.0)]
-    for save in save_all(tmp_path, short, free, np.zeros((3, 3))):
+    for save in save_all(tmp_path, short, np.zeros((3, 3))):
         with pytest.raises(ValueError):
             save()
-    for points in ([], [POINTS[0]._replace(errors=[1.0])]):
-        with pytest.raises(ValueError):
-            frontier.frontier(points, MEASURES, "")
 
     def broken(figure, part, **settings):
         part.write_bytes(b"half a picture")
         raise OSError("disk full")
 
     monkeypatch.setattr("matplotlib.figure.Figure.savefig", broken)
-    for save in save_all(tmp_path, FAD, POINTS, np.eye(2, 3)):
+    for save in save_all(tmp_path, FAD, np.eye(2, 3)):
         with pytest.raises(OSError, match="disk full"):
             save()
     assert not list(tmp_path.iterdir())
+
+
+def test_a_failing_picture_is_one_warning(tmp_path, monkeypatch, capsys):
+    path = tmp_path / "bars.png"
+
+    def draw():
+        plots.save_bars(path, ROWS, [FAD], "")
+
+    errors = [ImportError("no matplotlib"), RuntimeError("font\ncache"), MemoryError()]
+    for error in errors:
+
+        def broken(*args, error=error):
+            raise error
+
+        monkeypatch.setattr(plots, "bars", broken)
+        assert not draw_or_warn(path, draw)
+        text = capsys.readouterr().err
+        assert text.startswith(f"warning: {path}: no picture was drawn (")
+        assert type(error).__name__ in text and text.count("\n") == 1
+    assert draw_or_warn(tmp_path / "a.png", lambda: None)
+    assert not capsys.readouterr().err

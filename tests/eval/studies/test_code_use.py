@@ -1,9 +1,10 @@
-"""Codes in use: counts made by hand, and a codec that is blind to a shift."""
+"""Code use: counts by hand, and a codec whose codes do not change with a shift."""
 
 import numpy as np
 import pytest
 
 from stemjax.config.codec import CodecConfig
+from stemjax.eval.reports.codec_report import levels_markdown
 from stemjax.eval.studies import code_use
 
 CFG = CodecConfig(num_codebooks=2, codebook_size=8)
@@ -51,4 +52,4 @@ def test_clips_add_up_and_too_short_ones_are_refused():
 
 def test_markdown():
     level = code_use.LevelUse(level=1, perplexity=1234.5, used=2000, kept=0.876)
-    assert code_use.markdown([level]).splitlines()[-1] == "| 1 | 1234 | 2000 | 0.88 |"
+    assert levels_markdown([level]).splitlines()[-1] == "| 1 | 1234 | 2000 | 0.88 |"

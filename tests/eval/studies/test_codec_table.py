@@ -6,14 +6,10 @@ import jax
 import numpy as np
 import pytest
 
-from stemjax.arrays.mel import mel_power
-from stemjax.cli.evaluate.arguments import CodecTable
-from stemjax.cli.evaluate.codec_table import run_codec_table
 from stemjax.codec import functional
-from stemjax.codec.codec import Codec
 from stemjax.config.codec import CodecConfig
+from stemjax.eval.reports.codec_report import coders_markdown
 from stemjax.eval.studies import codec_table
-from stemjax.io import picture
 
 RATE = 32_000
 TINY = CodecConfig(
@@ -91,6 +87,7 @@ def rows():
     return {row.name: row for row in table}, list(table)
 
 
+@pytest.mark.slow
 def test_the_table_has_every_coder(rows):
     by_name, _ = rows
     assert list(by_name) == [
@@ -105,6 +102,7 @@ def test_the_table_has_every_coder(rows):
     assert by_name["k-means of log-mel, Griffin-Lim"].kbps == pytest.approx(0.624)
 
 
+@pytest.mark.slow
 def test_what_is_heard_is_near_and_what_is_not_is_far(rows):
     by_name, _ = rows
     kmeans = by_name["k-means of log-mel, Griffin-Lim"]
@@ -114,6 +112,7 @@ def test_what_is_heard_is_near_and_what_is_not_is_far(rows):
     assert kmeans.si_sdr < by_name["Opus, 24 kHz, lowest rate"].si_sdr
 
 
+@pytest.mark.slow
 def test_the_untrained_codec_is_seeded_and_uses_its_codes():
     clips = np.stack(chords(2, seed=3))
     a, b = (codec_table.untrained_variables(TINY, clips, seed=7) for _ in range(2))
@@ -123,44 +122,10 @@ def test_the_untrained_codec_is_seeded_and_uses_its_codes():
     assert all(len(np.unique(codes[:, q])) > 12 for q in range(2))
 
 
+@pytest.mark.slow
 def test_markdown_shows_numbers_and_gaps(rows):
     _, table = rows
-    text = codec_table.markdown(table).splitlines()
-    assert len(text) == 7 and text[1] == "|---|---|---|---|---|"
+    text = coders_markdown(table).splitlines()
+    assert len(text) == 7 and text[1] == "| --- | --- | --- | --- | --- |"
     silence = next(line for line in text if line.startswith("| silence"))
     assert "| n/a | 0.00 | 2 |" in silence
-
-
-def test_the_command_prints_codes_and_draws_what_is_heard(
-    tmp_path, monkeypatch, capsys
-):
-    train, test = chords(12, seed=0), chords(5, seed=1)
-    variables = codec_table.untrained_variables(TINY, np.stack(train[:4]), seed=5)
-    drawn = []
-    monkeypatch.setattr(
-        "stemjax.cli.evaluate.codec_table.save_spectrograms",
-        lambda path, rows, **more: (
-            drawn.append(rows),
-            picture.save_spectrograms(path, rows, **more),
-        ),
-    )
-    command = CodecTable(data="", out=str(tmp_path / "codec_table.json"))
-    report = run_codec_table(command, Codec(TINY, variables, "tiny", ""), test, train)
-    printed = capsys.readouterr().out
-    assert printed.count("| level | perplexity |") == 1
-    levels = [level["level"] for level in report["levels"]]
-    assert levels == [1, 2] and report["rows"][0]["name"] == "codec"
-    # 23 inner frames of each of the 5 clips, of at most 64 codes
-    assert all(1 < level["perplexity"] <= 64 for level in report["levels"])
-    assert (tmp_path / "codec_table.png").read_bytes()[:4] == b"\x89PNG"
-    ((one, heard, *_),) = drawn
-    assert (len(drawn[0]), one[0], heard[0]) == (
-        8,
-        "clip 1",
-        "clip 1 through the codec",
-    )
-    through = codec_table.codec_coder(variables, TINY)(test[0])[0]
-    for audio, (_, mel) in ((test[0], one), (through, heard)):
-        # batches of 1 and of 4 round differently
-        expected = mel_power(audio, sample_rate=RATE)
-        np.testing.assert_allclose(mel, expected, rtol=1e-3, atol=1e-6)

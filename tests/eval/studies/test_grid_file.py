@@ -74,7 +74,7 @@ FAULTS = {
     "unknown part": ("axis = 1", "'axis' is unknown or misplaced"),
     "one table for rows": ('[row]\nname = "a"', "'row' is unknown or misplaced"),
     "base no text": ("base = 3", "'base' is unknown or misplaced"),
-    "unknown base": ('base = "bst"', "base 'bst' is none of best, naive"),
+    "unknown base": ('base = "bst"', "base 'bst' is not one of best, naive"),
     "unknown setting": ("[settings]\ntemp = 1.0", "unknown setting 'temp'; one of"),
     "unknown axis": ("[axes]\nlambda = [1.0]", "unknown setting 'lambda'"),
     "text for number": ('[settings]\nw_conf = "1"', "'1' should be float"),
@@ -96,8 +96,11 @@ FAULTS = {
     "nameless": ("[[row]]\nw_conf = 0.2", "needs a name"),
     "name no text": ("[[row]]\nname = 3", "needs a name"),
     "rows no tables": ("row = [1]", "needs a name"),
-    "twice": ('[[row]]\nname = "a"\n[[row]]\nname = "a"', "two rows are named 'a'"),
-    "twice in an axis": ("[axes]\nw_conf = [0.1, 0.1]", "two rows are named 'w_conf"),
+    "twice": ('[[row]]\nname = "a"\n[[row]]\nname = "a"', "two rows have the name 'a'"),
+    "twice in an axis": (
+        "[axes]\nw_conf = [0.1, 0.1]",
+        "two rows have the name 'w_conf",
+    ),
     "no TOML": ("axes = [", "not TOML"),
 }
 

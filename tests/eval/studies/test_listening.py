@@ -1,4 +1,4 @@
-"""Between mismatched and real stems: planted answers, slow twins, what has no value."""
+"""Places between mismatched and real stems: known stems, slow twins, missing values."""
 
 import numpy as np
 import pytest

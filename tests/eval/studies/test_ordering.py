@@ -1,4 +1,4 @@
-"""Orderings of rows: verdicts by hand, their rate of false alarms, tau against scipy."""
+"""Orderings of rows: tests by hand, rate of false alarms, tau against scipy."""
 
 import math
 
@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from stemjax.config.claims import Claim
 from stemjax.config.metrics import Metric
+from stemjax.config.sweeps import Claim
 from stemjax.eval.metrics.jackknife import (
     Estimate,
     assign_groups,
     from_leave_outs,
     jackknife,
 )
-from stemjax.eval.studies import ordering
-from stemjax.eval.studies.ordering import Answer, check, check_all, rank_agreement
+from stemjax.eval.reports.tables_report import claims_markdown
+from stemjax.eval.studies.ordering import Ordering, check, check_all, rank_agreement
 from stemjax.io.errors import UserError
 
 MIRDD = Metric.MIRDD
@@ -50,13 +50,13 @@ def of_value(value: float) -> dict:
 @pytest.mark.parametrize(
     ("difference", "spread", "answer"),
     [
-        (-2.0, 1.0, Answer.NOISE),  # two standard errors are not yet clear
-        (-2.0 - 2**-20, 1.0, Answer.YES),
-        (2.0, 1.0, Answer.NOISE),
-        (2.0 + 2**-20, 1.0, Answer.NO),
-        (0.0, 0.0, Answer.NOISE),
-        (0.0, 1.0, Answer.NOISE),
-        (-(2.0**-20), 0.0, Answer.YES),
+        (-2.0, 1.0, Ordering.NOISE),  # two standard errors are not yet clear
+        (-2.0 - 2**-20, 1.0, Ordering.YES),
+        (2.0, 1.0, Ordering.NOISE),
+        (2.0 + 2**-20, 1.0, Ordering.NO),
+        (0.0, 0.0, Ordering.NOISE),
+        (0.0, 1.0, Ordering.NOISE),
+        (-(2.0**-20), 0.0, Ordering.YES),
     ],
 )
 @pytest.mark.parametrize("strict", [True, False])
@@ -73,7 +73,7 @@ def test_two_standard_errors_of_the_difference_decide(
     assert found.se == spread
     # "<" needs a clear difference; "<=" is broken only by one the other way
     assert found.holds is (
-        answer is Answer.YES or answer is Answer.NOISE and not strict
+        answer is Ordering.YES or answer is Ordering.NOISE and not strict
     )
 
 
@@ -82,12 +82,12 @@ def test_what_rows_share_cancels():
     hard = from_leave_outs(10.0, [7.0, 13.0], [5, 5])
     harder = from_leave_outs(11.0, [8.0, 14.0], [5, 5])
     assert 1 < 2 * math.hypot(hard.se, harder.se)
-    assert check(report(hard), report(harder), MIRDD, True).answer is Answer.YES
-    assert check(report(harder), report(hard), MIRDD, True).answer is Answer.NO
+    assert check(report(hard), report(harder), MIRDD, True).answer is Ordering.YES
+    assert check(report(harder), report(hard), MIRDD, True).answer is Ordering.NO
     # and swings against each other add up: 6 of error for a difference of 8
     apart = from_leave_outs(18.0, [21.0, 15.0], [5, 5])
     found = check(report(hard), report(apart), MIRDD, True)
-    assert (found.answer, found.difference, found.se) == (Answer.NOISE, -8.0, 6.0)
+    assert (found.answer, found.difference, found.se) == (Ordering.NOISE, -8.0, 6.0)
 
 
 def test_alike_rows_are_seldom_called_clear():
@@ -102,7 +102,7 @@ def test_alike_rows_are_seldom_called_clear():
             report(jackknife(lambda kept, x=x: x[kept].mean(), group)) for x in rows
         ]
         answers.append(check(*pair, MIRDD, True).answer)
-    clear = np.mean([a is not Answer.NOISE for a in answers])
+    clear = np.mean([a is not Ordering.NOISE for a in answers])
     # 6 % beyond two errors of a t of 19 degrees of freedom; +- 1.2 % for 400 draws
     assert 0.02 < clear < 0.10
 
@@ -115,7 +115,7 @@ def test_no_value_no_verdict():
     for other in (absent, {**absent, "metrics": missing}, unknown_error):
         pair = (other, other) if other is unknown_error else (there, other)
         found = check(*pair, MIRDD, False)
-        assert found.answer is Answer.MISSING
+        assert found.answer is Ordering.MISSING
         assert found.holds is None
         assert math.isnan(found.difference)
 
@@ -137,7 +137,7 @@ def test_other_versions_are_refused_for_the_metric_asked_for_alone():
     a = report(one, one, metrics=(MIRDD, Metric.FD_CODEC))
     b = report(one, one, metrics=(MIRDD, Metric.FD_CODEC))
     b["metrics"]["fd_codec"]["id"] = "another codec"
-    assert check(a, b, MIRDD, True).answer is Answer.NOISE
+    assert check(a, b, MIRDD, True).answer is Ordering.NOISE
     with pytest.raises(UserError, match="another codec"):
         check(a, b, Metric.FD_CODEC, True)
 
@@ -163,9 +163,9 @@ def test_claims_of_a_table():
     }
     checks = check_all(ROWS, claims)
     answers = ["within noise", "within noise", "yes", "no", "n/a", "n/a"]
-    assert [c.verdict.answer.value for c in checks] == answers
+    assert [c.test.answer.value for c in checks] == answers
     assert [c.metric for c in checks] == [MIRDD] * 5 + [Metric.FAD]
-    text = ordering.markdown(checks).splitlines()
+    text = claims_markdown(checks).splitlines()
     assert text[:8] == [
         "| claim | metric | difference +- SE | verdict |",
         "| --- | --- | --- | --- |",
@@ -176,7 +176,7 @@ def test_claims_of_a_table():
         "| i < never scored | MIRDD |  | n/a |",
         "| both < a | FAD |  | n/a |",
     ]
-    assert text[9].startswith("2 of 4 judged claims hold.")
+    assert text[9].startswith("2 of 4 tested claims hold.")
 
 
 def test_agreement_with_the_paper_by_hand():

@@ -1,4 +1,4 @@
-"""Single clips against the real population: order, what is usual, the CSV."""
+"""Ranking of single clips: order, distances of real clips, the CSV."""
 
 import csv
 import io
@@ -13,6 +13,7 @@ from stemjax.eval.metrics.embeddings import clip_vectors
 from stemjax.eval.metrics.jackknife import assign_groups
 from stemjax.eval.metrics.vggish.features import GUDGUD
 from stemjax.eval.populations.clips import pair_folders, probe
+from stemjax.eval.reports import clip_report
 from stemjax.eval.studies import per_clip
 from stemjax.io.errors import UserError
 
@@ -44,7 +45,7 @@ def test_bad_clips_come_first(examples, tmp_path):
     assert {row.file for row in found.rows[:3]} == {"2.wav", "5.wav", "6.wav"}
     distances = [row.distances[Metric.FD_LOGMEL] for row in found.rows]
     assert distances == sorted(distances, reverse=True)
-    usual = found.usual[Metric.FD_LOGMEL]
+    usual = found.real[Metric.FD_LOGMEL]
     # the others are as real clips are
     assert distances[2] > 2 * usual.p95 and distances[3] < 1.5 * usual.p95
     assert usual.median <= usual.p95
@@ -58,14 +59,14 @@ def test_bad_clips_come_first(examples, tmp_path):
         for role in ("real", "generated")
     )
     for row in found.rows:
-        own = generated[int(row.file[0])]
-        slow = frechet.frechet(own, np.concatenate(real)).value
+        vectors = generated[int(row.file[0])]
+        slow = frechet.frechet(vectors, np.concatenate(real)).value
         assert row.distances[Metric.FD_LOGMEL] == pytest.approx(slow, rel=1e-6)
 
 
 def test_the_table_and_the_lines_say_the_same(examples, tmp_path):
     found = per_clip.measure(examples, [embeddings.log_mel(GUDGUD)], tmp_path)
-    table = list(csv.DictReader(io.StringIO(per_clip.table(found))))
+    table = list(csv.DictReader(io.StringIO(clip_report.csv(found))))
     assert [row["file"] for row in table] == [row.file for row in found.rows]
     assert list(table[0]) == ["file", "fd_logmel", "is_silent", "seconds"]
     for row, clip in zip(table, found.rows, strict=True):
@@ -73,14 +74,14 @@ def test_the_table_and_the_lines_say_the_same(examples, tmp_path):
         assert float(row["fd_logmel"]) == pytest.approx(value, rel=1e-5)
         assert row["is_silent"] == str(int(row["file"] == "5.wav"))
         assert float(row["seconds"]) == SECONDS
-    lines = per_clip.lines(found, 3)
+    lines = clip_report.lines(found, 3)
     assert [line.split()[0] for line in lines[1:4]] == [
         row["file"] for row in table[:3]
     ]
     silent = [line for line in lines if line.endswith("silent")]
     assert len(silent) == 1 and silent[0].startswith("5.wav")
     above = sum(
-        row.distances[Metric.FD_LOGMEL] > found.usual[Metric.FD_LOGMEL].p95
+        row.distances[Metric.FD_LOGMEL] > found.real[Metric.FD_LOGMEL].p95
         for row in found.rows
     )
     assert f"{above} of 8 generated clips are above" in lines[4] and 3 <= above < 8
@@ -98,7 +99,7 @@ def test_real_clips_are_held_against_the_others():
         ).value
         for x, own in zip(real, group, strict=True)
     ]
-    usual = per_clip.usual_of(real, ids)
+    usual = per_clip.distances_of_real(real, ids)
     assert usual.median == pytest.approx(np.median(slow))
     assert usual.p95 == pytest.approx(np.quantile(slow, 0.95))
     within = [frechet.frechet(x, np.concatenate(real)).value for x in real]
@@ -115,7 +116,7 @@ def test_clips_of_one_window_come_last_and_have_no_value(examples, tmp_path):
     )
     found = per_clip.measure(examples, [one], tmp_path)
     assert found.rows[-1].file == "5.wav"
-    assert per_clip.table(found).splitlines()[-1] == "5.wav,,1,4.000"
-    assert "no covariance" in per_clip.lines(found)[-1]
+    assert clip_report.csv(found).splitlines()[-1] == "5.wav,,1,4.000"
+    assert "no covariance" in clip_report.lines(found)[-1]
     with pytest.raises(UserError, match="3 examples: 4 or more"):
         per_clip.measure(examples[:3], [one], tmp_path)

@@ -8,18 +8,18 @@ import pytest
 from stemjax.config.decode import BEST
 from stemjax.config.metrics import Metric
 from stemjax.config.runs import to_json
-from stemjax.config.sweeps import Row
+from stemjax.config.sweeps import TableRow
 from stemjax.eval.metrics.score import score
 from stemjax.eval.populations.clips import Triple
 from stemjax.eval.populations.decoding_run import deal, point_key, triples_of
 from stemjax.eval.populations.generate import decode_stems, write_references
-from stemjax.eval.studies import rows as body
+from stemjax.eval.studies import rows as study
 from tests.eval import stand_ins
 
 SONGS = [f"song {k}" for k in range(9)]
 HOT = dataclasses.replace(BEST, temperature=1.5)
-ONE = Row(name="one", points=(BEST,))
-TWO = Row(name="two", points=(BEST, HOT))
+ONE = TableRow(name="one", points=(BEST,))
+TWO = TableRow(name="two", points=(BEST, HOT))
 ARGS = {"deal_seed": 0}
 
 
@@ -53,10 +53,10 @@ GROUP = {f"{k:05d}": k % 4 for k in range(9)}  # of 3, 2, 2, 2 examples
 
 def test_the_jackknife_is_that_of_the_mean_over_seeds(bench):
     """The twin averages over the seeds first, then leaves out each group."""
-    jobs = body.row_jobs(ONE, bench, 9, seeds=3, **ARGS)
+    jobs = study.row_jobs(ONE, bench, 9, seeds=3, **ARGS)
     assert len(jobs) == 27 == len(stand_ins.files(jobs))
     values = drawn(jobs)
-    report = body.score_row(ONE, bench, 9, mean_scorer(values, GROUP), seeds=3, **ARGS)
+    report = study.score_row(ONE, bench, 9, mean_scorer(values, GROUP), seeds=3, **ARGS)
     x = np.array([values[job.stem] for job in jobs]).reshape(3, 9)
     of_example = x.mean(axis=0)
     own = np.array([GROUP[f"{k:05d}"] for k in range(9)])
@@ -81,7 +81,7 @@ def test_the_jackknife_is_that_of_the_mean_over_seeds(bench):
 def test_reports_over_seeds():
     a, b = stand_ins.report(2.0, [1, 2, 3]), stand_ins.report(4.0, [3, 4, 8])
     a["silent"]["generated"], b["silent"]["generated"] = 1, 2
-    found = body.mean_report([a, b])
+    found = study.mean_report([a, b])
     entry = found["metrics"]["fd_logmel"]
     assert (entry["value"], entry["groups"]) == (3.0, [2.0, 3.0, 5.5])
     assert found["silent"]["generated"] == 1.5
@@ -89,13 +89,13 @@ def test_reports_over_seeds():
     assert found["metrics"]["fad"] == a["metrics"]["fad"]
     assert found["metrics"]["mirdd"]["null"] == {"median": 0.5, "p95": 0.9}
     assert a["metrics"]["fd_logmel"]["value"] == 2.0  # what was given is left alone
-    assert body.mean_report([a]) == a
+    assert study.mean_report([a]) == a
 
 
 def test_cells_are_the_points_own_scores(bench):
-    jobs = body.row_jobs(TWO, bench, 9, seeds=2, **ARGS)
+    jobs = study.row_jobs(TWO, bench, 9, seeds=2, **ARGS)
     values = drawn(jobs)
-    report = body.score_row(TWO, bench, 9, mean_scorer(values, GROUP), seeds=2, **ARGS)
+    report = study.score_row(TWO, bench, 9, mean_scorer(values, GROUP), seeds=2, **ARGS)
     dealt = deal(9, 2, 0)
     for p, (cell, config) in enumerate(zip(report["cells"], TWO.points, strict=True)):
         assert cell["decode"] == to_json(config)
@@ -105,21 +105,21 @@ def test_cells_are_the_points_own_scores(bench):
         assert cell["metrics"]["fd_logmel"]["se"] > 0
         assert cell["metrics"]["fad"]["value"] is None
     means = [c["metrics"]["fd_logmel"]["value"] for c in report["cells"]]
-    assert body.cell_mean(report, Metric.FD_LOGMEL) == pytest.approx(np.mean(means))
-    assert body.cell_mean(report, Metric.FAD) is None
+    assert study.cell_mean(report, Metric.FD_LOGMEL) == pytest.approx(np.mean(means))
+    assert study.cell_mean(report, Metric.FAD) is None
     pooled = report["metrics"]["fd_logmel"]["value"]
     assert pooled != pytest.approx(np.mean(means), abs=1e-6)  # cells of 4 and of 5
 
 
 def test_cells_of_too_few_examples_have_no_score(bench):
-    jobs = body.row_jobs(TWO, bench, 7, seeds=1, **ARGS)
+    jobs = study.row_jobs(TWO, bench, 7, seeds=1, **ARGS)
     scorer = mean_scorer(drawn(jobs), GROUP)
-    report = body.score_row(TWO, bench, 7, scorer, seeds=1, **ARGS)
+    report = study.score_row(TWO, bench, 7, scorer, seeds=1, **ARGS)
     sizes = [cell["n"] for cell in report["cells"]]
     assert sorted(sizes) == [3, 4]
     assert ["metrics" in cell for cell in report["cells"]] == [n >= 4 for n in sizes]
-    assert body.cell_mean(report, Metric.FD_LOGMEL) is None
-    assert body.cell_mean(stand_ins.report(1.0, [1, 2]), Metric.MIRDD) is None
+    assert study.cell_mean(report, Metric.FD_LOGMEL) is None
+    assert study.cell_mean(stand_ins.report(1.0, [1, 2]), Metric.MIRDD) is None
 
 
 def test_a_row_s_report_is_the_score_of_its_triples(bench, tmp_path):
@@ -129,9 +129,9 @@ def test_a_row_s_report_is_the_score_of_its_triples(bench, tmp_path):
         return score(triples, tmp_path / "cache", stand_ins.settings())
 
     write_references(bench.folder, bench.examples, bench.examples.pairs, stand_ins.RATE)
-    jobs = body.row_jobs(TWO, bench, 9, seeds=1, **ARGS)
+    jobs = study.row_jobs(TWO, bench, 9, seeds=1, **ARGS)
     decode_stems(bench.system, jobs, bench.examples.read, batch_size=4)
-    report = body.score_row(TWO, bench, 9, scorer, seeds=1, **ARGS)
+    report = study.score_row(TWO, bench, 9, scorer, seeds=1, **ARGS)
     cells = report.pop("cells")
     folder = bench.folder
     by_hand = [

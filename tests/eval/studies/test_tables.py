@@ -6,24 +6,28 @@ import json
 
 import pytest
 
-from stemjax.config.claims import Claim
 from stemjax.config.decode import BEST, NAIVE
 from stemjax.config.metrics import Metric
-from stemjax.config.sweeps import TABLE_1, TABLE_2, TABLE_3, Row, Table
+from stemjax.config.sweeps import TABLE_1, TABLE_2, TABLE_3, Claim, PaperTable, TableRow
+from stemjax.eval.reports import tables_report
 from stemjax.eval.reports.report import as_csv
-from stemjax.eval.studies import tables as body
-from stemjax.eval.studies.ordering import Answer
+from stemjax.eval.studies import tables
+from stemjax.eval.studies.ordering import Ordering
 from stemjax.io.errors import UserError
 from tests.eval.stand_ins import report
 
 CLAIM = Claim("best", "naive")
-TABLE = Table(
+TABLE = PaperTable(
     title="By hand",
     rows=(
-        Row(name="naive", points=(NAIVE,), paper={Metric.FAD: 4.3, Metric.MIRDD: 0.4}),
-        Row(name="extra", points=(BEST,)),
-        Row(name="best", points=(BEST,), paper={Metric.FAD: 3.1, Metric.MIRDD: 0.1}),
-        Row(name="gone", points=(BEST,), paper={Metric.FAD: 2, Metric.MIRDD: 0.3}),
+        TableRow(
+            name="naive", points=(NAIVE,), paper={Metric.FAD: 4.3, Metric.MIRDD: 0.4}
+        ),
+        TableRow(name="extra", points=(BEST,)),
+        TableRow(
+            name="best", points=(BEST,), paper={Metric.FAD: 3.1, Metric.MIRDD: 0.1}
+        ),
+        TableRow(name="gone", points=(BEST,), paper={Metric.FAD: 2, Metric.MIRDD: 0.3}),
     ),
     sizes=(4,),
     claims={Metric.FAD: (CLAIM,), Metric.MIRDD: (CLAIM, Claim("gone", "best"))},
@@ -39,7 +43,7 @@ REPORTS["best"]["silent"]["generated"] = 1
 
 @pytest.fixture
 def result():
-    return {"n": 4} | body.measured(TABLE, REPORTS)
+    return {"n": 4} | tables.summarise(TABLE, REPORTS)
 
 
 def test_rows_in_the_table_s_order(result):
@@ -53,34 +57,34 @@ def test_cells(result):
     se = REPORTS["best"]["metrics"]["mirdd"]["se"]
     shown = f"+- {se:.2g}"
     missing = "n/a (no weights)"
-    assert body.cells_of(result["rows"][2]) == [
+    assert tables_report.row_cells(result["rows"][2]) == [
         *("best", "4", missing, f"2 {shown}", f"7 {shown}", "0.5", "25.0"),
         *("3.10", "0.10"),
     ]
-    assert body.cells_of(result["rows"][1])[-2:] == ["", ""]
-    assert body.cells_of(result["rows"][3]) == [
+    assert tables_report.row_cells(result["rows"][1])[-2:] == ["", ""]
+    assert tables_report.row_cells(result["rows"][3]) == [
         *("gone", "", *["not measured"] * 3, "", "", "2.00", "0.30")
     ]
-    rows = body.table_rows(result, {"silent": REPORTS["extra"]})
-    assert all(len(row) == len(body.HEADER) for row in rows)
+    rows = tables_report.table_rows(result, {"silent": REPORTS["extra"]})
+    assert all(len(row) == len(tables_report.HEADER) for row in rows)
     assert rows[-1][:2] == ["anchor: silent", "4"] and rows[-1][-2:] == ["", ""]
-    read = list(csv.reader(io.StringIO(as_csv(body.HEADER, rows))))
-    assert read == [list(body.HEADER), *rows]
+    read = list(csv.reader(io.StringIO(as_csv(tables_report.HEADER, rows))))
+    assert read == [list(tables_report.HEADER), *rows]
 
 
 def test_claims_of_fad_are_asked_of_fd_logmel(result):
     answers = {
-        (c.metric, c.claim.lower): (c.verdict.answer, c.verdict.holds)
+        (c.metric, c.claim.lower): (c.test.answer, c.test.holds)
         for c in result["checks"]
     }
     assert answers == {
-        (Metric.FAD, "best"): (Answer.MISSING, None),
-        (Metric.FD_LOGMEL, "best"): (Answer.YES, True),
-        (Metric.MIRDD, "best"): (Answer.NO, False),
-        (Metric.MIRDD, "gone"): (Answer.MISSING, None),
+        (Metric.FAD, "best"): (Ordering.MISSING, None),
+        (Metric.FD_LOGMEL, "best"): (Ordering.YES, True),
+        (Metric.MIRDD, "best"): (Ordering.NO, False),
+        (Metric.MIRDD, "gone"): (Ordering.MISSING, None),
     }
     for table in (TABLE_1, TABLE_2, TABLE_3):
-        claims = body.claims_of(table)
+        claims = tables.claims_of(table)
         assert claims[Metric.FD_LOGMEL] == table.claims[Metric.FAD]
         assert claims[Metric.MIRDD] == table.claims[Metric.MIRDD]
 
@@ -91,7 +95,7 @@ def test_order_against_the_paper_s(result):
 
 
 def test_json_holds_no_nan_and_comes_back(result):
-    plain = body.as_json(result)
+    plain = tables.as_json(result)
     text = json.dumps(plain, allow_nan=False)
     assert json.loads(text) == plain
     first, *_ = (c for c in plain["checks"] if c["metric"] == "fd_logmel")
@@ -104,28 +108,28 @@ def test_json_holds_no_nan_and_comes_back(result):
 
 
 def test_page(result):
-    told = {"silent": REPORTS["extra"] | {"says": "no stem at all"}}
-    page = body.page({3: [result]}, {4: told}, ["of these examples"])
+    anchors = {"silent": REPORTS["extra"] | {"description": "silent stems"}}
+    page = tables_report.page({3: [result]}, {4: anchors}, ["of these examples"])
     lines = page.splitlines()
     assert lines[0] == "# The paper's tables" and "- of these examples" in lines
     assert "## Table 3: By hand, 4 examples" in lines
-    cells = " | ".join(body.cells_of(result["rows"][0]))
+    cells = " | ".join(tables_report.row_cells(result["rows"][0]))
     assert f"| {cells} |" in lines
     assert any(line.startswith("| anchor: silent | 4 |") for line in lines)
     assert (
-        "Order of the rows against the paper's, Kendall's tau-b: FAD n/a, FD-logmel"
+        "Agreement with the paper's order of the rows, Kendall's tau-b: FAD n/a, FD-logmel"
         " 1.00, MIRDD -1.00." in lines
     )
     assert any(line.startswith("| best < naive | MIRDD | +6 +-") for line in lines)
-    assert any(line.startswith("1 of 2 judged claims hold.") for line in lines)
+    assert any(line.startswith("1 of 2 tested claims hold.") for line in lines)
     assert "**Few examples (4): no headline number.**" in lines
-    assert "- silent: no stem at all" in lines
-    assert "transcribers are closed" in page
+    assert "- silent: silent stems" in lines
+    assert "its transcribers are not public" in page
     # headings and tables stand apart from what is before them
     for before, line in zip(lines, lines[1:], strict=False):
         if line.startswith("#") or (line.startswith("| row") or "| claim" in line):
             assert before == "", line
-    large = body.page({3: [result | {"n": 400}]}, {}, [])
+    large = tables_report.page({3: [result | {"n": 400}]}, {}, [])
     assert "no headline" not in large and "Anchors" not in large
 
 
@@ -135,27 +139,27 @@ def test_the_other_reading_of_averaged(result):
         for n, v in ((28, 2.0), (27, 5.0))
     ]
     of_many = REPORTS | {"best": REPORTS["best"] | {"cells": cells}}
-    found = body.measured(TABLE, of_many)
+    found = tables.summarise(TABLE, of_many)
     assert found["rows"][2]["cell_mean"]["fd_logmel"] == 3.5
     assert found["rows"][2]["cell_mean"]["mirdd"] is None
-    (line, _) = body.means_of_cells(found)
-    assert line.startswith("Mean of the 2 cells of best: FD-logmel 3.5 (27 examples")
-    assert body.means_of_cells(result) == []
+    (line, _) = tables_report.cell_mean_lines(found)
+    assert line.startswith("Mean of the 2 cells of best: FD-logmel 3.5 (27 or more")
+    assert tables_report.cell_mean_lines(result) == []
 
 
 def test_metrics_are_named_in_full():
-    said = body.measured_by(REPORTS.values())
+    said = tables_report.metric_ids_line(REPORTS.values())
     assert said == "measured: FD-logmel[hand], MIRDD[hand]"
 
 
 def test_rows_of_other_examples_are_refused():
     strange = REPORTS | {"best": REPORTS["best"] | {"ids": "others"}}
     with pytest.raises(UserError, match="'best' and 'naive'"):
-        body.measured(TABLE, strange)
+        tables.summarise(TABLE, strange)
 
 
 def test_a_table_with_nothing_measured():
-    empty = {"n": 4} | body.measured(TABLE, {})
+    empty = {"n": 4} | tables.summarise(TABLE, {})
     assert empty["kendall_tau"] == {"fad": None, "fd_logmel": None, "mirdd": None}
-    json.dumps(body.as_json(empty), allow_nan=False)
-    assert "0 of 0 judged" in body.page({1: [empty]}, {}, [])
+    json.dumps(tables.as_json(empty), allow_nan=False)
+    assert "0 of 0 tested" in tables_report.page({1: [empty]}, {}, [])
