@@ -17,6 +17,7 @@ import numpy as np
 from stemjax.config.decode import DECODE_PRESETS, FAST
 from stemjax.config.presets import STEMGEN_MINI
 from stemjax.decode.iterate import decode
+from stemjax.decode.network import StemGenNetwork
 from stemjax.models import stemgen
 
 CONFIG = STEMGEN_MINI.model
@@ -32,12 +33,12 @@ def timed(params, config, batch: int, seconds: float, **options) -> tuple[float,
     keys = jax.random.split(jax.random.key(0), batch)
     arguments = (context, conditions, keys)
     # settings beside the guidance are traced: the shortest preset compiles for all
-    first = decode(params, CONFIG, FAST, *arguments, **options)
+    first = decode(StemGenNetwork(CONFIG), params, FAST, *arguments, **options)
     if config.guidance is not FAST.guidance:
-        first = decode(params, CONFIG, config, *arguments, **options)
+        first = decode(StemGenNetwork(CONFIG), params, config, *arguments, **options)
     jax.block_until_ready(first.codes)
     started = time.perf_counter()
-    result = decode(params, CONFIG, config, *arguments, **options)
+    result = decode(StemGenNetwork(CONFIG), params, config, *arguments, **options)
     jax.block_until_ready(result.codes)
     return time.perf_counter() - started, first.compile_seconds
 

@@ -29,6 +29,7 @@ from benchmarks.peers.timing import compare
 from stemjax.config.decode import BEST, DecodeConfig
 from stemjax.config.model import Precision, StemGenConfig, TransformerConfig
 from stemjax.decode.iterate import decode
+from stemjax.decode.network import StemGenNetwork
 from stemjax.models import stemgen
 
 NET = TransformerConfig(width=512, layers=8, heads=8, mlp_hidden=1368)
@@ -49,7 +50,7 @@ def our_decoding(params, cfg: StemGenConfig, config: DecodeConfig, codes, instru
     conditions = {"instrument": instrument}
 
     def run():
-        result = decode(params, cfg, config, codes, conditions, keys)
+        result = decode(StemGenNetwork(cfg), params, config, codes, conditions, keys)
         return jax.block_until_ready(result.codes)
 
     return run

@@ -1,4 +1,4 @@
-"""Decoding on all devices of a process: they share the rows of a batch."""
+"""Decoding on all devices of a process: the rows of a batch are divided among them."""
 
 import concurrent.futures
 import dataclasses
@@ -14,26 +14,27 @@ from stemjax.config.decode import DecodeConfig
 from stemjax.config.model import StemGenConfig
 from stemjax.config.train import MeshConfig
 from stemjax.decode.iterate import DecodeResult
-from stemjax.decode.windows import decode_long
+from stemjax.decode.keep import Kept
+from stemjax.decode.network import StemGenNetwork
+from stemjax.decode.windows import decode_windows, overlap_of
 from stemjax.nn.axes import make_mesh
 
 
 class Devices(NamedTuple):
-    """Weights where they are used.
-
-    mesh: this process's devices on the data axis.  params: the model's, on all of them.
-    codecs: one for each device.
-    """
+    """Weights on the devices of this process."""
 
     mesh: Mesh
+    """The devices on the data axis."""
     params: Any
+    """Model parameters, replicated on every device."""
     codecs: tuple[Codec, ...]
+    """One codec per device."""
 
 
 def spread(
     params: Any, codec: Codec, devices: Sequence[jax.Device] | None = None
 ) -> Devices:
-    """A model and its codec on devices; None: on all of this process."""
+    """Copy a model and its codec to devices; None: all devices of this process."""
     first, *others = jax.local_devices() if devices is None else devices
     mesh = make_mesh(MeshConfig(), [first, *others])
     copies = (
@@ -52,25 +53,29 @@ def decode_shared(
     conditions: Mapping[str, np.ndarray],
     keys: jax.Array,
     *,
-    given_codes: np.ndarray | None = None,
-    is_given: np.ndarray | None = None,
+    window_frames: int,
+    kept: Kept | None = None,
     **options: Any,
 ) -> DecodeResult:
-    """`decode_long` with the rows shared out; the last row again fills the shares up."""
+    """Run `decode_windows` with the rows divided among the devices.
+
+    The last row is repeated until the number of rows divides.
+    """
     batch = len(context_codes)
     rows = np.r_[:batch, [batch - 1] * (-batch % devices.mesh.size)].astype(int)
     if not isinstance(config, DecodeConfig):
         config = [config[row] for row in rows]
     with jax.set_mesh(devices.mesh):
-        decoded = decode_long(
+        decoded = decode_windows(
+            StemGenNetwork(cfg),
             devices.params,
-            cfg,
             config,
             np.asarray(context_codes)[rows],
             {name: np.asarray(value)[rows] for name, value in conditions.items()},
             keys[rows],
-            given_codes=None if given_codes is None else given_codes[rows],
-            is_given=None if is_given is None else is_given[rows],
+            window_frames=window_frames,
+            overlap_frames=overlap_of(cfg.frame_rate, window_frames),
+            kept=kept and Kept(kept.codes[rows], kept.is_kept[rows]),
             **options,
         )
     return decoded._replace(codes=decoded.codes[:batch], order=decoded.order[:batch])
@@ -79,9 +84,13 @@ def decode_shared(
 def row_by_row(
     devices: Devices, run: Callable[[Codec, np.ndarray], np.ndarray], rows: np.ndarray
 ) -> np.ndarray:
-    """`run` of every row [1, ...] alone, the devices taking turns; [B, ...].
+    """Run a codec function on each row [1, ...] separately, on alternating devices.
 
-    Another number of rows is another program, whose sums round otherwise.
+    A program for another number of rows would round sums differently, and results would
+    depend on the batch size.
+
+    Returns:
+      The concatenated results [B, ...].
     """
     codecs = devices.codecs
 

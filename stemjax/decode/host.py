@@ -1,4 +1,4 @@
-"""What the host does around a decoding: check, measure compiling, show progress."""
+"""Host side of a decoding: input checks, compile time, progress reports."""
 
 import contextlib
 import time
@@ -9,9 +9,13 @@ import jax
 import numpy as np
 
 from stemjax.arrays.sampling import MAX_FRAMES
+from stemjax.decode.keep import Kept
 from stemjax.decode.network import Network
 
-COMPILED = "/jax/core/compile/backend_compile_duration"  # jax.monitoring's name
+COMPILED = "/jax/core/compile/backend_compile_duration"  # event of jax.monitoring
+
+ProgressCallback = Callable[[int, int], None]
+"""Called with (steps done, total steps)."""
 
 
 def check_inputs(
@@ -20,13 +24,15 @@ def check_inputs(
     conditions: dict[str, jax.Array],
     keys: jax.Array,
     lengths: Sequence[int] | np.ndarray | None,
-    given_codes: jax.Array | None,
-    is_given: jax.Array | None,
+    kept: Kept | None,
 ) -> np.ndarray:
-    """The true lengths [B] int32 of a batch whose shapes fit each other.
+    """Check that the inputs of a batch have matching shapes.
+
+    Returns:
+      The lengths [B] int32 of the contexts in frames, without padding.
 
     Raises:
-      ValueError: naming the argument and the shapes.
+      ValueError: a shape or type is wrong; the message names the argument.
     """
     shape = np.shape(context_codes)
     if len(shape) != 3 or shape[1] != network.num_codebooks or 0 in shape:
@@ -52,39 +58,41 @@ def check_inputs(
             f"lengths must be [B={batch}] within 1..{num_frames}, got"
             f" {lengths.tolist()}"
         )
-    if (given_codes is None) != (is_given is None):
-        raise ValueError("given_codes and is_given come together")
-    if (
-        is_given is not None
-        and not np.shape(given_codes) == np.shape(is_given) == shape
-    ):
-        raise ValueError(
-            f"given_codes and is_given must be {shape}, got {np.shape(given_codes)} and"
-            f" {np.shape(is_given)}"
-        )
+    check_kept(kept, shape)
     return lengths.astype(np.int32)
 
 
+def check_kept(kept: Kept | None, shape: tuple[int, ...]) -> None:
+    """Raise ValueError unless kept codes and their mask have the given shape."""
+    if kept is not None and not np.shape(kept.codes) == np.shape(kept.is_kept) == shape:
+        raise ValueError(
+            f"kept codes and mask must be {shape}, got {np.shape(kept.codes)} and"
+            f" {np.shape(kept.is_kept)}"
+        )
+
+
 class CompileClock:
-    """Wall time of the calls during which XLA compiled (or read its cache)."""
+    """Wall time of the calls during which XLA compiled or read its cache."""
 
     def __init__(self):
         self.seconds = 0.0
         self._has_compiled = False
 
-    def _listen(self, event: str, duration: float, **_: Any) -> None:
+    def _on_event(self, event: str, duration: float, **_: Any) -> None:
         self._has_compiled |= event == COMPILED
 
     @contextlib.contextmanager
-    def listening(self) -> Iterator[None]:
-        jax.monitoring.register_event_duration_secs_listener(self._listen)
+    def running(self) -> Iterator[None]:
+        """Subscribe to the events of jax.monitoring."""
+        jax.monitoring.register_event_duration_secs_listener(self._on_event)
         try:
             yield
         finally:
-            jax.monitoring.unregister_event_duration_listener(self._listen)
+            jax.monitoring.unregister_event_duration_listener(self._on_event)
 
     def call(self, program: Callable, *args: Any) -> Any:
-        """Call a jitted program; programs run asynchronously, compiling does not."""
+        """Call a jitted program; only compilation blocks, the program itself is
+        asynchronous."""
         self._has_compiled = False
         started = time.perf_counter()
         result = program(*args)
@@ -93,23 +101,25 @@ class CompileClock:
         return result
 
 
-class Progress:
-    """Reports steps when they are done, one program behind what was dispatched, so
-    that the device always has the next program at hand."""
+class StepReporter:
+    """Reports finished steps to a `ProgressCallback`.
 
-    def __init__(self, report: Callable[[int, int], None] | None, total: int):
+    It waits for a program only after the next one is dispatched, so the device is never
+    idle."""
+
+    def __init__(self, report: ProgressCallback | None, total: int):
         self._report = report
         self._total = total
         self._running: tuple[Any, int] | None = None
 
     def dispatched(self, output: Any, done: int) -> None:
-        """A program was dispatched; when `output` is ready, `done` steps are."""
+        """Record a dispatched program: `done` steps are finished once `output` is."""
         if self._report is not None:
             self.wait()
             self._running = (output, done)
 
     def wait(self) -> None:
-        """Wait for the program dispatched last and report it."""
+        """Wait for the last dispatched program and report it."""
         if self._report is not None and self._running is not None:
             output, done = self._running
             jax.block_until_ready(output)

@@ -1,15 +1,15 @@
 """Iterative decoding, level by level (StemGen, sec. 2.1.1 and 2.1.2; fig. 5).
 
-The forward is batch-first over examples x branches; guidance, sampling, ranking and
-revealing are written for one example and mapped around it inside the scanned step.
+The forward pass is batch-first over examples x branches.  Guidance, sampling, ranking
+and revealing are written for one example and vmapped inside the scanned step.
 The host calls one program per chunk of 16 steps.  The level and the number of steps are
-traced, so one compiled program (of a batch size, frame bucket, guidance and nucleus
-filter) serves all levels and presets; it still evaluates the head of its level alone.
-The host never waits inside a level: with `progress` it stays one chunk ahead.
+traced, so one compiled program serves all levels and presets of the same batch size,
+frame bucket, guidance mode and nucleus filter; it evaluates only the head of its level.
+The host dispatches ahead: with `progress` it stays one chunk in front of the device.
 """
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -20,63 +20,56 @@ from stemjax.arrays.guidance import branch_patterns, combine_guidance
 from stemjax.arrays.ranking import keep_top, rank_candidates
 from stemjax.arrays.sampling import draw_step, sample_codes
 from stemjax.config.decode import DecodeConfig
-from stemjax.config.model import StemGenConfig
-from stemjax.decode.host import CompileClock, Progress, check_inputs
-from stemjax.decode.network import Network, StemGenNetwork
+from stemjax.decode.host import (
+    CompileClock,
+    ProgressCallback,
+    StepReporter,
+    check_inputs,
+)
+from stemjax.decode.keep import Kept
+from stemjax.decode.network import Network
 from stemjax.decode.schedule import reveal_counts
-from stemjax.decode.settings import Settings, stack_settings
+from stemjax.decode.settings import TracedSettings, stack_settings
 from stemjax.nn.axes import target_platform
 
 CHUNK = 16  # steps per call: progress moves every few seconds on two cores
 PADDING_ORDER = -1
-GIVEN_ORDER = 0
+KEPT_ORDER = 0
 
 
 class DecodeResult(NamedTuple):
-    """Decoded tokens."""
+    """Generated tokens of a batch."""
 
-    codes: jax.Array  # [B, Q, T] int32; 0 in padding
-    order: jax.Array  # [B, Q, T] int32, step of its level, from 1, that revealed a
-    # code; 0 where it was given, -1 in padding
-    compile_seconds: float  # wall time of the calls that compiled; 0 when all is warm
+    codes: jax.Array
+    """[B, Q, T] int32; 0 in padding."""
+    order: jax.Array
+    """[B, Q, T] int32: the step within its level, from 1, that revealed a code; 0 if it
+    was kept, -1 in padding."""
+    compile_seconds: float
+    """Wall time of the calls that compiled; 0 if none did."""
 
 
-class State(NamedTuple):
-    """What a step changes."""
+class DecodeState(NamedTuple):
+    """Arrays that a step updates."""
 
-    codes: jax.Array  # [B, Q, T] int32, V = MASK where hidden (padding stays MASK)
-    order: jax.Array  # [B, Q, T] int32
+    codes: jax.Array
+    """[B, Q, T] int32; V = MASK where hidden and in padding."""
+    order: jax.Array
+    """[B, Q, T] int32."""
 
 
 class Steps(NamedTuple):
-    """What differs between the steps of a level, C of them."""
+    """C steps of one level."""
 
-    number: jax.Array  # [C] int32, from 1
-    reveals: jax.Array  # [C, B] int32, codes to reveal
-    share: jax.Array  # [C, B] float32, 0 at an example's first step, 1 at its last
+    number: jax.Array
+    """[C] int32, from 1."""
+    reveals: jax.Array
+    """[C, B] int32, codes to reveal."""
+    share: jax.Array
+    """[C, B] float32, progress within the level: 0 at the first step, 1 at the last."""
 
 
 def decode(
-    params: Any,
-    cfg: StemGenConfig,
-    configs: DecodeConfig | Sequence[DecodeConfig],
-    context_codes: jax.Array,
-    conditions: Mapping[str, jax.Array],
-    keys: jax.Array,
-    lengths: Sequence[int] | np.ndarray | None = None,
-    **options: Any,
-) -> DecodeResult:
-    """Generate stems' codes with a StemGen model: `decode_with` its network.
-
-    params: of `stemjax.models.stemgen`.  The rest, and `options`: see `decode_with`.
-    """
-    network = StemGenNetwork(cfg)
-    return decode_with(
-        network, params, configs, context_codes, conditions, keys, lengths, **options
-    )
-
-
-def decode_with(
     network: Network,
     params: Any,
     configs: DecodeConfig | Sequence[DecodeConfig],
@@ -85,35 +78,33 @@ def decode_with(
     keys: jax.Array,
     lengths: Sequence[int] | np.ndarray | None = None,
     *,
-    given_codes: jax.Array | None = None,
-    is_given: jax.Array | None = None,
+    kept: Kept | None = None,
     branches_together: bool | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: ProgressCallback | None = None,
 ) -> DecodeResult:
-    """Generate the target's codes for a batch of contexts.
+    """Generate stem codes for a batch of contexts.
 
-    What an example gets depends on its own rows alone, not on the batch around it.
-    With a mesh in use (`jax.set_mesh`) its data axes share the rows that divide over them.
+    The result of an example depends only on its own rows, not on the rest of the batch.
+    If a mesh is set (`jax.set_mesh`), its data axes share the rows when they divide.
 
     Args:
       network: see `stemjax.decode.network`; static.
-      params: of the network.
-      configs: settings for all, or one per example with equal `steps` and `guidance`.
+      params: parameters of the network.
+      configs: settings for all examples, or one per example with equal `steps` and
+        `guidance`.
       context_codes: [B, Q, T] int.
       conditions: {name: [B] int or [B, size] float}.
       keys: [B] random keys (`jax.random.key`).
-      lengths: [B] frames of each that are music; the rest is padding.  Default: T.
-      given_codes, is_given: [B, Q, T] codes to keep as they are, and where.
-      branches_together: run the branches of guidance as one batch or one after
-        another; the default is what was measured to be faster on this backend.
-      progress: called on the host with (steps done, steps in all).
+      lengths: [B] frames without padding; default T.
+      kept: codes [B, Q, T] that stay, and their mask.
+      branches_together: run the guidance branches as one batch (True) or one after
+        another (False); the default is the faster one on this backend.
+      progress: called on the host.
 
     Raises:
-      ValueError: shapes that do not fit each other or the network.
+      ValueError: shapes do not match each other or the network.
     """
-    lengths = check_inputs(
-        network, context_codes, conditions, keys, lengths, given_codes, is_given
-    )
+    lengths = check_inputs(network, context_codes, conditions, keys, lengths, kept)
     static, settings = stack_settings(
         configs,
         len(context_codes),
@@ -122,11 +113,11 @@ def decode_with(
     )
     if branches_together is None:
         branches_together = are_faster_together()
-    if is_given is None:
-        given_codes = np.zeros(context_codes.shape, np.int32)
-        is_given = np.zeros(context_codes.shape, bool)
+    if kept is None:
+        shape = np.shape(context_codes)
+        kept = Kept(np.zeros(shape, np.int32), np.zeros(shape, bool))
     clock = CompileClock()
-    with clock.listening():
+    with clock.running():
         embedded, state, plan = clock.call(
             _start,
             network,
@@ -135,10 +126,9 @@ def decode_with(
             context_codes,
             dict(conditions),
             lengths,
-            given_codes,
-            is_given,
+            *kept,
         )
-        bar = Progress(progress, sum(static.steps))
+        reporter = StepReporter(progress, sum(static.steps))
         for level, chunks in enumerate(plan):
             for i, steps in enumerate(chunks):
                 state = clock.call(
@@ -156,22 +146,24 @@ def decode_with(
                     state,
                 )
                 done = min(static.steps[level], (i + 1) * CHUNK)
-                bar.dispatched(state, sum(static.steps[:level]) + done)
+                reporter.dispatched(state, sum(static.steps[:level]) + done)
         codes, order = clock.call(_finish, state, network.codebook_size)
-        bar.wait()
+        reporter.wait()
     return DecodeResult(codes, order, clock.seconds)
 
 
 def are_faster_together() -> bool:
-    """Whether branches of guidance as one batch beat one after another on what is
-    compiled for (docs/performance.md)."""
+    """Whether one batch of all guidance branches is faster than one branch at a time on
+    the target platform (docs/performance.md)."""
     return target_platform() != "cpu"
 
 
 def plan_level(num_hidden: jax.Array, steps: int, max_hidden: int) -> tuple[Steps, ...]:
-    """The steps of a level in chunks of one length; the last may end in idle steps.
+    """Split the steps of a level into chunks of equal length; the last chunk may end in
+    idle steps.
 
-    num_hidden: [B] codes to reveal, traced.
+    Args:
+      num_hidden: [B] codes to reveal, traced.
     """
     reveals = reveal_counts(num_hidden, steps, max_hidden).T  # [S, B]
     reveals = jnp.pad(reveals, ((0, -steps % CHUNK), (0, 0)))
@@ -192,18 +184,19 @@ def _start(
     context_codes,
     conditions,
     lengths,
-    given_codes,
-    is_given,
+    kept_codes,
+    is_kept,
 ):
-    """Embed every branch's context once; hide all that is not given; plan the steps.
+    """Embed the context of every branch, mask all codes that are not kept, plan the steps.
 
-    Returns embedded with leading axes [B, branches], State, [level][chunk] of Steps.
+    Returns:
+      Embeddings with leading axes [B, branches], DecodeState, Steps [level][chunk].
     """
     batch, _, num_frames = context_codes.shape
     patterns = jnp.asarray(branch_patterns(static.guidance, 1 + len(conditions)))
     branches = len(patterns)
 
-    def per_branch(rows):  # example-major: a batch sharded over devices stays so
+    def per_branch(rows):  # example-major, so a sharded batch stays sharded
         return jnp.repeat(rows, branches, axis=0)
 
     embedded = network.embed(
@@ -217,12 +210,12 @@ def _start(
         lambda rows: rows.reshape(batch, branches, *rows.shape[1:]), embedded
     )
     is_music = jnp.arange(num_frames) < lengths[:, None, None]  # [B, 1, T]
-    is_kept = is_given & is_music
-    state = State(
-        codes=jnp.where(is_kept, given_codes, network.codebook_size).astype(jnp.int32),
-        order=jnp.where(is_kept, GIVEN_ORDER, PADDING_ORDER).astype(jnp.int32),
+    num_hidden = jnp.sum(is_music & ~is_kept, axis=-1)  # [B, Q]
+    is_kept = is_kept & is_music
+    state = DecodeState(
+        codes=jnp.where(is_kept, kept_codes, network.codebook_size).astype(jnp.int32),
+        order=jnp.where(is_kept, KEPT_ORDER, PADDING_ORDER).astype(jnp.int32),
     )
-    num_hidden = jnp.sum(is_music & ~is_given, axis=-1)  # [B, Q]
     plan = tuple(
         plan_level(num_hidden[:, level], steps, num_frames)
         for level, steps in enumerate(static.steps)
@@ -246,7 +239,7 @@ def _run_chunk(
     steps,
     state,
 ):
-    """Scan over some steps of one level."""
+    """Scan over one chunk of steps of one level."""
     params = network.prepare(params)
 
     def one_step(state, step):
@@ -267,19 +260,20 @@ def _run_chunk(
                 step.reveals,
                 step.share,
             )
-            return State(
+            return DecodeState(
                 state.codes.at[:, level].set(codes), state.order.at[:, level].set(order)
             )
 
-        # A level that is finished for the whole batch costs no forward.
+        # once a level is complete for the whole batch, skip the forward pass
         return jax.lax.cond(jnp.any(step.reveals > 0), run, lambda s: s, state), None
 
     return jax.lax.scan(one_step, state, steps)[0]
 
 
 def _branch_logits(network, params, embedded, codes, level, branches_together):
-    """[B, branches, T, V] logits of one level.  Finer levels are hidden from the model,
-    also where their codes are given: training never showed it any (sec. 2.1)."""
+    """Logits [B, branches, T, V] of one level.
+
+    Finer levels are masked even where their codes are kept, as in training (sec. 2.1)."""
     is_finer = jnp.arange(network.num_codebooks)[:, None] > level
     codes = jnp.where(is_finer, network.codebook_size, codes)
     batch, branches = jax.tree.leaves(embedded)[0].shape[:2]
@@ -305,16 +299,23 @@ def reveal_one(
     logits: jax.Array,
     codes: jax.Array,
     order: jax.Array,
-    settings: Settings,
+    settings: TracedSettings,
     length: jax.Array,
     key: jax.Array,
     count: jax.Array,
     share: jax.Array,
 ) -> tuple[jax.Array, jax.Array]:
-    """One step of one example and level: propose, rank, keep the best `count`.
+    """One step of one example and level: sample, rank, reveal the best `count` codes.
 
-    logits: [branches, T, V].  codes, order: [T].  settings: one row.  Revealed
-    codes are never hidden again (Assumption A14).  Returns codes, order [T].
+    Revealed codes are never masked again (Assumption A14).
+
+    Args:
+      logits: [branches, T, V].
+      codes, order: [T].
+      settings: one row.
+
+    Returns:
+      codes, order: [T].
     """
     _, num_frames, num_codes = logits.shape
     draws = draw_step(key, level, number, num_frames, num_codes)
@@ -339,11 +340,11 @@ def reveal_one(
 
 
 def _between(first, last, share):
-    """Linear from the level's first step to its last."""
+    """Interpolate linearly from the first step of a level to the last."""
     return first + (last - first) * share
 
 
 @functools.partial(jax.jit, static_argnames="mask_code")
-def _finish(state: State, mask_code: int):
-    """Valid codes everywhere: 0 in padding."""
+def _finish(state: DecodeState, mask_code: int):
+    """Replace MASK by 0 in padding."""
     return jnp.where(state.codes == mask_code, 0, state.codes), state.order

@@ -1,20 +1,34 @@
-"""Which codes of a stem an edit keeps: masks [Q, T] bool, True where a code stays.
+"""Codes that an edit keeps, and masks [Q, T] bool (True: kept) that choose them.
 
-Masks are joined by `&` (both keep) and `|`; what no mask keeps is decoded anew around
-the rest.  The prompts of VampNet (Garcia et al., 2023, sec. 4.2): inpainting, prefix,
-periodic, beats and coarse levels.
+The masks are the prompts of VampNet (Garcia et al., 2023, sec. 4.2): inpainting, prefix,
+periodic, beats and coarse levels.  Combine them with `&` and `|`.  Codes that no mask
+keeps are decoded again around the kept ones.
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 
+class Kept(NamedTuple):
+    """Codes of a stem and a mask of those that stay."""
+
+    codes: np.ndarray
+    """[Q, T] int32, or [B, Q, T] for a batch; read only where `is_kept`."""
+    is_kept: np.ndarray
+    """Bool, same shape as `codes`."""
+
+    def repeat(self, count: int) -> "Kept":
+        """The same codes for `count` rows: [Q, T] to [count, Q, T]."""
+        return Kept(*(np.repeat(np.asarray(a)[None], count, axis=0) for a in self))
+
+
 def outside(num_codebooks: int, num_frames: int, start: int, stop: int) -> np.ndarray:
-    """All but the frames start <= t < stop.
+    """Keep all frames except start <= t < stop.
 
     Raises:
-      ValueError: no frame between them.
+      ValueError: the range is empty or not within 0..num_frames.
     """
     if not 0 <= start < stop <= num_frames:
         raise ValueError(f"frames {start} to {stop} are not within 0..{num_frames}")
@@ -24,16 +38,17 @@ def outside(num_codebooks: int, num_frames: int, start: int, stop: int) -> np.nd
 
 
 def share(num_codebooks: int, num_frames: int, fraction: float) -> np.ndarray:
-    """A share of the frames, spread evenly, whole: frame t is kept if
-    floor((t + 1) fraction) > floor(t fraction), so that of any n frames
-    n * fraction are kept, give or take one.
+    """Keep a fraction of the frames, spread evenly, at all levels.
+
+    Frame t is kept if floor((t + 1) fraction) > floor(t fraction), so any n consecutive
+    frames contain n * fraction kept ones, plus or minus one.
 
     Raises:
-      ValueError: a fraction outside 0..1.
+      ValueError: the fraction is outside 0..1.
     """
     if not 0 <= fraction <= 1:
         raise ValueError(f"a share of {fraction} is not within 0..1")
-    # a sum of many shares such as 0.1 falls short of a whole one by rounding alone
+    # the small term cancels the rounding of multiples such as 10 * 0.1
     counts = np.floor(np.arange(num_frames + 1) * fraction + 1e-9)
     return np.broadcast_to(np.diff(counts) > 0, (num_codebooks, num_frames))
 
@@ -41,7 +56,7 @@ def share(num_codebooks: int, num_frames: int, fraction: float) -> np.ndarray:
 def around(
     num_codebooks: int, num_frames: int, centres: Sequence[int], reach: int
 ) -> np.ndarray:
-    """Frames within `reach` of any centre, such as onsets or beats."""
+    """Keep the frames within `reach` frames of any centre, such as onsets or beats."""
     is_kept = np.zeros((num_codebooks, num_frames), bool)
     for centre in centres:
         is_kept[:, max(0, centre - reach) : max(0, centre + reach + 1)] = True
@@ -49,10 +64,10 @@ def around(
 
 
 def coarse(num_codebooks: int, num_frames: int, levels: int) -> np.ndarray:
-    """The first levels, of all frames.
+    """Keep the first `levels` levels in all frames.
 
     Raises:
-      ValueError: more levels than there are.
+      ValueError: `levels` is outside 0..num_codebooks.
     """
     if not 0 <= levels <= num_codebooks:
         raise ValueError(f"{levels} levels are not within 0..{num_codebooks}")

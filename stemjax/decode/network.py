@@ -1,5 +1,8 @@
-"""The narrow door between the decoding loop and a model: embed once, then logits of one
-level, both batch-first.  The loop knows nothing else of StemGen; tests pass a table."""
+"""Interface between the decoding loop and a model.
+
+The loop needs three functions: `embed` the context once, `prepare` the parameters, and
+the `logits` of one level.  All are batch-first.  Tests implement it with lookup tables.
+"""
 
 import dataclasses
 from collections.abc import Mapping
@@ -12,13 +15,19 @@ from stemjax.models import stemgen
 
 
 class Network(Protocol):
-    """Static and hashable (a frozen dataclass): it is part of the compiled key."""
+    """A model that predicts stem tokens.
+
+    Implementations are frozen dataclasses: hashable, and static in jitted programs."""
 
     @property
-    def num_codebooks(self) -> int: ...  # Q
+    def num_codebooks(self) -> int:
+        """Q."""
+        ...
 
     @property
-    def codebook_size(self) -> int: ...  # V; also the id of MASK
+    def codebook_size(self) -> int:
+        """V; also the id of the MASK token."""
+        ...
 
     def embed(
         self,
@@ -28,30 +37,38 @@ class Network(Protocol):
         is_dropped: jax.Array,
         lengths: jax.Array,
     ) -> Any:
-        """What does not change while decoding, for R rows.
+        """Embed everything that is constant during decoding, for R rows.
 
-        context_codes [R, Q, T], conditions {name: [R] or [R, size]}, is_dropped [R, S],
-        lengths [R] -> pytree of arrays with leading axis R.
+        Args:
+          context_codes: [R, Q, T].
+          conditions: {name: [R] or [R, size]}.
+          is_dropped: [R, S] bool, sources replaced by their null embedding.
+          lengths: [R].
+
+        Returns:
+          A pytree of arrays with leading axis R.
         """
         ...
 
     def prepare(self, params: Any) -> Any:
-        """The parameters as `logits` takes them; done once for many steps."""
+        """Convert the parameters once for many calls of `logits`."""
         ...
 
     def logits(
         self, params: Any, embedded: Any, target_codes: jax.Array, level: jax.Array
     ) -> jax.Array:
-        """Logits of one level, a traced [] int32.
+        """Logits [R, T, V] of one level.
 
-        target_codes [R, Q, T], V = MASK -> [R, T, V].
+        Args:
+          target_codes: [R, Q, T], V = MASK.
+          level: [] int32, traced.
         """
         ...
 
 
 @dataclasses.dataclass(frozen=True)
 class StemGenNetwork:
-    """StemGen as a `Network`; frames behind an example's length are not attended to."""
+    """StemGen as a `Network`.  Attention ignores frames past an example's length."""
 
     cfg: StemGenConfig
 

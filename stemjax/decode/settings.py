@@ -1,7 +1,7 @@
-"""What a decoding compiles for and what it merely reads (StemGen, sec. 2.1.1, 3.2.1).
+"""Static and traced settings of decoding (StemGen, sec. 2.1.1, 3.2.1).
 
-Static: steps per level, guidance, whether a nucleus filter is in the program.  All else
-is traced and per example, so a sweep over it never recompiles.
+Static: steps per level, guidance mode, use of the nucleus filter.  All other settings are
+traced and per example, so a sweep over them never recompiles.
 """
 
 import dataclasses
@@ -16,25 +16,35 @@ from stemjax.config.decode import DecodeConfig, Guidance
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Static:
-    """The part of the settings that chooses the compiled program."""
+class StaticSettings:
+    """Settings that select the compiled program."""
 
-    steps: tuple[int, ...]  # [Q]
+    steps: tuple[int, ...]
+    """[Q] steps per level."""
     guidance: Guidance
-    is_filtered: bool  # some example of the batch has top_p < 1
+    is_filtered: bool
+    """Whether any example of the batch has top_p < 1."""
 
 
-class Settings(NamedTuple):
-    """The traced part: NumPy or jax arrays, one row per example."""
+class TracedSettings(NamedTuple):
+    """Settings as NumPy or jax arrays, one row per example."""
 
-    scales: jax.Array  # [B, n] as the guidance uses them: n = branches - 1
-    w_conf: jax.Array  # [B]
-    w_causal: jax.Array  # [B]
-    w_rand: jax.Array  # [B] at a level's first step
-    w_rand_final: jax.Array  # [B] factor on `w_rand` at its last step
-    temperature: jax.Array  # [B] at a level's first step
-    temperature_final: jax.Array  # [B] at its last step
-    top_p: jax.Array  # [B]
+    scales: jax.Array
+    """[B, branches - 1] guidance scales."""
+    w_conf: jax.Array
+    """[B]."""
+    w_causal: jax.Array
+    """[B]."""
+    w_rand: jax.Array
+    """[B], at the first step of a level."""
+    w_rand_final: jax.Array
+    """[B], factor on `w_rand` at the last step of a level."""
+    temperature: jax.Array
+    """[B], at the first step of a level."""
+    temperature_final: jax.Array
+    """[B], at the last step of a level."""
+    top_p: jax.Array
+    """[B]."""
 
 
 def stack_settings(
@@ -43,15 +53,15 @@ def stack_settings(
     *,
     num_codebooks: int,
     num_sources: int,
-) -> tuple[Static, Settings]:
-    """Split the settings of a batch into the static and the traced part.
+) -> tuple[StaticSettings, TracedSettings]:
+    """Split the settings of a batch into static and traced settings.
 
     Args:
-      configs: one for all examples, or one for each.
+      configs: one for all examples, or one per example.
 
     Raises:
-      ValueError: not one per example, examples that differ in a static setting, or a
-        number of scales other than that of the model's sources.
+      ValueError: the number of configs, their static settings or their number of scales
+        do not match.
     """
     rows = [configs] * batch if isinstance(configs, DecodeConfig) else list(configs)
     if len(rows) != batch or not rows:
@@ -77,14 +87,14 @@ def stack_settings(
                 f" {rows[0].steps}"
             )
     used = {Guidance.NONE: 0, Guidance.SINGLE: 1, Guidance.MULTI: num_sources}
-    static = Static(
+    static = StaticSettings(
         steps=rows[0].steps_for(num_codebooks),
         guidance=rows[0].guidance,
         is_filtered=any(row.top_p < 1 for row in rows),
     )
     columns = {
         name: np.array([getattr(row, name) for row in rows], np.float32)
-        for name in Settings._fields
+        for name in TracedSettings._fields
     }
     columns["scales"] = columns["scales"][:, : used[static.guidance]]
-    return static, Settings(**columns)
+    return static, TracedSettings(**columns)

@@ -17,7 +17,8 @@ from stemjax.config.categories import CATEGORIES
 from stemjax.config.decode import FAST
 from stemjax.config.runs import CodecRun, Run
 from stemjax.config.train import MeshConfig
-from stemjax.decode.windows import decode_long
+from stemjax.decode.iterate import decode
+from stemjax.decode.network import StemGenNetwork
 from stemjax.io.audio import write_wav
 from stemjax.io.remote import Path, as_path
 from stemjax.nn.axes import make_mesh
@@ -106,16 +107,13 @@ def generated(
         context = batch["context"].astype(np.float32) / FULL_SCALE
         target = batch["target"].astype(np.float32) / FULL_SCALE
         context_codes = np.asarray(codec.encode(context))
-    frames = context_codes.shape[-1]
-    decoded = decode_long(
+    decoded = decode(
+        StemGenNetwork(run.model),
         state.averaged,
-        run.model,
         FAST,
         context_codes,
         {"instrument": batch["instrument"].astype(np.int32)},
         jax.random.split(jax.random.key(KEY), len(context_codes)),
-        num_frames=frames,
-        window_frames=frames,
     )
     stems = np.asarray(codec.decode(decoded.codes))[:, : context.shape[1]]
     return [

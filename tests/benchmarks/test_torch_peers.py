@@ -15,6 +15,7 @@ from stemjax.config.decode import BEST  # noqa: E402
 from stemjax.config.model import StemGenConfig, TransformerConfig  # noqa: E402
 from stemjax.config.presets import CODEC_TINY, STEMGEN_TINY  # noqa: E402
 from stemjax.decode.iterate import decode  # noqa: E402
+from stemjax.decode.network import StemGenNetwork  # noqa: E402
 from stemjax.models import stemgen  # noqa: E402
 from stemjax.tasks import stemgen as task_module  # noqa: E402
 
@@ -86,7 +87,7 @@ def test_equal_noise_decodes_equal_codes(params, peer):
         noise = np.concatenate([np.asarray(d.noise) for d in draws])
         return torch.from_numpy(exponential), torch.from_numpy(noise)
 
-    ours = decode(params, CFG, config, context, {"instrument": instrument}, keys)
+    ours = decode(StemGenNetwork(CFG), params, config, context, {"instrument": instrument}, keys)
     theirs = decode_torch.decode(
         peer,
         torch_codes(context),

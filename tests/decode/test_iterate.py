@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from stemjax.config.decode import DECODE_PRESETS, FAST, DecodeConfig, Guidance
-from stemjax.decode.iterate import decode_with
+from stemjax.decode.iterate import decode
+from stemjax.decode.keep import Kept
 from stemjax.decode.schedule import hidden_table
 from tests.decode.slow_decoder import slow_decode
 from tests.decode.stub_networks import OracleNetwork, TableNetwork, inputs, keys_of
@@ -16,13 +17,12 @@ TABLE = TableNetwork(num_codebooks=3, codebook_size=12)
 PARAMS = TABLE.init(0)
 FRAMES = 24
 SHORT = dataclasses.replace(FAST, steps=(7, 18, 4))  # under, over and within a chunk
-NOT_GIVEN = np.zeros((3, FRAMES), bool)
 
 
-def decode(config, batch=2, frames=FRAMES, rows=slice(None), **options):
+def decode_random(config, batch=2, frames=FRAMES, rows=slice(None), **options):
     """Codes and order of random contexts; row b is the same in any batch."""
     context, conditions, keys = inputs(TABLE, batch, frames)
-    result = decode_with(
+    result = decode(
         TABLE,
         PARAMS,
         config,
@@ -57,9 +57,11 @@ def decode(config, batch=2, frames=FRAMES, rows=slice(None), **options):
 def test_equals_the_slow_decoder(config):
     rng = np.random.default_rng(3)
     lengths = [FRAMES, 17]
-    is_given = rng.random((2, 3, FRAMES)) < 0.2
-    given = rng.integers(0, 12, is_given.shape)
-    codes, order = decode(config, lengths=lengths, given_codes=given, is_given=is_given)
+    is_kept = rng.random((2, 3, FRAMES)) < 0.2
+    kept_codes = rng.integers(0, 12, is_kept.shape)
+    codes, order = decode_random(
+        config, lengths=lengths, kept=Kept(kept_codes, is_kept)
+    )
     context, conditions, keys = inputs(TABLE, 2, FRAMES)
     for b, length in enumerate(lengths):
         want_codes, want_order = slow_decode(
@@ -69,8 +71,8 @@ def test_equals_the_slow_decoder(config):
             conditions["instrument"][b],
             keys[b],
             length,
-            given[b],
-            is_given[b],
+            kept_codes[b],
+            is_kept[b],
         )
         np.testing.assert_array_equal(order[b, :, :length], want_order)
         np.testing.assert_array_equal(codes[b, :, :length], want_codes)
@@ -82,7 +84,7 @@ def wrong_codes(strength: float) -> int:
     answer = np.random.default_rng(5).permutation(12)
     context, conditions, keys = inputs(network, 2, FRAMES)
     params = {"answer": answer, "strength": np.float32(strength)}
-    result = decode_with(network, params, SHORT, context, conditions, keys)
+    result = decode(network, params, SHORT, context, conditions, keys)
     return int((np.asarray(result.codes) != answer[context]).sum())
 
 
@@ -93,7 +95,7 @@ def test_an_oracle_is_followed_and_constant_logits_are_not():
 
 def test_every_code_is_revealed_once_by_the_steps_that_the_schedule_says():
     lengths = [FRAMES, 5]
-    _, order = decode(SHORT, lengths=lengths)
+    _, order = decode_random(SHORT, lengths=lengths)
     for b, length in enumerate(lengths):
         assert (order[b, :, length:] == -1).all()
         for level, steps in enumerate(SHORT.steps):
@@ -105,10 +107,10 @@ def test_every_code_is_revealed_once_by_the_steps_that_the_schedule_says():
 
 @pytest.mark.parametrize("w_causal", [1e5, float("inf")])
 def test_a_strong_causal_bias_reveals_left_to_right(w_causal):
-    _, order = decode(dataclasses.replace(SHORT, w_causal=w_causal))
+    _, order = decode_random(dataclasses.replace(SHORT, w_causal=w_causal))
     assert (np.diff(order, axis=-1) >= 0).all()
     assert order.max() > 4  # not all at once
-    _, free = decode(dataclasses.replace(SHORT, w_causal=0.0))
+    _, free = decode_random(dataclasses.replace(SHORT, w_causal=0.0))
     assert (np.diff(free, axis=-1) < 0).any()
 
 
@@ -122,15 +124,15 @@ def test_confidence_alone_reveals_the_surest_first():
         steps=(16,), w_conf=1.0, w_rand=0.0, w_causal=0.0, guidance=Guidance.NONE
     )
     instrument = {"instrument": np.zeros(1, np.int32)}
-    result = decode_with(network, params, config, context, instrument, keys_of(0))
+    result = decode(network, params, config, context, instrument, keys_of(0))
     order = np.asarray(result.order)[0, 0]
     assert order[1::2].max() < order[::2].min()
 
 
 def test_a_row_is_the_same_alone_and_in_any_batch():
-    codes, order = decode(SHORT, batch=8)
+    codes, order = decode_random(SHORT, batch=8)
     for rows in (slice(0, 1), slice(5, 6), slice(2, 4)):
-        alone = decode(SHORT, batch=8, rows=rows)
+        alone = decode_random(SHORT, batch=8, rows=rows)
         np.testing.assert_array_equal(alone[0], codes[rows])
         np.testing.assert_array_equal(alone[1], order[rows])
     assert len(np.unique(codes.reshape(8, -1), axis=0)) == 8
@@ -138,10 +140,8 @@ def test_a_row_is_the_same_alone_and_in_any_batch():
 
 def test_padding_changes_nothing():
     context, conditions, keys = inputs(TABLE, 2, FRAMES)
-    short = decode_with(
-        TABLE, PARAMS, SHORT, context[..., :17], conditions, keys, [17, 9]
-    )
-    padded = decode_with(TABLE, PARAMS, SHORT, context, conditions, keys, [17, 9])
+    short = decode(TABLE, PARAMS, SHORT, context[..., :17], conditions, keys, [17, 9])
+    padded = decode(TABLE, PARAMS, SHORT, context, conditions, keys, [17, 9])
     for a, b, empty in zip(short[:2], padded[:2], (0, -1), strict=True):
         np.testing.assert_array_equal(a, b[..., :17])
         assert (b[..., 17:] == empty).all() and (a[1, :, 9:] == empty).all()
@@ -153,7 +153,7 @@ def test_settings_are_per_example():
     )
     context, conditions, keys = inputs(TABLE, 2, FRAMES)
     same = np.zeros(2, int)  # row 0 twice, under different settings
-    mixed = decode_with(
+    mixed = decode(
         TABLE,
         PARAMS,
         [SHORT, other],
@@ -162,14 +162,14 @@ def test_settings_are_per_example():
         keys[same],
     )
     for row, config in enumerate((SHORT, other)):
-        codes, order = decode(config)
+        codes, order = decode_random(config)
         np.testing.assert_array_equal(mixed.codes[row], codes[0])
         np.testing.assert_array_equal(mixed.order[row], order[0])
     assert (mixed.codes[0] != mixed.codes[1]).any()
 
 
 def test_presets_give_distinct_results():
-    results = {name: decode(config) for name, config in DECODE_PRESETS.items()}
+    results = {name: decode_random(config) for name, config in DECODE_PRESETS.items()}
     assert set(results) >= {"best", "naive", "fast", "vampnet", "soundstorm"}
     for i in results:
         for j in set(results) - {i}:
@@ -178,41 +178,41 @@ def test_presets_give_distinct_results():
 
 
 def test_branches_one_by_one_equal_branches_together():
-    together = decode(SHORT, branches_together=True)
-    apart = decode(SHORT, branches_together=False)
+    together = decode_random(SHORT, branches_together=True)
+    apart = decode_random(SHORT, branches_together=False)
     np.testing.assert_array_equal(together[0], apart[0])
     np.testing.assert_array_equal(together[1], apart[1])
 
 
-def test_given_codes_are_kept_and_seen():
+def test_kept_codes_are_kept_and_seen():
     rng = np.random.default_rng(4)
-    given = rng.integers(0, 12, (2, 3, FRAMES))
-    is_given = np.zeros(given.shape, bool)
-    is_given[..., :10] = True
-    codes, order = decode(SHORT, given_codes=given, is_given=is_given)
-    np.testing.assert_array_equal(codes[is_given], given[is_given])
-    assert (order[is_given] == 0).all() and (order[~is_given] > 0).all()
-    other, _ = decode(SHORT, given_codes=(given + 1) % 12, is_given=is_given)
-    assert (other[~is_given] != codes[~is_given]).any()
-    full, order = decode(SHORT, given_codes=given, is_given=np.ones_like(is_given))
-    np.testing.assert_array_equal(full, given)
+    kept_codes = rng.integers(0, 12, (2, 3, FRAMES))
+    is_kept = np.zeros(kept_codes.shape, bool)
+    is_kept[..., :10] = True
+    codes, order = decode_random(SHORT, kept=Kept(kept_codes, is_kept))
+    np.testing.assert_array_equal(codes[is_kept], kept_codes[is_kept])
+    assert (order[is_kept] == 0).all() and (order[~is_kept] > 0).all()
+    other, _ = decode_random(SHORT, kept=Kept((kept_codes + 1) % 12, is_kept))
+    assert (other[~is_kept] != codes[~is_kept]).any()
+    full, order = decode_random(SHORT, kept=Kept(kept_codes, np.ones_like(is_kept)))
+    np.testing.assert_array_equal(full, kept_codes)
     assert not order.any()
 
 
-def test_given_finer_codes_stay_hidden_from_coarser_levels():
-    is_given = np.zeros((2, 3, FRAMES), bool)
-    is_given[:, 2] = True
-    codes, _ = decode(SHORT, given_codes=np.full((2, 3, FRAMES), 7), is_given=is_given)
-    free, _ = decode(SHORT)
+def test_kept_finer_codes_stay_hidden_from_coarser_levels():
+    is_kept = np.zeros((2, 3, FRAMES), bool)
+    is_kept[:, 2] = True
+    codes, _ = decode_random(SHORT, kept=Kept(np.full((2, 3, FRAMES), 7), is_kept))
+    free, _ = decode_random(SHORT)
     np.testing.assert_array_equal(codes[:, :2], free[:, :2])
     assert (codes[:, 2] == 7).all()
 
 
 def test_progress_rises_to_the_end_and_a_second_call_compiles_nothing():
-    decode(SHORT)
+    decode_random(SHORT)
     reports = []
     context, conditions, keys = inputs(TABLE, 2, FRAMES)
-    result = decode_with(
+    result = decode(
         TABLE,
         PARAMS,
         dataclasses.replace(SHORT, steps=(40, 7, 2), w_conf=0.7, scales=(1.0, 2.0)),
@@ -227,9 +227,9 @@ def test_progress_rises_to_the_end_and_a_second_call_compiles_nothing():
     from stemjax.decode import iterate
 
     before = iterate._run_chunk._cache_size()
-    decode(dataclasses.replace(SHORT, steps=(3, 5, 7), w_causal=0.9))
+    decode_random(dataclasses.replace(SHORT, steps=(3, 5, 7), w_causal=0.9))
     assert iterate._run_chunk._cache_size() == before
-    again = decode_with(TABLE, PARAMS, SHORT, context, conditions, keys)
+    again = decode(TABLE, PARAMS, SHORT, context, conditions, keys)
     assert again.compile_seconds == 0.0 and isinstance(result.compile_seconds, float)
 
 
@@ -243,13 +243,9 @@ def test_progress_rises_to_the_end_and_a_second_call_compiles_nothing():
         ({"lengths": [0, 8]}, "within 1..8"),
         ({"conditions": {"instrument": np.zeros(3, int)}}, "instrument"),
         ({"conditions": {}}, "1 guidance sources"),
-        ({"given_codes": np.zeros((2, 3, 8), int)}, "come together"),
         (
-            {
-                "given_codes": np.zeros((2, 3, 7), int),
-                "is_given": np.zeros((2, 3, 8), bool),
-            },
-            "given_codes and is_given must be",
+            {"kept": Kept(np.zeros((2, 3, 7), int), np.zeros((2, 3, 8), bool))},
+            r"kept codes and mask must be \(2, 3, 8\), got \(2, 3, 7\)",
         ),
         ({"configs": [SHORT]}, "1 settings for 2 contexts"),
         ({"configs": [SHORT, FAST]}, "steps must be the same"),
@@ -268,13 +264,13 @@ def test_what_does_not_fit_is_refused(change, message):
         "keys": keys_of(0, 1),
     }
     with pytest.raises(ValueError, match=message):
-        decode_with(TABLE, PARAMS, **(arguments | change))
+        decode(TABLE, PARAMS, **(arguments | change))
 
 
 def test_keys_choose_the_result():
     context, conditions, _ = inputs(TABLE, 2, FRAMES)
     first, second = (
-        decode_with(TABLE, PARAMS, SHORT, context, conditions, keys_of(*seeds))
+        decode(TABLE, PARAMS, SHORT, context, conditions, keys_of(*seeds))
         for seeds in ((0, 1), (0, 2))
     )
     np.testing.assert_array_equal(first.codes[0], second.codes[0])

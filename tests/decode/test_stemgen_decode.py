@@ -17,7 +17,7 @@ from stemjax.config.model import (
     StemGenConfig,
     TransformerConfig,
 )
-from stemjax.decode.iterate import decode, decode_with
+from stemjax.decode.iterate import decode
 from stemjax.decode.network import StemGenNetwork
 from stemjax.models import stemgen
 from tests.decode.stub_networks import TableNetwork, inputs
@@ -44,7 +44,13 @@ def run(params, batch, rows=slice(None), frames=20, **options):
     context = np.pad(context, ((0, 0), (0, 0), (0, frames - 20)))
     conditions = {"instrument": conditions["instrument"][rows]}
     result = decode(
-        params, CONFIG, FAST, context[rows], conditions, keys[rows], **options
+        StemGenNetwork(CONFIG),
+        params,
+        FAST,
+        context[rows],
+        conditions,
+        keys[rows],
+        **options,
     )
     return np.asarray(result.codes)
 
@@ -123,9 +129,7 @@ def test_three_sources_decode():
     codes = []
     for scales in ((3.0, 2.0, 0.0), (3.0, 2.0, 4.0)):
         config = type(FAST)(steps=(6,), scales=scales, guidance=Guidance.MULTI)
-        result = decode_with(
-            StemGenNetwork(cfg), params, config, context, conditions, keys
-        )
+        result = decode(StemGenNetwork(cfg), params, config, context, conditions, keys)
         codes.append(np.asarray(result.codes))
     assert (codes[0] != codes[1]).any()
 
