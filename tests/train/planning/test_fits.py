@@ -27,8 +27,18 @@ def test_settings_come_cheapest_first_and_divide_the_share():
         ({NONE: 73, REMAT: 30}, {40: REMAT, 80: REMAT, 141: NONE}),
         # rematerialising does not help here: on to micro-batches
         (
-            {NONE: 70, REMAT: 69, MemorySetting(False, 2): 36, MemorySetting(False, 4): 20},
-            {24: MemorySetting(False, 4), 40: MemorySetting(False, 2), 80: NONE, 141: NONE},
+            {
+                NONE: 70,
+                REMAT: 69,
+                MemorySetting(False, 2): 36,
+                MemorySetting(False, 4): 20,
+            },
+            {
+                24: MemorySetting(False, 4),
+                40: MemorySetting(False, 2),
+                80: NONE,
+                141: NONE,
+            },
         ),
         # a compiler that refuses is not asked for less of the same
         (
@@ -51,7 +61,9 @@ def test_each_budget_gets_the_first_setting_that_fits(peaks, chosen):
     best = {b: s for b in budgets for s in [chosen.get(b)]}
     for fit in found:
         if best[fit.budget] is not None:
-            assert fit == BudgetFit(fit.budget, best[fit.budget], peaks[best[fit.budget]])
+            assert fit == BudgetFit(
+                fit.budget, best[fit.budget], peaks[best[fit.budget]]
+            )
     if not chosen:
         assert all(fit == BudgetFit(fit.budget, None, None) for fit in found)
     assert len(asked) == len(set(asked))

@@ -148,7 +148,9 @@ def test_one_broken_workdir_does_not_hide_the_others(tmp_path):
     assert text.splitlines()[-1] == f"not read: {fault}"
 
 
-def record(path, best, state=RunStatus.RUNNING, kind="stemgen", metric="accuracy", **more):
+def record(
+    path, best, state=RunStatus.RUNNING, kind="stemgen", metric="accuracy", **more
+):
     settings = {"seed": 0, "optim.peak_lr": 1e-3, "steps": 20} | more
     return RunRecord(
         path=path,
