@@ -115,7 +115,7 @@ def fit(
         is_writer=processes.is_writer(),
     )
     if sentence := resume.finished(workdir, run.steps):
-        say(sentence)
+        print_once(sentence)
         return TrainingOutcome.DONE
     processes.wait_for_all("claimed")
     mesh = mesh_of(run)
@@ -252,17 +252,17 @@ def _end(session: _Session, workdir: epath.Path) -> TrainingOutcome:
     """Write DONE, or the heartbeat of a run that was interrupted."""
     step, is_stopped = session.step, session.progress.is_stopped
     if step < session.run.steps and not is_stopped:
-        say(f"{workdir}: SIGTERM, saved step {step}; the same command goes on")
+        print_once(f"{workdir}: SIGTERM, saved step {step}; the same command goes on")
         session.log.beat(step, RunPhase.SAVED)
         return TrainingOutcome.INTERRUPTED
     reason = "no better validation" if is_stopped else "steps"
     if processes.is_writer():
         resume.mark_done(workdir, step, reason)
-    say(f"{workdir}: finished at step {step} ({reason})")
+    print_once(f"{workdir}: finished at step {step} ({reason})")
     return TrainingOutcome.DONE
 
 
-def say(text: str) -> None:
+def print_once(text: str) -> None:
     """Print a line, in one of the processes."""
     if processes.is_writer():
         print(text, flush=True)
@@ -294,7 +294,7 @@ def _restored_or_new(
     restored = checkpoint.restore_newest(series, abstract_state(task, run), shardings)
     if restored is not None:
         state, host = restored
-        say(f"resuming at step {int(state.step)}")
+        print_once(f"resuming at step {int(state.step)}")
         progress = TrainingProgress.from_json(host)
         return state._replace(**unsaved(run, shardings)), progress
     state = new_state(task, run, shardings)
@@ -331,7 +331,7 @@ def _write_nonfinite(workdir: epath.Path, run: CommonRun, state: TrainState) -> 
     }
     if processes.is_writer():
         write_text(folder / REPORT, json.dumps(report, indent=2) + "\n")
-    say(
+    print_once(
         f"{workdir}: loss or gradient not finite in the step after {step}; the state is"
         f" that of step {step}. See {folder}/report.json; a lower --optim.peak-lr often"
         " helps"

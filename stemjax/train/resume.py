@@ -56,9 +56,9 @@ def claim(
             f"{path}: field 'kind' is {saved['kind']!r}, not {kind!r}; give another"
             " --workdir"
         )
-    plain = json.loads(json.dumps(now))  # with lists for tuples, like the file
-    field = first_difference(saved["run"], plain["run"]) or first_difference(
-        saved["identity"], plain["identity"]
+    current = json.loads(json.dumps(now))  # with lists for tuples, like the file
+    field = first_difference(saved["run"], current["run"]) or first_difference(
+        saved["identity"], current["identity"]
     )
     if field:
         raise UserError(

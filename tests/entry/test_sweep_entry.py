@@ -73,10 +73,10 @@ def test_bad_flags_get_one_line(tmp_path):
         assert lines_and_error("stemgen-mini", *args, code=2)[1] == message
 
 
-def test_one_run_of_a_sweep_is_planned():
+def test_a_dry_run_plans_one_run_of_a_sweep():
     """The plan is that of the sweep's run: its last size is the paper's."""
-    asked = ("stemgen-mini", "--sweep", "scale", "--index", 20, "--dry-run")
-    first, *_, plan = train(*asked).stdout.splitlines()
+    flags = ("stemgen-mini", "--sweep", "scale", "--index", 20, "--dry-run")
+    first, *_, plan = train(*flags).stdout.splitlines()
     assert first.startswith("scale/020: model.transformer.width 1024, ")
     assert 245e6 <= json.loads(plan)["backbone_params"] <= 265e6
 
