@@ -7,11 +7,10 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from stemjax.config.runs import CommonRun, StemGenRun
+from stemjax.config.runs import CodecRun, CommonRun, StemGenRun
 from stemjax.config.train import MeshConfig
 from stemjax.models.flops import flops_per_step
 from stemjax.nn.axes import make_mesh
-from stemjax.train.planning.dry_run import tokens_per_step
 
 CPU_SIDE, ACCELERATOR_SIDE = 1024, 8192  # rows and columns of the matrices
 REPEATS = 5
@@ -27,6 +26,18 @@ class StepCost(NamedTuple):
 
 
 UNCOUNTED = StepCost()
+
+
+def tokens_per_step(run: CommonRun) -> int:
+    """Frames that one step trains on, over all examples; a frame holds Q codes."""
+    match run:
+        case StemGenRun():
+            frames = round(run.pairs.crop_seconds * run.model.frame_rate)
+        case CodecRun():
+            frames = round(run.objective.crop_seconds * run.model.frame_rate)
+        case _:
+            return 0
+    return run.batch_size * frames
 
 
 def step_cost(run: CommonRun) -> StepCost:

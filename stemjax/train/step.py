@@ -4,7 +4,7 @@ A step closes over static values only (task, optimiser, settings); state, frozen
 and batch are its arguments.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -14,7 +14,7 @@ from jax.sharding import AbstractMesh, Mesh, NamedSharding, PartitionSpec
 
 from stemjax.config.runs import CommonRun
 from stemjax.io.errors import UserError
-from stemjax.nn.axes import BATCH, RULES, check_divides
+from stemjax.nn.axes import BATCH, RULES, check_divides, make_mesh
 from stemjax.tasks.task import Sums, Task
 from stemjax.train.optim import ema_rate, learning_rate, make_optimizer
 from stemjax.train.state import TrainState, strongly_typed
@@ -37,6 +37,23 @@ def check_batch(run: CommonRun, mesh: Mesh | AbstractMesh) -> None:
         check_divides(run.batch_size, mesh, micro_batches=run.loop.accumulate)
     except ValueError as error:
         raise UserError(f"--batch-size: {error}") from None
+
+
+def mesh_of(run: CommonRun, devices: Sequence[jax.Device] | None = None) -> Mesh:
+    """Mesh of a run whose batch divides over it.
+
+    Args:
+      devices: of the mesh; None: those of all processes.
+
+    Raises:
+      UserError: sizes that do not fit the devices, or a batch that does not divide.
+    """
+    try:
+        mesh = make_mesh(run.mesh, devices)
+    except ValueError as error:
+        raise UserError(f"--mesh: {error}") from None
+    check_batch(run, mesh)
+    return mesh
 
 
 def make_train_step(
