@@ -1,10 +1,10 @@
 """Speed of the data, one JSON line: pairs of 20 s per second from a prepared folder.
 
 `python benchmarks/data_pairs.py [FOLDER] [--loader numpy|tf] [--batches N]`.  Without a
-folder, four synthetic minutes of eight stems are prepared into a temporary one.  Two
-threads read and mix; the paper's own training used 17.4 pairs/s (150k steps of 40 pairs
-in 4 days on one A100).  `cpu_ms_per_pair` counts all threads: 1000 over it is what one
-core gives when nothing else runs.
+folder it prepares four synthetic minutes of eight stems in a temporary one.  Two threads
+read and mix.  The paper's training used 17.4 pairs/s (150k steps of 40 pairs in 4 days on
+one A100).  `cpu_ms_per_pair` counts all threads: one core alone makes 1000 /
+`cpu_ms_per_pair` pairs/s.
 """
 
 import argparse

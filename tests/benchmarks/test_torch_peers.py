@@ -19,6 +19,7 @@ from stemjax.decode.network import StemGenNetwork  # noqa: E402
 from stemjax.models import stemgen  # noqa: E402
 from stemjax.tasks import stemgen as task_module  # noqa: E402
 
+pytestmark = pytest.mark.slow
 V, Q, T, B = 32, 3, 40, 2
 CFG = StemGenConfig(
     num_codebooks=Q,
