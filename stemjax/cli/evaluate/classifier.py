@@ -9,7 +9,7 @@ from stemjax.data.drawing.audio import StemSource
 from stemjax.data.drawing.evaluation_stems import labelled_clips
 from stemjax.data.layouts.song import SPLITS
 from stemjax.data.spec import open_audio
-from stemjax.eval.metrics.instrument_classifier import Loaded
+from stemjax.eval.metrics.instrument_classifier import LoadedClassifier
 from stemjax.eval.reports.classifier_report import card
 from stemjax.eval.studies.instrument_training import (
     LabelledStems,
@@ -36,7 +36,7 @@ def run(command: ClassifierArguments) -> None:
     print(f"{command.out}: config.json, model.safetensors, README.md")
 
 
-def load_classifier(folder: str, source: StemSource, cache: str) -> Loaded:
+def load_classifier(folder: str, source: StemSource, cache: str) -> LoadedClassifier:
     """The classifier in `folder`; if it is "", that of the data, trained at first use.
 
     Raises:
