@@ -80,7 +80,7 @@ def main() -> None:
         "mirdd": seconds_per_clip(lambda: list(map(analyse_music, batches)), count),
         "load": loading(mixes[:8]),
         "beats_and_chroma": seconds_per_clip(
-            lambda: list(map(alignment.hear, batches)), count
+            lambda: list(map(alignment.beats_and_chroma, batches)), count
         ),
         "fd_logmel": seconds_per_clip(lambda: list(map(log_mel.embed, mixes)), count),
         "vggish_gudgud": seconds_per_clip(lambda: net(GUDGUD), 4),

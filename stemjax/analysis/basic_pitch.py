@@ -1,14 +1,13 @@
-"""Notes by Basic Pitch (`notes=basic-pitch`): an optional peer that users bring.
+"""Optional note transcription by Basic Pitch (`notes=basic-pitch`).
 
 Bittner et al., "A lightweight instrument-agnostic model for polyphonic note
-transcription", ICASSP 2022.  The network is the ONNX file inside the `basic-pitch` wheel
-(Apache-2.0), read without importing that package and run by onnxruntime; neither is
-needed for anything else.  It was trained on Slakh among others: it has heard the kind of
-real music that it is asked about here.
+transcription", ICASSP 2022.  The network is the ONNX file of the `basic-pitch` wheel
+(Apache-2.0), read without importing that package and run by onnxruntime.  Its training
+data include Slakh, so it has an advantage on such music.
 
-Windows overlap by 30 frames, of which each gives 15: 142 frames of 256 samples are kept
-at a hop of 36,164 samples, which is 141.27 frames.  So times are counted in samples from
-each window's start; counted in frames they would drift by 85 ms over 20 s.
+Windows overlap by 30 frames; 15 are dropped at each end.  142 frames of 256 samples are
+kept with a hop of 36,164 samples, which is 141.27 frames.  Times are therefore counted in
+samples from each window's start; counted in frames they would drift by 85 ms over 20 s.
 """
 
 import importlib.util
@@ -23,9 +22,9 @@ from stemjax.io.audio import resample
 from stemjax.io.errors import UserError
 
 SAMPLE_RATE = 22_050
-WINDOW = 43_844  # samples that the network takes
+WINDOW = 43_844  # samples of the network's input
 FRAME = 256  # samples per frame
-NUM_FRAMES = 172  # frames that the network gives per window
+NUM_FRAMES = 172  # frames of the network's output
 OVERLAP_FRAMES = 30
 HOP = WINDOW - OVERLAP_FRAMES * FRAME
 MARGIN = OVERLAP_FRAMES // 2  # frames dropped at each end of a window
@@ -37,10 +36,10 @@ RULE = NoteRule(onset=0.5, sustain=0.3, max_gap=11, min_length=11)
 
 
 def find_model(path: str | os.PathLike | None = None) -> pathlib.Path:
-    """The ONNX file: `path`, or the one inside an installed `basic_pitch`.
+    """Path of the ONNX file: `path`, or the one of an installed `basic_pitch`.
 
     Raises:
-      UserError: there is no such file.
+      UserError: no such file.
     """
     if path is not None:
         if not pathlib.Path(path).is_file():
@@ -48,9 +47,9 @@ def find_model(path: str | os.PathLike | None = None) -> pathlib.Path:
         return pathlib.Path(path)
     spec = importlib.util.find_spec("basic_pitch")  # does not import it
     for folder in (spec and spec.submodule_search_locations) or ():
-        found = pathlib.Path(folder) / MODEL_PATH
-        if found.is_file():
-            return found
+        model = pathlib.Path(folder) / MODEL_PATH
+        if model.is_file():
+            return model
     raise UserError(
         f"basic_pitch/{MODEL_PATH} is not installed; run"
         " `pip install --no-deps basic-pitch` and `pip install onnxruntime`"
@@ -58,7 +57,10 @@ def find_model(path: str | os.PathLike | None = None) -> pathlib.Path:
 
 
 def open_model(path: str | os.PathLike | None = None) -> Any:
-    """An onnxruntime session of the network, for `transcribe`.
+    """Open the network for `transcribe`.
+
+    Returns:
+      An onnxruntime session.
 
     Raises:
       UserError: no onnxruntime, no model, or a file that is not this model.
@@ -74,7 +76,7 @@ def open_model(path: str | os.PathLike | None = None) -> Any:
         session = onnxruntime.InferenceSession(
             os.fspath(model), providers=["CPUExecutionProvider"]
         )
-    except Exception as error:  # onnxruntime's own, which share no base class
+    except Exception as error:  # onnxruntime's errors share no base class
         raise UserError(f"{model}: not an ONNX model ({error})") from None
     shapes = [value.shape[1:] for value in session.get_inputs()]
     outputs = {value.name for value in session.get_outputs()}
@@ -84,7 +86,7 @@ def open_model(path: str | os.PathLike | None = None) -> Any:
 
 
 def transcribe(audio: np.ndarray, rate: int, session: Any) -> np.ndarray:
-    """Audio [N] at `rate` Hz -> notes [M, 3]: onset, offset (s), MIDI pitch."""
+    """Transcribe audio [N] at `rate` Hz to notes [M, 3]: onset, offset (s), MIDI pitch."""
     samples = resample(np.asarray(audio, np.float32), rate, SAMPLE_RATE)
     (model_input,) = session.get_inputs()
     onset, note = session.run(
@@ -102,7 +104,7 @@ def transcribe(audio: np.ndarray, rate: int, session: Any) -> np.ndarray:
 
 
 def windows(audio: np.ndarray) -> np.ndarray:
-    """Audio [N] at 22.05 kHz -> [W, 43844] float32, whose kept frames cover it."""
+    """Windows [W, 43844] float32 of audio [N] at 22.05 kHz; their kept frames cover it."""
     lead = MARGIN * FRAME
     count = max(1, -(-len(audio) // HOP))
     padded = np.zeros((count - 1) * HOP + WINDOW, np.float32)

@@ -1,21 +1,22 @@
-"""The music of batches of mixes: all that MIRDD's descriptors read."""
+"""Music analyses of batches of mixes, for the descriptors of MIRDD (StemGen, sec. 3.1)."""
 
 import jax
 import numpy as np
 
 from stemjax.analysis import basic_pitch, tonal
-from stemjax.analysis.analysis import Analyser, Analysis
 from stemjax.analysis.harmony import chord_segments, estimate_harmony_batch
 from stemjax.analysis.notes import analyse_notes_batch, salience_notes
+from stemjax.analysis.records import Analyser, Analysis
 from stemjax.analysis.rhythm import analyse_rhythm_batch, beat_times, beats_per_bar
 from stemjax.analysis.structure import find_sections
 from stemjax.analysis.tonal import analyse_tonal_batch
 
-VERSION = 2  # of what is cached; a change of any descriptor counts it up
+VERSION = 2
+"""Version of cached analyses; increase it if any analysis changes."""
 
 
 def salience_analyser() -> Analyser:
-    """Music by this project's own analysis, without third-party weights."""
+    """Analyser with this project's note transcriber; it needs no weights."""
     return Analyser(
         label="notes=salience",
         params={"notes": "salience", "version": VERSION},
@@ -24,23 +25,23 @@ def salience_analyser() -> Analyser:
 
 
 def basic_pitch_analyser() -> Analyser:
-    """The same with the notes of Basic Pitch, whose package and onnxruntime it needs.
+    """Analyser with the notes of Basic Pitch (Bittner et al. 2022, arXiv 2203.09893).
 
-    Basic Pitch (Bittner et al. 2022, arXiv 2203.09893) was trained partly on Slakh.
+    Basic Pitch was trained partly on Slakh.
 
     Raises:
-      UserError: a package that is missing.
+      UserError: the package basic-pitch or onnxruntime is missing.
     """
     session = basic_pitch.open_model()
 
     def analyse(audio: np.ndarray) -> list[Analysis]:
         return [
-            found._replace(
+            analysis._replace(
                 notes=basic_pitch.transcribe(clip, tonal.SAMPLE_RATE, session)
             )
-            if found.is_tonal
-            else found
-            for clip, found in zip(audio, analyse_music(audio), strict=True)
+            if analysis.is_tonal
+            else analysis
+            for clip, analysis in zip(audio, analyse_music(audio), strict=True)
         ]
 
     return Analyser(
@@ -51,10 +52,11 @@ def basic_pitch_analyser() -> Analyser:
 
 
 def analyse_music(audio: np.ndarray) -> list[Analysis]:
-    """Mixes [B, N] at 16 kHz, N whole seconds, to B analyses.
+    """Analyse mixes [B, N] at 16 kHz, N whole seconds.
 
-    A clip without tonal content has no notes; its key is `NO_KEY` and its one chord
-    `NO_CHORD`.
+    Returns:
+      B analyses.  A clip without pitched content has no notes, the key `NO_KEY` and one
+      segment `NO_CHORD`.
     """
     pitched = analyse_tonal_batch(audio)
     parts = (

@@ -1,7 +1,7 @@
-"""Key and chords of a clip from its chroma (rows 1 and 10 of the descriptors).
+"""Key and chords of a clip from its chroma.
 
 Conventions: labels 0-11 are major on C, C#, ..., 12-23 minor; chroma has 20 frames per
-second, frame t centred at t / 20 s, index 0 = C. Device functions are for one clip.
+second, frame t centred at t / 20 s, index 0 = C.  Device functions take one clip.
 
 Sources: key profiles of Krumhansl and Kessler (1982) and the correlation of Krumhansl
 (1990); triads by templates and a hidden Markov model that tends to stay (Sheh and
@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stemjax.analysis.analysis import NO_CHORD, NO_KEY, NUM_TRIADS
+from stemjax.analysis.records import NO_CHORD, NO_KEY, NUM_TRIADS
 from stemjax.analysis.tonal import FRAME_RATE, Tonal
 
 LEAST_KEY_CORRELATION = 0.3
@@ -22,7 +22,7 @@ _MAJOR = (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88
 _MINOR = (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17)
 _TRIADS = ((0, 4, 7), (0, 3, 7))
 _SHARPNESS = 12.0  # log-likelihood per unit of cosine
-_NO_CHORD_OFFSET = -0.12  # of the cosine with a flat chroma
+_NO_CHORD_OFFSET = -0.12  # added to the cosine with a flat chroma
 _STAY = 0.96  # probability that the next frame has the same chord
 _TINY = 1e-6
 
@@ -53,7 +53,7 @@ def estimate_harmony_batch(tonal: Tonal) -> Harmony:
 
 
 def estimate_key(chroma: jax.Array, is_tonal: jax.Array) -> jax.Array:
-    """The key whose profile correlates best with the mean chroma.
+    """Key whose profile correlates best with the mean chroma (Krumhansl, 1990).
 
     chroma: [T, 12], is_tonal: [] bool.  Returns [] int32: 0-23, or `NO_KEY` if Pearson's
     r is below 0.3 for all keys or the clip is not tonal.
@@ -67,10 +67,10 @@ def estimate_key(chroma: jax.Array, is_tonal: jax.Array) -> jax.Array:
 def estimate_chords(chroma: jax.Array) -> jax.Array:
     """Most probable sequence of triads: [T, 12] -> [T] int32, 0-23 or `NO_CHORD`.
 
-    A frame's log-likelihood is 12 times its cosine with the chord's three pitch classes;
-    for no chord, with a flat chroma, less 0.12.
+    The log-likelihood of a chord in a frame is 12 times the cosine with the chord's three
+    pitch classes; for no chord, the cosine with a flat chroma less 0.12.
     """
-    # silence, of no direction, counts as flat: no chord
+    # silence has a flat chroma: no chord
     unit = _unit(chroma + _TINY)
     scores = _SHARPNESS * unit @ jnp.asarray(_templates()).T
     scores = scores.at[:, NO_CHORD].add(_SHARPNESS * _NO_CHORD_OFFSET)
@@ -91,7 +91,7 @@ def viterbi(
     """Most probable path of a hidden Markov model (Viterbi, 1967).
 
     log_emissions: [T, S], log_transitions: [S, S] from row to column, log_initial: [S].
-    Returns [T] int32; of equal paths the one of lower states, from the end backwards.
+    Returns [T] int32; of equal paths the one with lower states, from the end backwards.
     """
 
     def forward(best, emission):
@@ -112,8 +112,8 @@ def viterbi(
 def chord_segments(labels: np.ndarray) -> np.ndarray:
     """Runs of equal labels: [T] ints -> [M, 3] float64 start, end (s), label.
 
-    A change lies halfway between the centres of two frames; the first segment starts at
-    0 and the last ends at T / 20, the clip's end. No frames give no segments.
+    Labels change halfway between the centres of two frames.  The first segment starts at
+    0, the last one ends at T / 20, the clip's end.  Without frames there are no segments.
     """
     labels = np.asarray(labels)
     if not len(labels):
@@ -139,7 +139,7 @@ def _templates():
 
 
 def _standardised(x):
-    """Last axis less its mean, to unit length: dot products are Pearson's r."""
+    """Last axis without its mean, at unit length: dot products are Pearson's r."""
     return _unit(x - x.mean(-1, keepdims=True))
 
 

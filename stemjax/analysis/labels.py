@@ -1,14 +1,14 @@
-"""Labels of keys and chords as mir_eval writes them (Harte et al. 2005), as numbers.
+"""Conversion of mir_eval's labels of keys and chords (Harte et al. 2005) to numbers.
 
-Chords are reduced to the triad of their third: kinds with a major third to major, with a
-minor third, diminished ones too, to minor.  Suspended and augmented chords and those
-without a third count as no chord; inversions and added degrees do not matter.
+Chords are reduced to triads by their third: chords with a major third to major, chords
+with a minor third (including diminished ones) to minor.  Suspended and augmented chords
+and chords without a third become no chord; inversions and added degrees are ignored.
 """
 
 import re
 from typing import Any
 
-from stemjax.analysis.analysis import NO_CHORD, NO_KEY
+from stemjax.analysis.records import NO_CHORD, NO_KEY
 
 _STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _ROOT = r"([A-G])([b#]*)"
@@ -22,22 +22,22 @@ _THIRDS: dict[str, int | None] = (
     | dict.fromkeys(("min11", "min13", "dim", "dim7", "hdim7", "hdim"), _MINOR)
     | dict.fromkeys(("aug", "aug7", "sus2", "sus4", "sus", "7sus4", "1", "5"))
 )
-"""What a shorthand's third adds to the root; None: no third, or no triad near."""
+"""Offset from the root's number by the third of each shorthand; None: no chord."""
 _AUGMENTED = ("aug", "aug7")
 _OMITTED = {_MAJOR: "*3", _MINOR: "*b3"}
 
 
 def parse_chord(label: Any) -> int:
-    """A chord label of mir_eval: 0-11 major on C, C#, ..., 12-23 minor, `NO_CHORD`.
+    """Convert a chord label: 0-11 major on C, C#, ..., 12-23 minor, `NO_CHORD`.
 
     Raises:
-      ValueError: no such label.
+      ValueError: not a label of mir_eval.
     """
     if label in ("N", "X"):
         return NO_CHORD
-    found = _CHORD.fullmatch(label) if isinstance(label, str) else None
-    kind, degrees = (found[3], found[4]) if found else (None, None)
-    if not found or (kind or "") not in _THIRDS or (kind == "" and degrees is None):
+    match = _CHORD.fullmatch(label) if isinstance(label, str) else None
+    kind, degrees = (match[3], match[4]) if match else (None, None)
+    if not match or (kind or "") not in _THIRDS or (kind == "" and degrees is None):
         raise ValueError(f"{label!r} is no chord such as C:maj, A:min7, G:7/3 or N")
     listed = {d.strip() for d in (degrees or "").split(",")}
     third = None if kind == "" else _THIRDS[kind or ""]  # G:(1,3,5) names its degrees
@@ -47,22 +47,22 @@ def parse_chord(label: Any) -> int:
         third = _MAJOR if "3" in listed else _MINOR if "b3" in listed else None
     elif third == _MINOR and "3" in listed:
         third = _MAJOR
-    return NO_CHORD if third is None else third + _pitch_class(found[1], found[2])
+    return NO_CHORD if third is None else third + _pitch_class(match[1], match[2])
 
 
 def parse_key(label: Any) -> int:
-    """A key: 0-11 major on C, C#, ..., 12-23 minor, `NO_KEY` for "N".
+    """Convert a key: 0-11 major on C, C#, ..., 12-23 minor, `NO_KEY` for "N".
 
     Raises:
-      ValueError: no such key.
+      ValueError: not a key.
     """
     if label == "N":
         return NO_KEY
-    found = _KEY.fullmatch(label) if isinstance(label, str) else None
-    if not found:
+    match = _KEY.fullmatch(label) if isinstance(label, str) else None
+    if not match:
         raise ValueError(f"{label!r} is no key such as C:maj, A:min or N")
-    offset = _MAJOR if found[3] == "maj" else _MINOR
-    return offset + _pitch_class(found[1], found[2])
+    offset = _MAJOR if match[3] == "maj" else _MINOR
+    return offset + _pitch_class(match[1], match[2])
 
 
 def key_label(key: int) -> str:

@@ -1,16 +1,15 @@
-"""Notes from salience (`notes=salience`): no weights of others, pure JAX, then a decode.
+"""Note transcription by harmonic templates (`notes=salience`); it needs no weights.
 
-Each frame is explained as a sum of harmonic tones on the 84 semitones and of smooth
-noise, by multiplicative updates that lower the Kullback-Leibler divergence (Lee and
-Seung, 2001) with the spectra of the tones fixed (harmonic templates as in Vincent,
-Bertin and Badeau, "Adaptive harmonic spectral decomposition for multiple pitch
-estimation", 2010).  The frames are short, for sharp onsets; which pitches may sound at
-all is asked of the long frames of `tonal`, where the updates start from: what begins at
-0 stays at 0.  Limits: below E2 (MIDI 40) a tone may be taken for its neighbour's too;
-overtones louder than k ** -0.7 leave short ghosts an octave up.  Noise has notes too:
-whether a clip is pitched at all is `Tonal.is_tonal`'s to say.
+Each frame is a sum of harmonic tones on the 84 semitones and of smooth noise.  Their gains
+are fitted by multiplicative updates that lower the Kullback-Leibler divergence (Lee and
+Seung, 2001), with fixed spectra (harmonic templates as in Vincent, Bertin and Badeau,
+"Adaptive harmonic spectral decomposition for multiple pitch estimation", 2010).  Short
+frames give sharp onsets.  The updates start from the salience of the long frames of
+`tonal`: gains that start at 0 stay at 0.  Limits: below E2 (MIDI 40) a tone may also
+appear at a neighbouring pitch; overtones louder than k ** -0.7 leave short false notes an
+octave above.  Noise gives notes too, so check `Tonal.is_tonal` first.
 
-`decode_notes` turns the frames of this or another transcriber into notes.
+`decode_notes` converts the frames of this or another transcriber to notes.
 """
 
 import dataclasses
@@ -34,28 +33,28 @@ _NUM_BINS = NUM_PITCHES * _BINS_PER_SEMITONE
 _ROLL_OFFS = (0.3, 1.5)  # amplitude of harmonic k: k ** -0.3 bright, k ** -1.5 dark
 _NUM_HARMONICS = 10
 _NOISE_SD, _NOISE_STEP = 3.0, 6.0  # semitones
-_OVERTONE_START = 0.2  # weight of what may be an overtone, where the updates start
-_NOISE_START = 0.1  # of the largest start of a tone
+_OVERTONE_START = 0.2  # initial weight of possible overtones
+_NOISE_START = 0.1  # initial gain of noise, relative to the largest tone
 _NUM_UPDATES = 20
-_TUNING_PITCH = 60  # from here on frames resolve thirds of a semitone
+_TUNING_PITCH = 60  # frames resolve thirds of a semitone from here upwards
 _LEAST_LEVEL = 10 ** (-50 / 20)  # of a full-scale sine
-_RISE_FRAMES = 2  # to each side: a rise is measured over 80 ms
+_RISE_FRAMES = 2  # before and after: a rise is measured over 80 ms
 _RISE_FLOOR = 0.02
 _TINY = 1e-7
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class NoteRule:
-    """How frames become notes: levels of a transcriber's outputs, counts of frames."""
+    """Thresholds that convert a transcriber's frames to notes."""
 
     onset: float
-    """A note begins at a peak of its onset above this"""
+    """A note begins at a peak of the onset output above this level."""
     sustain: float
-    """and lasts while its activity stays above this,"""
+    """A note lasts while its activity is above this level."""
     max_gap: int
-    """but for gaps of up to so many frames."""
+    """Longest gap in the activity that does not end a note, frames."""
     min_length: int
-    """Shorter notes are dropped."""
+    """Shortest note, frames; shorter ones are dropped."""
 
     def __post_init__(self):
         if self.max_gap < 0 or self.min_length < 1:
@@ -66,10 +65,10 @@ SALIENCE_RULE = NoteRule(onset=0.4, sustain=0.15, max_gap=2, min_length=7)
 
 
 class NoteFrames(NamedTuple):
-    """Of one clip, T = 50 frames per second, pitches from C1 (MIDI 24)."""
+    """Frames of one clip, 50 per second, pitches from C1 (MIDI 24)."""
 
     activity: jax.Array
-    """[T, 84] amplitudes of the tones, relative to the clip's typical loudest tone."""
+    """[T, 84] amplitudes of tones, relative to the typical loudest tone of a frame."""
     onset: jax.Array
     """[T, 84] rise of the log activity over the 80 ms about a frame."""
 
@@ -95,13 +94,13 @@ def analyse_notes(audio: jax.Array, pitched: tonal.Tonal) -> NoteFrames:
 
 @jax.jit
 def analyse_notes_batch(audio: jax.Array, pitched: tonal.Tonal) -> NoteFrames:
-    """`analyse_notes` of each clip of [B, N]; the fields of both tuples gain a B."""
+    """`analyse_notes` of each clip of [B, N]; all fields have a leading B."""
     with jax.default_matmul_precision("highest"):
         return jax.vmap(analyse_notes)(audio, pitched)
 
 
 def salience_notes(frames: NoteFrames) -> np.ndarray:
-    """Frames of one clip -> notes [M, 3]: onset, offset in seconds, MIDI pitch."""
+    """Convert frames of one clip to notes [M, 3]: onset, offset (s), MIDI pitch."""
     onset, activity = np.asarray(frames.onset), np.asarray(frames.activity)
     times = np.arange(len(onset)) * (HOP / SAMPLE_RATE)
     return decode_notes(
@@ -119,9 +118,14 @@ def decode_notes(
 ) -> np.ndarray:
     """Onset and activity [T, P] -> notes [M, 3]: onset, offset (s), MIDI pitch.
 
-    A note begins at a peak of `onset` over time and ends where its activity falls, or
-    at the next note of its pitch.  times: [T] ascending, in seconds; column p is MIDI
-    pitch `lowest_pitch` + p.  Notes are sorted by onset, then pitch; T >= 2.
+    A note begins at a peak of `onset` over time and ends when its activity falls, or at
+    the next note of its pitch.  Notes are sorted by onset, then pitch.
+
+    Args:
+      onset, activity: outputs of a transcriber, T >= 2.
+      times: [T] seconds, ascending.
+      lowest_pitch: MIDI pitch of column 0.
+      rule: thresholds.
     """
     outside = np.full((1, onset.shape[1]), -np.inf)
     rises = onset > np.concatenate([outside, onset[:-1]])
@@ -142,7 +146,7 @@ def decode_notes(
 
 
 def _end_of_note(sounding: np.ndarray, start: int, limit: int, max_gap: int) -> int:
-    """The frame after the last of `sounding` reached from `start` over short gaps."""
+    """Frame after the last one of `sounding` that is reached from `start`."""
     held = sounding[np.searchsorted(sounding, start) : np.searchsorted(sounding, limit)]
     breaks = np.flatnonzero(np.diff(held, prepend=start - 1) > max_gap + 1)
     held = held[: breaks[0]] if len(breaks) else held
@@ -150,7 +154,7 @@ def _end_of_note(sounding: np.ndarray, start: int, limit: int, max_gap: int) -> 
 
 
 def _tuned_spectrum(audio):
-    """[N] -> [N // 320, 168] magnitudes on half semitones, of the best of 3 tunings."""
+    """[N] -> [N // 320, 168] magnitudes on half semitones, for the best of 3 tunings."""
     magnitudes = _magnitudes(audio)
     tunings = jnp.stack([magnitudes @ jnp.asarray(bank.T) for bank in _banks()])
     first = (_TUNING_PITCH - LOWEST_PITCH) * _BINS_PER_SEMITONE
@@ -159,7 +163,7 @@ def _tuned_spectrum(audio):
 
 
 def _magnitudes(audio):
-    """[N] -> [N // 320, F] up to the banks' reach; a sine of amplitude 1 peaks at 1."""
+    """[N] -> [N // 320, F] magnitudes of the banks' bins; a sine of 1 peaks at 1."""
     (num_samples,) = audio.shape
     num_frames = num_samples // HOP
     num_blocks = -(-FFT_SIZE // HOP)
@@ -175,7 +179,7 @@ def _magnitudes(audio):
 
 
 def _explain(spectrum, atoms, gains):
-    """[T, bins], [A, bins] and a start [T, A] -> [T, A] non-negative gains."""
+    """Fit gains [T, A] >= 0 of atoms [A, bins] to [T, bins], from initial gains."""
     total = atoms.sum(1)
 
     def update(_, gains):
@@ -186,7 +190,7 @@ def _explain(spectrum, atoms, gains):
 
 
 def _start(pitched, num_frames):
-    """Salience of `tonal` -> [num_frames, A]: squared, for each timbre, and noise."""
+    """Initial gains [num_frames, A]: squared salience for each timbre, and noise."""
     fundamental = (1 - _OVERTONE_START) * pitched.harmonic
     salience = fundamental + _OVERTONE_START * pitched.semitones
     place = np.arange(num_frames) * (HOP / tonal.HOP)
@@ -214,9 +218,9 @@ def _sine_response(hertz, num_bins):
 
 @functools.cache
 def _banks():
-    """[3, 168, F] Gaussians about half semitones; a sine of 1 at a centre gives 1.
+    """[3, 168, F] Gaussians around half semitones; a sine of 1 at a centre gives 1.
 
-    One bank each for music a third of a semitone flat, in tune and sharp.
+    The banks are for music a third of a semitone flat, in tune and sharp.
     """
     offsets = np.arange(_NUM_BINS) / _BINS_PER_SEMITONE
     centres = _hertz(LOWEST_PITCH + offsets + np.array([-1, 0, 1])[:, None] / 3)

@@ -1,4 +1,4 @@
-"""Percussive onsets of a clip in three bands, and how dense they get.
+"""Percussive onsets of a clip in three bands, and their density.
 
 Device side, for one clip of mono audio at 16 kHz. Frames are 100 per second, frame t
 centred at t / 100 s.
@@ -20,7 +20,7 @@ SAMPLE_RATE = 16_000
 HOP = 160
 FRAME_RATE = SAMPLE_RATE // HOP
 WINDOW = 1024
-PADDED_WINDOW = 1120  # the next multiple of the hop: frames are cut from it
+PADDED_WINDOW = 1120  # the next multiple of the hop
 NUM_MELS = 64
 LOWEST_HERTZ, HIGHEST_HERTZ = 30.0, 7900.0
 BANDS = ((30.0, 110.0), (1500.0, 4500.0), (6000.0, 7900.0))  # kick, snare, hat
@@ -29,7 +29,7 @@ PERCUSSIVE_BANDS = 9
 DENSITY_FRAMES = 60  # 0.6 s
 
 _RISE_FRAMES = 3
-_FLOOR_SHARE = 0.05  # of the band's loudest frame; rises are seen above it
+_FLOOR_SHARE = 0.05  # floor of rises, relative to the band's loudest frame
 _FLOOR = 1e-4  # of a full-scale sine
 _LEAST_RISE = 0.7  # nepers over the floor
 _SPACING = 4  # frames to either side without a larger rise
@@ -62,7 +62,7 @@ def percussive_mask(mel: jax.Array) -> jax.Array:
 
 
 def percussive_onsets(mel: jax.Array) -> jax.Array:
-    """Where percussive notes begin: [T, 64] magnitudes -> [T, 3] bool, one per band.
+    """Onsets of percussive notes: [T, 64] magnitudes -> [T, 3] bool, one per band.
 
     An onset is the steepest rise of a band's percussive level within 40 ms, of at
     least 0.7 nepers in 30 ms over a floor of a twentieth of the band's loudest frame.
@@ -76,14 +76,14 @@ def percussive_onsets(mel: jax.Array) -> jax.Array:
 
 
 def percussive_density(is_onset: jax.Array) -> jax.Array:
-    """Most onsets of all bands in any [t, t + 0.6 s): [T, 3] bool -> [] int32."""
+    """Most onsets of all bands in any 0.6 s: [T, 3] bool -> [] int32."""
     total = jnp.cumsum(is_onset.sum(1, dtype=jnp.int32))
     before = jnp.pad(total, (DENSITY_FRAMES, 0))[: len(total)]
     return (total - before).max()
 
 
 def is_peak(values: jax.Array, reach: int) -> jax.Array:
-    """Where the first of the largest values within `reach` frames lies: [T, ...] bool."""
+    """Frames that are the first maximum within `reach` frames: [T, ...] bool."""
     pad = [(reach, reach)] + [(0, 0)] * (values.ndim - 1)
     padded = jnp.pad(values, pad, constant_values=-jnp.inf)
     views = [padded[i : i + len(values)] for i in range(2 * reach + 1)]
@@ -93,11 +93,11 @@ def is_peak(values: jax.Array, reach: int) -> jax.Array:
 
 
 def moving_median(values: jax.Array, size: int, *, axis: int) -> jax.Array:
-    """Median of the `size` (odd) entries about each; `values` [T, F] is mirrored.
+    """Median of the `size` (odd) entries around each of `values` [T, F], mirrored.
 
-    Equals `scipy.ndimage.median_filter(..., mode="reflect")` exactly. Sorted runs of
-    shifted views are merged, shorter runs being shared by all the windows they lie in;
-    rank k of two runs is the least of max(first[i], second[k - i]).
+    Equals `scipy.ndimage.median_filter(..., mode="reflect")` exactly.  Sorted runs of
+    shifted views are merged; windows share the shorter runs that they contain.  Rank k of
+    two runs is the least of max(first[i], second[k - i]).
 
     Raises:
       ValueError: `size` is even.
@@ -124,7 +124,7 @@ def moving_median(values: jax.Array, size: int, *, axis: int) -> jax.Array:
         first = [shift(a, 0, reach) for a in sorted_runs(first_count)]
         second = sorted_runs(count - first_count)
         second = [shift(a, first_count, reach) for a in second]
-        # without a barrier XLA fuses all stages into one expression and compiles long
+        # without a barrier XLA fuses all stages, and compiling takes long
         return jax.lax.optimization_barrier(tuple(_merge(first, second)))
 
     half = size // 2
@@ -152,7 +152,7 @@ def _merge(first, second):
 
 @functools.cache
 def _mel_edges():
-    """[66] in Hz: 64 triangles evenly spaced on the HTK mel scale."""
+    """[66] Hz: edges of 64 triangles, evenly spaced on the HTK mel scale."""
     low, high = 2595 * np.log10(1 + np.array([LOWEST_HERTZ, HIGHEST_HERTZ]) / 700)
     return 700 * (10 ** (np.linspace(low, high, NUM_MELS + 2) / 2595) - 1)
 
@@ -170,7 +170,7 @@ def _mel_matrix():
 
 @functools.cache
 def band_matrix() -> np.ndarray:
-    """[64, 3] float32: right-multiplied, the mean of the mel bands centred in each."""
+    """[64, 3] float32 matrix: mean of the mel bands centred in each band."""
     centre = _mel_edges()[1:-1, None]
     low, high = np.array(BANDS).T
     is_inside = (centre >= low) & (centre <= high)

@@ -1,7 +1,8 @@
 """Beats, beats per bar and percussive density of a clip.
 
-Device side, for one clip of mono audio at 16 kHz, up to `Rhythm`; `analyse_rhythm_batch`
-is the jitted form for many. Host side from there: `beat_times`, `beats_per_bar`.
+`analyse_rhythm` takes one clip of mono audio at 16 kHz on the device;
+`analyse_rhythm_batch` is the jitted form for many.  `beat_times` and `beats_per_bar` run
+on the host.
 
 Sources: beats by dynamic programming over a spectral-flux novelty, with a log-normal
 prior of the tempo (Ellis, 2007); meter by a t-score of the beats' accents.
@@ -14,8 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from stemjax.analysis import percussion
-from stemjax.analysis.analysis import METERS, NO_METER
 from stemjax.analysis.percussion import FRAME_RATE
+from stemjax.analysis.records import METERS, NO_METER
 
 CHROMA_RATE = 20
 FEWEST_BEATS = 8
@@ -29,7 +30,7 @@ _COMPRESSION = 100.0
 _FLUX_FRAMES = 2
 _LOCAL_FRAMES = 51
 _SMOOTHING_SD = 2.0  # frames
-_LEAST_FLUX = 0.02  # of compressed magnitude, mean over bands: below, nothing happens
+_LEAST_FLUX = 0.02  # mean over bands; a clip that never exceeds it has no beats
 _ACCENT_FRAMES = 4
 _CHROMA_WEIGHT, _LOW_WEIGHT, _SNARE_WEIGHT = 1.0, 0.6, -0.3
 _TINY = 1e-9
@@ -41,11 +42,11 @@ class Rhythm(NamedTuple):
     is_beat: jax.Array
     """[T] bool."""
     period: jax.Array
-    """[] frames from beat to beat; the tempo is 6000 / period bpm."""
+    """[] frames per beat; the tempo is 6000 / period bpm."""
     band_flux: jax.Array
     """[T, 3] rise of the log-compressed level in the bands of `percussion.BANDS`."""
     percussive_density: jax.Array
-    """[] int32: most percussive notes in any 0.6 s."""
+    """[] int32: largest number of percussive notes in any 0.6 s."""
 
 
 def analyse_rhythm(audio: jax.Array) -> Rhythm:
@@ -70,7 +71,7 @@ def analyse_rhythm_batch(audio: jax.Array) -> Rhythm:
 def spectral_flux(mel: jax.Array) -> jax.Array:
     """[T, 64] magnitudes -> [T, 64] rise of log(1 + 100 S) over 20 ms, at least 0.
 
-    Frame t compares t + 1 with t - 1, so that rises lie where the sound starts.
+    Frame t compares t + 1 with t - 1, so rises coincide with the starts of sounds.
     """
     compressed = jnp.log1p(_COMPRESSION * mel)
     padded = jnp.pad(compressed, ((1, 1), (0, 0)), mode="edge")
@@ -78,9 +79,9 @@ def spectral_flux(mel: jax.Array) -> jax.Array:
 
 
 def novelty(flux: jax.Array) -> jax.Array:
-    """[T] flux -> [T]: above its local mean, smoothed, of standard deviation 1.
+    """Novelty [T] of flux [T]: excess over the local mean, smoothed, normalised.
 
-    All 0 where the flux never exceeds 0.02.
+    The standard deviation is 1.  If the flux never exceeds 0.02, the novelty is 0.
     """
     local = jnp.convolve(flux, jnp.full(_LOCAL_FRAMES, 1 / _LOCAL_FRAMES), mode="same")
     steps = np.arange(-6, 7)
@@ -94,17 +95,17 @@ def novelty(flux: jax.Array) -> jax.Array:
 def beat_period(strength: jax.Array) -> jax.Array:
     """[T] novelty -> [] period in frames, 25 to 150 (240 to 40 bpm), to a fraction.
 
-    The lag of the largest autocorrelation, to which those at twice and three times the
-    lag add a half and a quarter, times a log-normal prior (115 bpm, 0.7 octaves).
-    Twice or half the tempo wins where the prior favours it more than the onsets
-    between the beats oppose it: clicks at 180 or 45 a minute give 90 bpm.
+    The lag with the largest score: autocorrelation, plus half of that at twice and a
+    quarter of that at three times the lag, times a log-normal prior (115 bpm, 0.7
+    octaves).  Tempos far from the prior are doubled or halved: clicks at 180 or 45 per
+    minute give 90 bpm.
     """
     (num_frames,) = strength.shape
     size = 1 << (2 * num_frames - 1).bit_length()
     centred = strength - strength.mean()
     power = jnp.abs(jnp.fft.rfft(centred, size)) ** 2
     correlation = jnp.fft.irfft(power, size)[:num_frames]
-    # a lag is seen num_frames - lag times
+    # a lag occurs num_frames - lag times
     correlation = correlation / jnp.maximum(num_frames - jnp.arange(num_frames), 1)
     needed = 3 * _LONGEST_BEAT + 4
     correlation = jnp.pad(correlation, (0, max(0, needed - num_frames)))
@@ -125,11 +126,11 @@ def beat_period(strength: jax.Array) -> jax.Array:
 
 
 def track_beats(strength: jax.Array, period: jax.Array) -> jax.Array:
-    """The best chain of beats: [T] novelty >= 0, [] frames -> [T] bool.
+    """Best chain of beats: [T] novelty >= 0, [] frames -> [T] bool.
 
     Maximises the sum of `strength` at beats less 100 ln(step / period)^2 for each step
-    from beat to beat, steps being half to twice the period (Ellis, eq. 5-7). A chain
-    may begin and end anywhere; none where `strength` is 0 throughout.
+    from beat to beat; steps are half to twice the period (Ellis, eq. 5-7).  A chain may
+    begin and end anywhere.  If `strength` is 0 everywhere, there are no beats.
     """
     reach = 2 * _LONGEST_BEAT
     steps = jnp.arange(reach, 0, -1)
@@ -160,17 +161,23 @@ def track_beats(strength: jax.Array, period: jax.Array) -> jax.Array:
 
 
 def beat_times(rhythm: Rhythm) -> np.ndarray:
-    """Host: [M] float64 seconds, ascending, of one clip's beats."""
+    """Times of one clip's beats: [M] float64 seconds, ascending; on the host."""
     return np.flatnonzero(np.asarray(rhythm.is_beat)) / FRAME_RATE
 
 
 def beats_per_bar(rhythm: Rhythm, chroma: np.ndarray) -> int:
-    """Host: the one of `METERS` whose first beats stand out most, or `NO_METER`.
+    """Beats per bar: the one of `METERS` whose first beats have the strongest accents.
 
-    chroma: [T', 12] at 20 frames per second, of the same clip.  Accents are z(change of
-    chroma at the beat) + 0.6 z(flux at 30-110 Hz) - 0.3 z(flux at 1.5-4.5 kHz); for
-    every meter and phase a t-score compares those of the phase with the rest. Fewer
-    than 8 beats, or accents all alike: `NO_METER`.
+    Accents are z(change of chroma at the beat) + 0.6 z(flux at 30-110 Hz) - 0.3 z(flux at
+    1.5-4.5 kHz).  For every meter and phase a t-score compares the accents on the phase
+    with the others.  Runs on the host.
+
+    Args:
+      rhythm: of one clip.
+      chroma: [T', 12] at 20 frames per second, of the same clip.
+
+    Returns:
+      One of `METERS`; `NO_METER` with fewer than 8 beats or equal accents.
     """
     frames = np.flatnonzero(np.asarray(rhythm.is_beat))
     if len(frames) < FEWEST_BEATS:
@@ -189,7 +196,7 @@ def beats_per_bar(rhythm: Rhythm, chroma: np.ndarray) -> int:
 
 
 def _chroma_change(times, chroma):
-    """[M] s, [T', 12] -> [M]: 1 - cosine of the chroma over the beats either side."""
+    """[M] s, [T', 12] -> [M]: 1 - cosine of the chroma before and after each beat."""
     chroma = np.asarray(chroma, np.float64)
     totals = np.concatenate([np.zeros((1, 12)), np.cumsum(chroma, 0)])
     last = 2 * times[-1] - times[-2]
@@ -208,7 +215,7 @@ def _standardised(values):
 
 
 def _best_t_score(accents, meter):
-    """The largest pooled two-sample t of beats on one phase of `meter` and the rest."""
+    """Largest pooled two-sample t of beats on one phase of `meter` and the others."""
     scores = []
     for phase in range(meter):
         is_first = np.arange(len(accents)) % meter == phase

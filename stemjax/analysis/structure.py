@@ -1,7 +1,7 @@
-"""Sections of a clip: where it changes, and which parts are alike (row 11).
+"""Sections of a clip: boundaries, and labels of similar sections.
 
-Host side, NumPy in float64. The labels say only which sections resemble each other,
-never verse or chorus: on 20 s nearly all mass is on the first two.
+On the host, NumPy in float64.  Labels only mark sections that resemble each other; they
+do not mean verse or chorus.  Clips of 20 s rarely have more than two.
 
 Source: novelty of a self-similarity matrix by a checkerboard kernel (Foote, 2000), then
 greedy clusters of segment means.
@@ -16,7 +16,7 @@ RATE = 2  # frames per second here
 _SMOOTHING = 2.0  # seconds
 _QUADRANT = 8  # frames: the checkerboard has four squares of 8 x 8, 4 s each way
 _OCTAVES_WEIGHT = 3.0  # chroma weighs 1; it changes with every chord, octaves do not
-_SMALL_CHANGE = 0.1  # of the mean energies: changes below it are not blown up
+_SMALL_CHANGE = 0.1  # relative to the mean energies; smaller changes count less
 _LEAST_PEAK = 0.3  # of the largest novelty
 _LEAST_DISTANCE = 3.0  # seconds between boundaries
 _SAME_SECTION = 0.7  # cosine of segment means
@@ -24,11 +24,11 @@ _TINY = 1e-9
 
 
 def find_sections(chroma: np.ndarray, semitones: np.ndarray) -> np.ndarray:
-    """Sections of one clip.
+    """Find the sections of one clip.
 
     chroma: [T, 12], semitones: [T, 84], 20 frames per second, half a second or more.
-    Returns [M, 3] float64: start, end in seconds, label 0-5 by first appearance;
-    neighbours differ, and together they cover the T / 20 s.
+    Returns [M, 3] float64: start, end in seconds, label 0-5 by first appearance.  Labels
+    of neighbours differ; the sections cover the T / 20 s.
     """
     features = section_features(chroma, semitones)
     duration = len(chroma) / FRAME_RATE
@@ -43,11 +43,11 @@ def find_sections(chroma: np.ndarray, semitones: np.ndarray) -> np.ndarray:
 
 
 def section_features(chroma: np.ndarray, semitones: np.ndarray) -> np.ndarray:
-    """[T, 12], [T, 84] -> [2 per second, 19]: what is compared between moments.
+    """Features for self-similarity: [T, 12], [T, 84] -> [2 per second, 19].
 
-    Averages over 2 s about frame i's time i / 2 + 1 / 4 s: a unit vector of chroma, and
-    the energies of 7 octaves less their mean over the clip, almost a unit vector where
-    the change is well above a tenth of that mean.
+    Averages over 2 s around frame i at i / 2 + 1 / 4 s: a unit vector of chroma, and the
+    energies of 7 octaves less their mean over the clip, almost a unit vector if the change
+    is well above a tenth of that mean.
     """
     octaves = np.asarray(semitones).reshape(len(semitones), -1, 12).sum(-1)
     energies = _averaged(octaves)
@@ -60,10 +60,10 @@ def section_features(chroma: np.ndarray, semitones: np.ndarray) -> np.ndarray:
 
 
 def novelty(similarity: np.ndarray) -> np.ndarray:
-    """[T, T] -> [T]: how unlike the 4 s before frame t are to the 4 s from t on.
+    """Difference between the 4 s before and after each frame: [T, T] -> [T].
 
-    The mean of a checkerboard of four 8 x 8 squares; 0 where it leaves the matrix, so
-    no section is shorter than 4 s at either end of a clip.
+    The mean over a checkerboard of four 8 x 8 squares (Foote, 2000); 0 if the kernel leaves
+    the matrix, so the first and the last section have 4 s or more.
     """
     sign = np.repeat([-1.0, 1.0], _QUADRANT)
     kernel = np.outer(sign, sign)
@@ -75,10 +75,10 @@ def novelty(similarity: np.ndarray) -> np.ndarray:
 
 
 def cluster(means: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """Labels of segments: [M, D], [M] -> [M] int, 0-5 by first appearance.
+    """Label segments by greedy clustering: [M, D], [M] -> [M] int, 0-5.
 
-    In order of time a segment joins the nearest cluster, if its cosine with the
-    cluster's mean is at least 0.7 or there are six; else it begins a new one.
+    In order of time, a segment joins the nearest cluster if its cosine with the cluster's
+    mean is at least 0.7 or there are six clusters; otherwise it starts a new one.
     """
     sums, labels = [], []
     for mean, length in zip(means, lengths, strict=True):
@@ -103,8 +103,8 @@ def _averaged(x):
 
 
 def _peaks(values):
-    """Frames of the local maxima that are large and far enough from larger ones."""
-    from scipy.signal import find_peaks  # a second to import, for new clips alone
+    """Frames of the local maxima that are high and far enough from higher ones."""
+    from scipy.signal import find_peaks  # a slow import, needed for new clips only
 
     inner = values[_QUADRANT : len(values) - _QUADRANT + 1]
     height = max(_LEAST_PEAK * inner.max(initial=0), _TINY)

@@ -1,12 +1,12 @@
-"""What is pitched in a clip: a semitone spectrogram, its fundamentals, its chroma.
+"""Pitched content of a clip: semitone spectrogram, fundamentals, chroma.
 
-Device side, for one clip of mono audio at 16 kHz; `analyse_tonal_batch` is the jitted
-form for many. Frames are 20 per second, frame t centred at t / 20 s.
+`analyse_tonal` takes one clip of mono audio at 16 kHz on the device; `analyse_tonal_batch`
+is the jitted form for many.  Frames are 20 per second, frame t centred at t / 20 s.
 
 Sources: constant-Q bins from an FFT by a fixed matrix of kernels (Brown and Puckette,
 1992; here Gaussians on magnitudes, as phases are not needed); overtones of lower notes
-are subtracted with fixed shares of their log-compressed salience; spectral flatness as
-in ISO/IEC 15938-4 (MPEG-7 audio).
+are subtracted with fixed shares of their log-compressed salience; spectral flatness of
+ISO/IEC 15938-4 (MPEG-7 audio).
 """
 
 import functools
@@ -45,7 +45,7 @@ class Tonal(NamedTuple):
     """Pitched content of one clip, T = 20 frames per second."""
 
     semitones: jax.Array
-    """[T, 84] log-compressed salience from C1 (MIDI 24), the tuning taken out."""
+    """[T, 84] log-compressed salience from C1 (MIDI 24), corrected for tuning."""
     harmonic: jax.Array
     """[T, 84] `semitones` without the overtones of lower notes."""
     chroma: jax.Array
@@ -71,7 +71,7 @@ def analyse_tonal(audio: jax.Array) -> Tonal:
 
 @jax.jit
 def analyse_tonal_batch(audio: jax.Array) -> Tonal:
-    """`analyse_tonal` of each clip of [B, N]; every field gains a leading B."""
+    """`analyse_tonal` of each clip of [B, N]; every field has a leading B."""
     with jax.default_matmul_precision("highest"):
         return jax.vmap(analyse_tonal)(audio)
 
@@ -94,10 +94,10 @@ def _spectrum(audio):
 
 @functools.cache
 def _kernel_matrix():
-    """[252, F'] Gaussians about the bank's bins, up to the last FFT bin they reach.
+    """[252, F'] Gaussians around the bank's bins, up to the last FFT bin they reach.
 
-    Bin 3 s + j lies (j - 1) / 3 semitones off semitone s. A row is scaled so that a
-    sine of amplitude 1 at its centre gives 1.
+    Bin 3 s + j is (j - 1) / 3 semitones from semitone s.  Rows are scaled so that a sine
+    of amplitude 1 at the centre gives 1.
     """
     offsets = (np.arange(NUM_BINS) - 1) / BINS_PER_SEMITONE
     hertz = 440.0 * 2.0 ** ((LOWEST_MIDI + offsets - 69) / 12)
@@ -116,7 +116,7 @@ def _kernel_matrix():
 
 
 def _semitones(bins):
-    """[T, 252] linear -> [T, 84]: compress, whiten, tune, and take the best third."""
+    """[T, 252] linear -> [T, 84]: compress, whiten, tune, take the best third."""
     level = jnp.percentile(bins, _REFERENCE_PERCENTILE)
     bins = jnp.log1p(_COMPRESSION * bins / jnp.maximum(level, _TINY))
     bins = jax.nn.relu(bins @ jnp.asarray(_minus_local_mean()))
@@ -128,14 +128,14 @@ def _semitones(bins):
 
 @functools.cache
 def _minus_local_mean():
-    """[252, 252]: right-multiplied, takes from a bin the mean of the 25 about it."""
+    """[252, 252] matrix that subtracts from each bin the mean of the 25 around it."""
     distance = np.abs(np.subtract.outer(np.arange(NUM_BINS), np.arange(NUM_BINS)))
     is_near = distance <= _LOCAL_BINS // 2
     return (np.eye(NUM_BINS) - is_near / is_near.sum(0)).astype(np.float32)
 
 
 def _without_overtones(semitones):
-    """[T, 84] -> [T, 84]: less a share of each note that has this one as overtone."""
+    """Subtract shares of the notes that have each note as overtone: [T, 84]."""
     padded = jnp.pad(semitones, ((0, 0), (_HARMONICS[-1][0], 0)))
     fundamental = semitones
     for interval, share in _HARMONICS:
@@ -145,10 +145,10 @@ def _without_overtones(semitones):
 
 
 def _is_noise(spectrum):
-    """[T, F] -> [] bool: more than nine in ten of the sounding frames are flat.
+    """[T, F] -> [] bool: more than 90 % of the sounding frames are spectrally flat.
 
-    Flatness is measured over the bank's reach alone: a resampler's or a codec's
-    roll-off near 8 kHz would make white noise look coloured.
+    Flatness is measured over the bank's bins only, because the roll-off of a resampler or
+    codec near 8 kHz would make white noise look coloured.
     """
     reach = _kernel_matrix().shape[1]
     power = spectrum[:, _LOWEST_FFT_BIN:reach] ** 2

@@ -9,7 +9,7 @@ sequences with the metrics.
 import enum
 
 
-class Layout(enum.Enum):
+class KeyLayout(enum.Enum):
     """How the seed, the stream and further numbers enter the Philox generator."""
 
     HASHED = "hashed"
@@ -27,61 +27,61 @@ class Stream(enum.Enum):
     """A purpose of random draws; the value is its layout and its number there."""
 
     # training data: stemjax.data.drawing, stemjax.data.tokens
-    DATA_ORDER = Layout.HASHED, 0
+    DATA_ORDER = KeyLayout.HASHED, 0
     """Order of segments within an epoch."""
-    DATA_PAIR = Layout.HASHED, 1
+    DATA_PAIR = KeyLayout.HASHED, 1
     """Crop, context and target of a training pair."""
-    DATA_CODEC_CROP_KIND = Layout.HASHED, 2
+    DATA_CODEC_CROP_KIND = KeyLayout.HASHED, 2
     """Kind of audio of a codec's training crop: stem, submix or mix."""
-    DATA_MIXTURE = Layout.HASHED, 3
+    DATA_MIXTURE = KeyLayout.HASHED, 3
     """Data set from which a training pair of a mixture of data sets is drawn."""
-    DATA_OTHER_SONG = Layout.HASHED, 4
+    DATA_OTHER_SONG = KeyLayout.HASHED, 4
     """Context of another song beside a validation pair."""
-    DATA_TOKEN_STORE = Layout.HASHED, 5
+    DATA_TOKEN_STORE = KeyLayout.HASHED, 5
     """Submixes of a segment that are encoded into the token store."""
 
     # examples of an evaluation: stemjax.data.drawing
-    EXAMPLE_PAIR = Layout.HASHED, 6
+    EXAMPLE_PAIR = KeyLayout.HASHED, 6
     """Song, crop, context and target of an evaluation example."""
-    EXAMPLE_MISMATCHED_STEM = Layout.HASHED, 7
+    EXAMPLE_MISMATCHED_STEM = KeyLayout.HASHED, 7
     """Stem of another song for an evaluation example."""
-    EXAMPLE_LABELLED_STEM = Layout.HASHED, 8
+    EXAMPLE_LABELLED_STEM = KeyLayout.HASHED, 8
     """Labelled stems of the instrument classifier."""
-    SYNTHETIC_SONG = Layout.HASHED, 0x5EED
+    SYNTHETIC_SONG = KeyLayout.HASHED, 0x5EED
     """Songs of the synthetic training data."""
 
     # metrics and studies: stemjax.eval
-    JACKKNIFE_GROUPS = Layout.KEY, 1
+    JACKKNIFE_GROUPS = KeyLayout.KEY, 1
     """Group of each example in a jackknife."""
-    FAD_SUBSETS = Layout.KEY, 2
+    FAD_SUBSETS = KeyLayout.KEY, 2
     """Subsets of clips from which FAD-inf extrapolates."""
-    KAD_BANDWIDTH = Layout.KEY, 3
+    KAD_BANDWIDTH = KeyLayout.KEY, 3
     """Vectors whose median distance is the kernel's bandwidth."""
-    KAD_VECTORS = Layout.KEY, 4
+    KAD_VECTORS = KeyLayout.KEY, 4
     """Vectors of a large population that the kernel distance takes."""
-    SWEEP_DEAL = Layout.KEY, 5
+    SWEEP_DEAL = KeyLayout.KEY, 5
     """Decoding settings of each example of a row."""
-    APA_DERANGEMENT = Layout.KEY, 6
+    APA_DERANGEMENT = KeyLayout.KEY, 6
     """Stem of another example for each context of APA."""
-    LISTENING_OTHER_CONTEXT = Layout.KEY, 7
+    LISTENING_OTHER_CONTEXT = KeyLayout.KEY, 7
     """Context of another song for each stem of the listening study."""
-    MIRDD_GROUPS = Layout.COUNTER, 1
+    MIRDD_GROUPS = KeyLayout.COUNTER, 1
     """Jackknife groups of MIRDD where none are given."""
-    MIRDD_SUBSETS = Layout.COUNTER, 2
+    MIRDD_SUBSETS = KeyLayout.COUNTER, 2
     """Subsets of the larger of two populations."""
-    MIRDD_SWAPS = Layout.COUNTER, 3
+    MIRDD_SWAPS = KeyLayout.COUNTER, 3
     """Pairs that are swapped for MIRDD's null."""
 
     # clips of the self-test: stemjax.eval.selftest
-    CLIP_MUSIC = Layout.INDEXED, 0
+    CLIP_MUSIC = KeyLayout.INDEXED, 0
     """Score of a synthetic clip."""
-    CLIP_KEYS = Layout.INDEXED, 1
+    CLIP_KEYS = KeyLayout.INDEXED, 1
     """Order of the keys and meters of 48 synthetic clips."""
-    CLIP_SOUNDS = Layout.INDEXED, 2
+    CLIP_SOUNDS = KeyLayout.INDEXED, 2
     """Noise of a synthetic clip's drums and corruptions."""
 
     @property
-    def layout(self) -> Layout:
+    def layout(self) -> KeyLayout:
         """How the stream enters the generator."""
         return self.value[0]
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from stemjax.config.streams import Layout, Stream
+from stemjax.config.streams import KeyLayout, Stream
 
 
 def generator(seed: int, stream: Stream, *numbers: int) -> np.random.Generator:
@@ -18,13 +18,13 @@ def generator(seed: int, stream: Stream, *numbers: int) -> np.random.Generator:
       ValueError: another count of numbers than the stream's layout takes.
     """
     match stream.layout, numbers:
-        case Layout.HASHED, _:
+        case KeyLayout.HASHED, _:
             bits = np.random.Philox(
                 np.random.SeedSequence((stream.number, seed, *numbers))
             )
-        case Layout.KEY, ():
+        case KeyLayout.KEY, ():
             bits = np.random.Philox(key=[seed, stream.number])
-        case (Layout.COUNTER, ()) | (Layout.INDEXED, (_,)):
+        case (KeyLayout.COUNTER, ()) | (KeyLayout.INDEXED, (_,)):
             key = np.array([seed, *(numbers or (0,))], np.uint64)
             bits = np.random.Philox(key=key, counter=[0, 0, 0, stream.number])
         case _:

@@ -6,10 +6,10 @@ import jax
 import numpy as np
 
 from stemjax.analysis import tonal
-from stemjax.analysis.analysis import NO_KEY, NO_METER
 from stemjax.analysis.audio import whole_seconds
 from stemjax.analysis.harmony import estimate_harmony_batch
 from stemjax.analysis.labels import key_label, parse_key
+from stemjax.analysis.records import NO_KEY, NO_METER
 from stemjax.analysis.rhythm import analyse_rhythm_batch, beat_times, beats_per_bar
 from stemjax.io.audio import resample
 from stemjax.io.errors import UserError

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from stemjax.analysis import extract
-from stemjax.analysis.analysis import NO_CHORD, NO_KEY, NO_METER
+from stemjax.analysis.records import NO_CHORD, NO_KEY, NO_METER
 from stemjax.eval.selftest.synthetic import make_clip
 from stemjax.io.errors import UserError
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from stemjax.analysis import harmony
-from stemjax.analysis.analysis import NO_CHORD, NO_KEY
+from stemjax.analysis.records import NO_CHORD, NO_KEY
 from stemjax.analysis.tonal import analyse_tonal_batch
 from stemjax.eval.selftest.synthesis import synthesise_notes
 from stemjax.eval.selftest.synthetic import make_clip

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from stemjax.analysis import rhythm
-from stemjax.analysis.analysis import METERS, NO_METER
 from stemjax.analysis.percussion import FRAME_RATE, SAMPLE_RATE
+from stemjax.analysis.records import METERS, NO_METER
 
 SECONDS = 12
 
@@ -131,6 +131,29 @@ def test_beats_are_the_best_of_all_chains(seed):
     # beats may also fall where nothing sounds, which the subsets leave out
     assert np.isfinite(got)
     assert got >= best - 1e-3
+
+
+def _all_chains(strength, period):
+    """Every chain of frames with steps of half to twice the period, and its score."""
+    unfinished = [(value, [frame]) for frame, value in enumerate(strength)]
+    while unfinished:
+        score, beats = unfinished.pop()
+        yield score, beats
+        for frame in range(beats[-1] + 1, len(strength)):
+            step = (frame - beats[-1]) / period
+            if 0.5 <= step <= 2:
+                more = strength[frame] - 100 * np.log(step) ** 2
+                unfinished.append((score + more, [*beats, frame]))
+
+
+def test_beats_are_the_best_of_all_chains_where_every_frame_has_a_novelty():
+    rng = _rng(22)
+    strength = rng.gamma(0.5, 8.0, (10, 18)).astype(np.float32)
+    periods = rng.uniform(3, 6, 10).astype(np.float32)
+    found = np.asarray(jax.vmap(rhythm.track_beats)(strength, periods))
+    for k in range(10):
+        _, beats = max(_all_chains(strength[k].tolist(), float(periods[k])))
+        assert np.flatnonzero(found[k]).tolist() == beats
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -5,12 +5,12 @@ import collections
 import numpy as np
 import pytest
 
-from stemjax.config.streams import Layout, Stream
+from stemjax.config.streams import KeyLayout, Stream
 from stemjax.io.random import generator
 
 
 def test_no_two_streams_share_a_number():
-    for layout in Layout:
+    for layout in KeyLayout:
         numbers = [s.number for s in Stream if s.layout is layout]
         assert len(numbers) == len(set(numbers)), layout
     assert len(Stream.__members__) == len(Stream)
@@ -50,11 +50,13 @@ def test_published_draws_stay():
 
 def test_streams_of_a_seed_differ():
     first = collections.Counter(
-        generator(0, s, *(() if s.layout in (Layout.KEY, Layout.COUNTER) else (1,)))
+        generator(
+            0, s, *(() if s.layout in (KeyLayout.KEY, KeyLayout.COUNTER) else (1,))
+        )
         .integers(2**63)
         .item()
         for s in Stream
-        if s.layout is not Layout.INDEXED
+        if s.layout is not KeyLayout.INDEXED
     )
     assert set(first.values()) == {1}
 

@@ -1,54 +1,35 @@
-"""evaluate.py as a person uses it: pairs, stems, scores, a comparison, a fault."""
+"""evaluate.py from a prepared folder to a comparison: pairs, stems, scores, errors."""
 
 import json
 import pathlib
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 import soundfile
 import soxr
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+from stemjax.data.prepare import main as prepare
+from stemjax.data.render.__main__ import main as render
+from tests.cli.evaluate.in_process import error_line, evaluate
+from tests.entry import programs
+
 pytestmark = pytest.mark.entry
-
-
-def evaluate(*args, code: int = 0) -> subprocess.CompletedProcess:
-    command = [sys.executable, "evaluate.py", *map(str, args)]
-    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert run.returncode == code, run.stderr
-    return run
 
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory):
     """Three composed songs, in the test split, as a prepared folder."""
     root = tmp_path_factory.mktemp("songs")
-    for args in (
-        [
-            "stemjax.data.render",
-            "--out",
-            root / "slakh",
-            "--songs",
-            "3",
-            "--seconds",
-            "20",
-        ],
-        ["stemjax.data.prepare", "--layout", "slakh", "--input", root / "slakh"],
-    ):
-        more = [] if args[0] == "stemjax.data.render" else ["--out", root / "prepared"]
-        subprocess.run(
-            [sys.executable, "-m", *map(str, args), *map(str, more)],
-            cwd=ROOT,
-            check=True,
-            capture_output=True,
-        )
-    manifest = json.loads((root / "prepared" / "manifest.json").read_text())
-    split = next(s["split"] for s in manifest["songs"])
-    return root / "prepared", split
+    songs, folder = root / "slakh", root / "prepared"
+    size = ("--songs", "3", "--seconds", "20", "--workers", "1")
+    render(["--out", str(songs), *size])
+    paths = ("--input", str(songs), "--out", str(folder))
+    prepare(["--layout", "slakh", *paths, "--workers", "1"])
+    manifest = json.loads((folder / "manifest.json").read_text())
+    return folder, next(song["split"] for song in manifest["songs"])
 
 
+@pytest.mark.slow
 def test_from_a_prepared_folder_to_a_comparison(prepared, tmp_path):
     data, split = prepared
     pairs = tmp_path / "pairs.jsonl"
@@ -66,8 +47,7 @@ def test_from_a_prepared_folder_to_a_comparison(prepared, tmp_path):
         assert sorted(p.name for p in (run / role).iterdir()) == names
         audio, rate = soundfile.read(run / role / names[0])
         assert (len(audio), rate) == (64_000, 32_000)
-    said = evaluate(*common, "--preset", "naive", code=2).stderr
-    assert "its decode is another" in said and said.count("\n") == 1
+    assert "its decode is another" in error_line(*common, "--preset", "naive")
 
     scored = ("score", "--cache", cache, "--run", run)
     page = evaluate(*scored, "--out", tmp_path / "a").stdout
@@ -105,6 +85,7 @@ def write(path, hertz, seconds=2.0, rate=32_000, channels=1):
     soundfile.write(path, np.stack([wave] * channels, axis=1), rate)
 
 
+@pytest.mark.slow
 def test_any_format_and_rate_counts_the_same(tmp_path):
     """The same tones as 32 kHz wav and as wav, flac, ogg, mp3 of other rates."""
     kinds = [("wav", 44_100), ("flac", 96_000), ("ogg", 22_050), ("mp3", 48_000)]
@@ -145,22 +126,21 @@ def test_silent_stems_are_counted_and_dropped_on_request(tmp_path):
     assert "5 examples; silent: 1 generated (1 dropped)" in page
     # a clip without its partner, and one that is too short, are named
     write(tmp_path / "generated" / "6.wav", 300)
-    said = evaluate(*common, code=2).stderr
-    assert "6.wav: no 6.wav" in said and said.count("\n") == 1
+    assert "6.wav: no 6.wav" in error_line(*common)
     write(tmp_path / "real" / "6.wav", 300, seconds=0.5)
-    said = evaluate(*common, code=2).stderr
-    assert "6.wav: 0.50 s is shorter than 1 s" in said and said.count("\n") == 1
+    assert "6.wav: 0.50 s is shorter than 1 s" in error_line(*common)
 
 
-def test_faults_take_one_line(tmp_path):
-    def refused(*args):
-        said = evaluate(*args, code=2).stderr
-        assert said.startswith("error: ") and said.count("\n") == 1
+def test_errors_take_one_line(tmp_path):
+    def refused(*words):
+        line = error_line(*words)
         assert not (tmp_path / "out").exists()
-        return said
+        return line
 
     out = ("--out", tmp_path / "out")
-    assert "give --run, or" in refused("score", *out)
+    process = programs.run("evaluate.py", "score", *out, code=2)
+    assert process.stderr == refused("score", *out)
+    assert process.stderr.startswith("error: give --run, or")
     assert "no such folder" in refused("score", "--run", tmp_path / "none", *out)
     for role in ("real", "generated"):
         (tmp_path / role).mkdir()
@@ -170,6 +150,8 @@ def test_faults_take_one_line(tmp_path):
     assert "unknown metric" in refused("score", *folders, *out, "--require", "fid")
     (tmp_path / "real" / "a.wav").write_bytes(b"no audio")
     assert "a.wav: not an audio file" in refused("score", *folders, *out)
+    line = refused("listening", "--also", "loud", *out)
+    assert "--also loud: one of best, naive" in line
     weights = tmp_path / "w.pth"
     weights.write_bytes(b"no weights")
     assert "w.pth" in refused("convert-vggish", weights, tmp_path / "w.safetensors")

@@ -23,7 +23,7 @@ MOMENTS = (  # files of the cache, and seconds after there are so many
     (7, 0.0),
 )
 LIMIT = 120.0  # seconds until a moment has come
-pytestmark = pytest.mark.entry
+pytestmark = [pytest.mark.entry, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,4 @@
-"""evaluate.py tables and sweep as a person uses them.  The codec is the bundled one; the
-model has random weights, since what is held here is the same of any."""
+"""evaluate.py tables and sweep on the bundled codec and a model with random weights."""
 
 import json
 import os

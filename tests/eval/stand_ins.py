@@ -8,12 +8,12 @@ from typing import NamedTuple
 import numpy as np
 
 from stemjax import codec
-from stemjax.analysis.analysis import Analyser
+from stemjax.analysis.records import Analyser
 from stemjax.config.decode import DecodeConfig
 from stemjax.config.metrics import Metric
 from stemjax.config.presets import CODEC_TINY
 from stemjax.eval.metrics import embeddings
-from stemjax.eval.metrics.score import Settings
+from stemjax.eval.metrics.score import ScoreSettings
 from stemjax.eval.metrics.vggish.features import GUDGUD
 from stemjax.eval.populations.decoding_run import DecodingRun
 from stemjax.eval.populations.generate import ExampleSet, Job
@@ -88,9 +88,9 @@ def decoding_run(
     return DecodingRun(system or Echo(), examples(songs), folder)
 
 
-def settings() -> Settings:
+def settings() -> ScoreSettings:
     """FD-logmel, and MIRDD of the dominant frequency; FAD lacks its weights."""
-    return Settings(
+    return ScoreSettings(
         embeddings=(embeddings.log_mel(GUDGUD),),
         analyser=Analyser(
             "stand-in", {"v": 1}, lambda batch: [crossings(row) for row in batch]

@@ -5,11 +5,11 @@ from typing import Any
 
 from stemjax.cli.evaluate.decoding_arguments import ClassifierArguments
 from stemjax.cli.evaluate.progress import ProgressBar
-from stemjax.data.drawing.audio import Source
+from stemjax.data.drawing.audio import StemSource
 from stemjax.data.drawing.evaluation_stems import labelled_clips
 from stemjax.data.layouts.song import SPLITS
 from stemjax.data.spec import open_audio
-from stemjax.eval.metrics.instrument_classifier import Loaded
+from stemjax.eval.metrics.instrument_classifier import LoadedClassifier
 from stemjax.eval.reports.classifier_report import card
 from stemjax.eval.studies.instrument_training import (
     LabelledStems,
@@ -36,7 +36,7 @@ def run(command: ClassifierArguments) -> None:
     print(f"{command.out}: config.json, model.safetensors, README.md")
 
 
-def load_classifier(folder: str, source: Source, cache: str) -> Loaded:
+def load_classifier(folder: str, source: StemSource, cache: str) -> LoadedClassifier:
     """The classifier in `folder`; if it is "", that of the data, trained at first use.
 
     Raises:
@@ -48,7 +48,7 @@ def load_classifier(folder: str, source: Source, cache: str) -> Loaded:
 
 
 def labelled_splits(
-    source: Source, per_category: int, seed: int
+    source: StemSource, per_category: int, seed: int
 ) -> dict[str, LabelledStems]:
     """Labelled clips of each split of a prepared folder that has songs."""
     return {

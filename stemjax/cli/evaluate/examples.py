@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import stemjax
 from stemjax.cli.evaluate.decoding import check_numbers
 from stemjax.cli.evaluate.decoding_arguments import DecodingArguments
-from stemjax.data.drawing.audio import Source
+from stemjax.data.drawing.audio import StemSource
 from stemjax.data.drawing.evaluation_pairs import (
     EvaluationPair,
     make_pairs,
@@ -20,13 +20,13 @@ from stemjax.eval.populations.decoding_run import DecodingRun, manifest_hash
 from stemjax.eval.populations.generate import ExampleSet
 
 
-def example_set(source: Source, pairs: Sequence[EvaluationPair]) -> ExampleSet:
+def example_set(source: StemSource, pairs: Sequence[EvaluationPair]) -> ExampleSet:
     """Rows of a manifest with the audio of their prepared folder."""
     return ExampleSet(pairs, to_lines(pairs), functools.partial(read_pair, source))
 
 
 @functools.cache
-def open_source(data: str, crop_seconds: float) -> Source:
+def open_source(data: str, crop_seconds: float) -> StemSource:
     """A prepared folder, or synthetic songs for crops of a length if `data` is ""."""
     if data:
         return open_audio(data)

@@ -22,7 +22,7 @@ from stemjax.config.decode import DECODE_PRESETS, DecodeConfig
 from stemjax.config.runs import to_json
 from stemjax.config.sweeps import TableRow, with_steps
 from stemjax.data.drawing import evaluation_stems
-from stemjax.eval.metrics.instrument_classifier import Loaded
+from stemjax.eval.metrics.instrument_classifier import LoadedClassifier
 from stemjax.eval.metrics.score import FORMAT
 from stemjax.eval.populations.decoding_run import DecodingRun, manifest_hash
 from stemjax.eval.populations.generate import Pair, describe
@@ -88,7 +88,7 @@ def measure_rows(
     rows: Sequence[TableRow],
     decoding_run: DecodingRun,
     mismatched: Sequence[Pair | None],
-    instruments: Loaded | None,
+    instruments: LoadedClassifier | None,
 ) -> None:
     """Decode and measure the rows, and write the results.
 
@@ -169,7 +169,7 @@ def measure_rows(
     write(command, rows, decoding_run, pairs, values, about)
 
 
-def instruments_line(instruments: Loaded, pairs: Sequence[Pair]) -> str:
+def instruments_line(instruments: LoadedClassifier, pairs: Sequence[Pair]) -> str:
     """Accuracy of the classifier, and of always naming the largest category."""
     config = instruments.config
     accuracies = ", ".join(

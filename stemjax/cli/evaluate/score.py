@@ -15,7 +15,7 @@ from stemjax.cli.evaluate.output import METRICS_FILE, write_json
 from stemjax.cli.evaluate.progress import ProgressBar
 from stemjax.config.metrics import Metric
 from stemjax.eval.metrics import imported, imported_scores
-from stemjax.eval.metrics.score import MusicSource, Settings, score
+from stemjax.eval.metrics.score import MusicSource, ScoreSettings, score
 from stemjax.eval.populations.clips import Triple, pair_folders
 from stemjax.eval.reports import report
 from stemjax.eval.studies.score_settings import (
@@ -81,7 +81,7 @@ def score_one(command: ScoreArguments, metric: Metric) -> None:
       UserError: no VGGish weights for FAD, or no contexts for MIRDD.
     """
     real, generated = stem_folders(command)
-    settings = Settings(
+    settings = ScoreSettings(
         embeddings=(),
         analyser=None,
         unavailable={},
@@ -133,7 +133,7 @@ def music_source(command: ScoreArguments, ids: Sequence[str]) -> MusicSource:
 
 
 def measure(
-    triples: Sequence[Triple], cache: str, settings: Settings
+    triples: Sequence[Triple], cache: str, settings: ScoreSettings
 ) -> dict[str, Any]:
     """`metrics.score.score` with a progress bar."""
     with ProgressBar(delay=DELAY) as progress:

@@ -1,9 +1,9 @@
-"""Does a stem keep time and harmony with its own context? Each is analysed alone.
+"""Beat alignment and chroma cosine: whether a stem fits the time and harmony of a context.
 
-Beat alignment: F of the stem's beats against the context's, within 70 ms, as they are or
-at the metrical level that fits best. Chroma cosine: mean over frames of the cosine
-between their chroma. All are read beside the real stems', since no music scores 1, and
-beside those of real stems in other contexts.
+Stem and context are analysed separately.  Beat alignment is the F-measure of the stem's
+beats against the context's within 70 ms, as tracked or at the best metrical level.
+Chroma cosine is the mean over frames of the cosine between their chroma.  Read both beside
+the values of real stems, since no music scores 1, and of real stems in other contexts.
 """
 
 import pathlib
@@ -22,55 +22,65 @@ from stemjax.eval.metrics.jackknife import Estimate, jackknife
 from stemjax.eval.metrics.mixes import in_batches
 from stemjax.eval.populations import clips
 from stemjax.eval.populations.clips import Example
-from stemjax.eval.populations.store import Row, cached, stage_folder
+from stemjax.eval.populations.store import CacheRow, cached, stage_folder
 
-TOLERANCE = 0.07  # seconds (mir_eval.beat)
-FEWEST_BEATS = 4  # of context and real stem, for an example to count
+TOLERANCE = 0.07
+"""Seconds between matching beats (mir_eval.beat)."""
+FEWEST_BEATS = 4
+"""Beats that context and real stem need for an example to count."""
 VOICED = 2.0
 """Least norm of a voiced frame's chroma: notes have 3 to 9, drums and noise about 1 to 2,
-what a rest holds below 1."""
-VERSION = 1  # of what is cached; a change of a descriptor counts extract.VERSION up
+rests less than 1."""
+VERSION = 1
+"""Version of the cached rows; if a descriptor changes, increase `extract.VERSION`."""
 
 
-class Heard(NamedTuple):
-    """What is known of one clip alone."""
+class BeatsAndChroma(NamedTuple):
+    """Analysis of one clip alone."""
 
     beats: np.ndarray
     """[M] float64 seconds, ascending."""
     chroma: np.ndarray
-    """[T, 12] float32 at 20 frames per second; 0 is C."""
+    """[T, 12] float32 at 20 frames per second; index 0 is C."""
     is_tonal: bool
-    """Loud enough and not noise throughout."""
+    """The clip is loud enough and not noise throughout."""
 
 
 class Alignment(NamedTuple):
     """Mean fit of stems to their contexts, over the examples that count."""
 
     generated: Estimate
+    """Mean of the generated stems."""
     real: Estimate
+    """Mean of the real stems."""
     ratio: Estimate | None
-    """Generated over real; None where a mean of real stems is 0."""
+    """`generated` over `real`; None if a mean of real stems is 0."""
     shuffled: float | None
-    """Mean of real stems of other examples: what chance gives. None for one example."""
+    """Mean of real stems of other examples: the chance level. None for one example."""
     counted: int
+    """Number of examples that count."""
 
 
-def listen(
+def cached_beats_and_chroma(
     chosen: Sequence[tuple[Example, str]],
     cache: pathlib.Path,
     *,
     progress: Callable[[int], None] = lambda count: None,
-) -> list[Heard]:
-    """The beats and chroma of clips, each an example and a role, in their order.
+) -> list[BeatsAndChroma]:
+    """Beats and chroma of clips, computed once and cached.
 
-    progress: called with the number of clips that came; a clip chosen twice is one.
+    Args:
+      chosen: (example, role) of each clip.
+      cache: folder of cached analyses.
+      progress: called with the number of clips that became available; a clip that is
+        chosen twice counts once.
     """
 
-    def analyse(missing: Sequence[tuple[Example, str]]) -> list[Row]:
+    def analyse(missing: Sequence[tuple[Example, str]]) -> list[CacheRow]:
         audio = [whole_seconds(clips.load(e, role)) for e, role in missing]
         return [
-            {name: np.asarray(value) for name, value in heard._asdict().items()}
-            for heard in in_batches(audio, hear)
+            {name: np.asarray(value) for name, value in result._asdict().items()}
+            for result in in_batches(audio, beats_and_chroma)
         ]
 
     keys = [clips.joined_key([e.keys[role], f"{e.seconds}"]) for e, role in chosen]
@@ -79,18 +89,18 @@ def listen(
     items = dict(zip(keys, chosen, strict=True))
     rows = cached(folder, items, analyse, progress=progress)
     return [
-        Heard(row["beats"], row["chroma"], bool(row["is_tonal"]))
+        BeatsAndChroma(row["beats"], row["chroma"], bool(row["is_tonal"]))
         for row in (rows[key] for key in keys)
     ]
 
 
-def hear(audio: np.ndarray) -> list[Heard]:
-    """Clips [B, N] at 16 kHz, N whole seconds, to what is heard in each of the B."""
+def beats_and_chroma(audio: np.ndarray) -> list[BeatsAndChroma]:
+    """Analyse clips [B, N] at 16 kHz, N whole seconds."""
     rhythm, tonal = jax.device_get(
         (analyse_rhythm_batch(audio), analyse_tonal_batch(audio))
     )
     return [
-        Heard(
+        BeatsAndChroma(
             beat_times(Rhythm(*(values[b] for values in rhythm))),
             tonal.chroma[b],
             bool(tonal.is_tonal[b]),
@@ -100,10 +110,14 @@ def hear(audio: np.ndarray) -> list[Heard]:
 
 
 def f_measure(found: np.ndarray, truth: np.ndarray, tolerance: float) -> float:
-    """F of two sorted sets of times, each matched at most once within `tolerance`.
+    """F-measure of two sorted sets of times, each matched at most once.
 
-    Taking the earliest partner of each in turn matches as many as possible. 0 where
-    either is empty.
+    Matching each time to its earliest partner gives the most matches.  The result is 0
+    if either set is empty.
+
+    Args:
+      found, truth: [M], [M'] seconds, ascending.
+      tolerance: seconds between matching times.
     """
     i = j = matched = 0
     while i < len(found) and j < len(truth):
@@ -117,53 +131,56 @@ def f_measure(found: np.ndarray, truth: np.ndarray, tolerance: float) -> float:
     return 2 * matched / max(1, len(found) + len(truth))
 
 
-def beat_f(context: Heard, stem: Heard) -> float:
-    """F of the beats of the two at 70 ms; 0 for a stem without beats."""
+def beat_f(context: BeatsAndChroma, stem: BeatsAndChroma) -> float:
+    """F-measure of the beats of the two at 70 ms; 0 for a stem without beats."""
     return f_measure(stem.beats, context.beats, TOLERANCE)
 
 
 def metrical_levels(beats: np.ndarray) -> list[np.ndarray]:
-    """Beats [M] at the levels on which a stem may be felt: as they are, the off-beats,
-    both, and every other beat from the first and from the second.
+    """Beats [M] at the metrical levels that a listener may tap.
 
-    The allowed metrical levels of Davies, Degara and Plumbley 2009 (mir_eval.beat).
+    As they are, the off-beats, both, and every other beat from the first and from the
+    second: the allowed metrical levels of Davies, Degara and Plumbley 2009
+    (mir_eval.beat).
     """
     between = (beats[1:] + beats[:-1]) / 2
     both = np.sort(np.concatenate([beats, between]))
     return [beats, between, both, beats[::2], beats[1::2]]
 
 
-def beat_f_any_level(context: Heard, stem: Heard) -> float:
-    """The best F of the stem's beats with a metrical level of the context's.
+def beat_f_any_level(context: BeatsAndChroma, stem: BeatsAndChroma) -> float:
+    """Best F-measure of the stem's beats with a metrical level of the context's.
 
-    A stem heard alone often shows half or double the tempo of its song, or its
-    off-beats; an error of half a beat is forgiven too.
+    The beats of a stem alone often have half or double the tempo of the song, or lie on
+    its off-beats.  An error of half a beat costs nothing here.
     """
     levels = metrical_levels(context.beats)
     return max(f_measure(stem.beats, level, TOLERANCE) for level in levels)
 
 
-def are_rhythmic(context: Heard, stem: Heard) -> bool:
+def are_rhythmic(context: BeatsAndChroma, stem: BeatsAndChroma) -> bool:
     """Whether both have four beats or more."""
     return min(len(context.beats), len(stem.beats)) >= FEWEST_BEATS
 
 
-def chroma_cosine(context: Heard, stem: Heard) -> float:
-    """Mean cosine over the frames where both are voiced; 0 where there are none."""
+def chroma_cosine(context: BeatsAndChroma, stem: BeatsAndChroma) -> float:
+    """Mean cosine over the frames in which both are voiced; 0 without such frames."""
     _, cosines = _voiced_cosines(context, stem)
     return float(cosines.mean()) if len(cosines) else 0.0
 
 
-def are_voiced(context: Heard, stem: Heard) -> bool:
-    """Whether both are tonal and there is a frame where both are voiced."""
+def are_voiced(context: BeatsAndChroma, stem: BeatsAndChroma) -> bool:
+    """Whether both are tonal and at least one frame is voiced in both."""
     is_voiced, _ = _voiced_cosines(context, stem)
     return bool(is_voiced.any())
 
 
-def _voiced_cosines(context: Heard, stem: Heard) -> tuple[np.ndarray, np.ndarray]:
-    """Over the shorter's frames: [T] bool, voiced in both; the cosines of these."""
+def _voiced_cosines(
+    context: BeatsAndChroma, stem: BeatsAndChroma
+) -> tuple[np.ndarray, np.ndarray]:
+    """Frames of the shorter clip: [T] bool, voiced in both; cosines of these frames."""
     T = min(len(context.chroma), len(stem.chroma))
-    a, b = (np.asarray(heard.chroma[:T], np.float64) for heard in (context, stem))
+    a, b = (np.asarray(clip.chroma[:T], np.float64) for clip in (context, stem))
     norms = np.linalg.norm(a, axis=1), np.linalg.norm(b, axis=1)
     is_voiced = (norms[0] >= VOICED) & (norms[1] >= VOICED)
     is_voiced &= context.is_tonal and stem.is_tonal
@@ -171,62 +188,74 @@ def _voiced_cosines(context: Heard, stem: Heard) -> tuple[np.ndarray, np.ndarray
     return is_voiced, (a * b).sum(1)[is_voiced] / product
 
 
-class Fit(NamedTuple):
-    """One way to ask whether a stem fits its context."""
+class FitMeasure(NamedTuple):
+    """A measure of the fit of a stem to its context."""
 
-    score: Callable[[Heard, Heard], float]
-    """Context, stem -> 0 to 1."""
-    counts: Callable[[Heard, Heard], bool]
-    """Context, real stem -> whether the example is judged, whatever was generated: a
-    system cannot leave out what it does badly."""
-
-
-BEATS = Fit(beat_f, are_rhythmic)
-BEATS_ANY_LEVEL = Fit(beat_f_any_level, are_rhythmic)
-CHROMA = Fit(chroma_cosine, are_voiced)
+    score: Callable[[BeatsAndChroma, BeatsAndChroma], float]
+    """(context, stem) -> 0 to 1."""
+    counts: Callable[[BeatsAndChroma, BeatsAndChroma], bool]
+    """(context, real stem) -> whether the example counts. It does not depend on the
+    generated stem, so a system cannot exclude its failures."""
 
 
-class Population(NamedTuple):
-    """What is heard in C examples, in one order."""
+BEATS = FitMeasure(beat_f, are_rhythmic)
+BEATS_ANY_LEVEL = FitMeasure(beat_f_any_level, are_rhythmic)
+CHROMA = FitMeasure(chroma_cosine, are_voiced)
 
-    contexts: Sequence[Heard]
-    real: Sequence[Heard]
-    generated: Sequence[Heard]
-    own_contexts: Sequence[Heard]
-    """The generated stems' contexts, where they have others; else `contexts`."""
+
+class AlignedClips(NamedTuple):
+    """Analyses of the clips of C examples, in one order."""
+
+    contexts: Sequence[BeatsAndChroma]
+    """[C] contexts of the real stems."""
+    real: Sequence[BeatsAndChroma]
+    """[C] real stems."""
+    generated: Sequence[BeatsAndChroma]
+    """[C] generated stems."""
+    own_contexts: Sequence[BeatsAndChroma]
+    """[C] contexts of the generated stems; equal to `contexts` unless they have others."""
 
 
 def align(
-    heard: Population, fit: Fit, group: np.ndarray, ids: Sequence[str], *, seed: int
+    analysed: AlignedClips,
+    fit: FitMeasure,
+    group: np.ndarray,
+    ids: Sequence[str],
+    *,
+    seed: int,
 ) -> Alignment | None:
     """Mean fit of stems to their contexts over the examples that count.
 
-    An example counts where its real stem can be judged in both contexts.
+    An example counts if its real stem can be judged in both contexts.
 
-    group: [C] int of `jackknife.assign_groups`.
-    seed: of the derangement of real stems among the examples that count.
+    Args:
+      analysed: clips of the examples.
+      fit: the measure.
+      group: [C] int of `jackknife.assign_groups`.
+      ids: [C] of the examples.
+      seed: of the derangement of real stems among the examples that count.
 
-    Returns: None where no example counts.
+    Returns: None if no example counts.
     """
     where = [
         i
-        for i, stem in enumerate(heard.real)
-        if fit.counts(heard.contexts[i], stem)
-        and fit.counts(heard.own_contexts[i], stem)
+        for i, stem in enumerate(analysed.real)
+        if fit.counts(analysed.contexts[i], stem)
+        and fit.counts(analysed.own_contexts[i], stem)
     ]
     if not where:
         return None
     shuffled = None
     if len(where) > 1:
         partner = derangement([ids[i] for i in where], seed=seed)
-        others = [heard.real[where[k]] for k in partner]
-        contexts = [heard.contexts[i] for i in where]
+        others = [analysed.real[where[k]] for k in partner]
+        contexts = [analysed.contexts[i] for i in where]
         shuffled = float(np.mean(list(map(fit.score, contexts, others))))
     real, generated = (
         np.array([fit.score(contexts[i], stems[i]) for i in where])
         for contexts, stems in (
-            (heard.contexts, heard.real),
-            (heard.own_contexts, heard.generated),
+            (analysed.contexts, analysed.real),
+            (analysed.own_contexts, analysed.generated),
         )
     )
     return summarise(real, generated, group[where], shuffled)
@@ -238,9 +267,12 @@ def summarise(
     group: np.ndarray,
     shuffled: float | None = None,
 ) -> Alignment:
-    """Means of the fits [K] of real and generated stems and their ratio.
+    """Means of the fits [K] of real and generated stems, and their ratio.
 
-    group: [K] int; the `sizes` of the estimates sum to K.
+    Args:
+      real, generated: [K] fits.
+      group: [K] int; the `sizes` of the estimates sum to K.
+      shuffled: see `Alignment`.
     """
 
     def ratio(is_kept: np.ndarray) -> float:

@@ -1,12 +1,12 @@
-"""Accompaniment prompt adherence: do stems fit their own contexts, not just any?
+"""Accompaniment prompt adherence (APA): whether stems fit their own contexts.
 
     APA = 1/2 + (FD(C, R') - FD(C, R)) / (2 FD(R, R')), clipped to [0, 1]
 
 (Grachten and Nistal 2025, arXiv 2503.06346) over mixes: R of the contexts with their real
 stems, R' of the contexts with other examples' real stems, C of the contexts with the
-generated stems. 1: as near to R as if the stems were the real ones; 0: as if they were
-those of other songs. FD is the squared Frechet distance of any embedding; the paper
-takes CLAP's, and values of two embeddings cannot be compared.
+generated stems.  1: as near to R as with the real stems; 0: as with the stems of other
+examples.  FD is the squared Frechet distance of any embedding; the paper uses CLAP's.
+Values of two embeddings are not comparable.
 """
 
 import pathlib
@@ -21,46 +21,49 @@ from stemjax.eval.metrics.frechet import ROUNDING, group_statistic, population
 from stemjax.eval.metrics.jackknife import Estimate, from_leave_outs, jackknife
 from stemjax.eval.populations import clips
 from stemjax.eval.populations.clips import Example
-from stemjax.eval.populations.store import Row, cached, stage_folder
+from stemjax.eval.populations.store import CacheRow, cached, stage_folder
 from stemjax.io.audio import sum_with_one_gain
 from stemjax.io.errors import UserError
 from stemjax.io.random import generator
 
-VERSION = 1  # of how mixes are made; a change counts it up
+VERSION = 1
+"""Version of the cached mixes; increase it if mixing changes."""
 
 
-class Pair(NamedTuple):
-    """A context and a stem, not always of one example."""
+class ContextAndStem(NamedTuple):
+    """A context with a stem of the same or another example."""
 
     context: Example
+    """Example of the context."""
     stem: Example
+    """Example of the stem."""
     role: str
-    """Which stem of `stem`: real or generated."""
+    """Role of the stem: "real" or "generated"."""
 
     @property
     def seconds(self) -> float:
-        """The longer one is cut."""
+        """Length of the mix: that of the shorter clip."""
         return min(self.context.seconds, self.stem.seconds)
 
     @property
     def context_role(self) -> str:
-        """Which context of `context`."""
+        """Role of the context that the stem belongs to."""
         return clips.context_role(self.context, self.role)
 
     @property
     def key(self) -> str:
-        """Of the mix: its two clips and its length."""
+        """Cache key of the mix: its two clips and its length."""
         keys = [self.context.keys[self.context_role], self.stem.keys[self.role]]
         return clips.joined_key([*keys, f"{self.seconds}"])
 
 
 class Apa(NamedTuple):
-    """Adherence with its jackknife, and what it is made of."""
+    """Accompaniment prompt adherence with its jackknife and its distances."""
 
     estimate: Estimate | None
-    """None: R and R' do not differ, here or without one of the groups."""
+    """Adherence in [0, 1]; None if R and R' do not differ, with or without a group."""
     unclipped: Estimate | None
-    """The same before clipping, whose error is not hidden at 0 and 1."""
+    """Adherence before clipping, whose error is meaningful at 0 and 1 too."""
     generated_mispaired: float
     """FD(C, R')."""
     generated_real: float
@@ -70,10 +73,10 @@ class Apa(NamedTuple):
 
     @property
     def remoteness(self) -> float | None:
-        """The lesser distance of C from R and R' over that between them.
+        """The smaller of FD(C, R) and FD(C, R'), divided by FD(R, R').
 
-        Far above 1 the stems are unlike any real ones, and APA says nothing of their
-        fit: silence may score 1.  None where R and R' do not differ.
+        Far above 1 the stems are unlike any real stems and APA is not meaningful: silence
+        may score 1.  None if R and R' do not differ.
         """
         if self.estimate is None:
             return None
@@ -81,10 +84,10 @@ class Apa(NamedTuple):
 
 
 def derangement(ids: Sequence[str], *, seed: int) -> np.ndarray:
-    """Which example each one gets its stem from: [C] int, never itself.
+    """Draw a permutation without fixed points: the example that each stem comes from.
 
-    Uniform over the permutations without a fixed point; depends on the seed and the set
-    of ids, not on their order.
+    Uniform over such permutations, [C] int.  It depends on the seed and the set of ids,
+    not on their order.
 
     Raises:
       UserError: fewer than two ids.
@@ -96,7 +99,7 @@ def derangement(ids: Sequence[str], *, seed: int) -> np.ndarray:
         )
     rng = generator(seed, Stream.APA_DERANGEMENT)
     order = np.arange(len(ids))
-    while (order == np.arange(len(ids))).any():  # 2.7 draws in the mean
+    while (order == np.arange(len(ids))).any():  # 2.7 draws on average
         order = rng.permutation(len(ids))
     by_id = np.argsort(ids)
     partner = np.empty_like(order)
@@ -105,15 +108,15 @@ def derangement(ids: Sequence[str], *, seed: int) -> np.ndarray:
 
 
 def mix_vectors(
-    pairs: Sequence[Pair],
+    pairs: Sequence[ContextAndStem],
     embedding: Embedding,
     cache: pathlib.Path,
     *,
     progress: Callable[[int], None] = lambda count: None,
 ) -> list[np.ndarray]:
-    """The vectors [P, D] of each pair's mix, in order; each mix is embedded once."""
+    """Vectors [P, D] of each mix, computed once and cached."""
 
-    def analyse(missing: Sequence[Pair]) -> list[Row]:
+    def analyse(missing: Sequence[ContextAndStem]) -> list[CacheRow]:
         return [{"vectors": embedding.embed(_mix(p, embedding.rate))} for p in missing]
 
     params = embedding.params | {"mix": VERSION}
@@ -123,7 +126,7 @@ def mix_vectors(
     return [embedding.finish(rows[pair.key]["vectors"]) for pair in pairs]
 
 
-def _mix(pair: Pair, rate: int) -> np.ndarray:
+def _mix(pair: ContextAndStem, rate: int) -> np.ndarray:
     context = clips.load(pair.context, pair.context_role, rate)
     stem = clips.load(pair.stem, pair.role, rate)
     length = min(len(context), len(stem))
@@ -140,19 +143,28 @@ def measure(
     progress: Callable[[int], None] = lambda count: None,
     seed: int,
 ) -> Apa:
-    """APA of examples with contexts; `apa` of their three populations of mixes.
+    """APA of examples with contexts.
 
-    group: [C] int of `jackknife.assign_groups`.
-    progress: called with the number of mixes that came, 3 C in all.
+    Args:
+      examples: C examples.
+      embedding: of the mixes.
+      group: [C] int of `jackknife.assign_groups`.
+      ids: of the examples.
+      cache: folder of cached vectors.
+      progress: called with the number of mixes that became available, 3 C in all.
+      seed: of the derangement.
 
     Raises:
       UserError: fewer than two examples, or a clip that is too short to embed.
     """
     partner = derangement(ids, seed=seed)
     pairs = [
-        *(Pair(e, e, "real") for e in examples),
-        *(Pair(e, examples[k], "real") for e, k in zip(examples, partner, strict=True)),
-        *(Pair(e, e, "generated") for e in examples),
+        *(ContextAndStem(e, e, "real") for e in examples),
+        *(
+            ContextAndStem(e, examples[k], "real")
+            for e, k in zip(examples, partner, strict=True)
+        ),
+        *(ContextAndStem(e, e, "generated") for e in examples),
     ]
     vectors = mix_vectors(pairs, embedding, cache, progress=progress)
     C = len(examples)
@@ -166,9 +178,14 @@ def apa(
     group: np.ndarray,
     ids: Sequence[str],
 ) -> Apa:
-    """APA from the vectors [n, D] of each mix of R, R' and C, row by context.
+    """APA from vectors of mixes.
 
-    The jackknife drops a context's row from all three.
+    The jackknife drops a context from all three populations.
+
+    Args:
+      real, mispaired, generated: vectors [n, D] of each mix of R, R' and C, by context.
+      group: [C] int of `jackknife.assign_groups`.
+      ids: of the contexts, for errors.
 
     Raises:
       UserError: vectors that are not finite, or of several D; the id is named.
@@ -177,7 +194,7 @@ def apa(
         group_statistic(a, b, group, ids)
         for a, b in ((generated, mispaired), (generated, real), (real, mispaired))
     ]
-    # below it, a distance is rounding
+    # smaller distances are rounding errors
     least = ROUNDING * (_trace(real, ids) + _trace(mispaired, ids))
 
     def unclipped(is_kept: np.ndarray) -> float:
@@ -200,6 +217,6 @@ def apa(
 
 
 def _trace(vectors: Sequence[np.ndarray], ids: Sequence[str]) -> float:
-    """Of the covariance."""
-    found = population(vectors, ids)
-    return float(np.trace(found.scatter) / (found.n - 1))
+    """Trace of the covariance."""
+    moments = population(vectors, ids)
+    return float(np.trace(moments.scatter) / (moments.n - 1))

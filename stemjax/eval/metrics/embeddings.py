@@ -1,4 +1,4 @@
-"""From clips to the vectors whose distributions are compared, each clip once."""
+"""Embeddings of clips: the vectors whose distributions are compared."""
 
 import functools
 import pathlib
@@ -12,42 +12,49 @@ import numpy as np
 from stemjax.codec import functional
 from stemjax.codec.codec import CodecFile
 from stemjax.config.metrics import TITLES, Metric
-from stemjax.eval.metrics.log_mel_statistics import mean_and_std
 from stemjax.eval.metrics.vggish import network as vggish
 from stemjax.eval.metrics.vggish.features import SAMPLE_RATE, FadPreset, patches
 from stemjax.eval.metrics.vggish.weights import VerifiedWeights
 from stemjax.eval.populations import clips
 from stemjax.eval.populations.clips import Example
-from stemjax.eval.populations.progress import Progress, advance
-from stemjax.eval.populations.store import Row, cached, stage_folder
+from stemjax.eval.populations.progress import StageProgress, advance
+from stemjax.eval.populations.store import CacheRow, cached, stage_folder
 
-WINDOW_SECONDS = 0.96  # of FD-codec: a VGGish patch
-VERSION = 2  # of what is cached; a change of the computation counts it up
+WINDOW_SECONDS = 0.96
+"""Window of FD-codec, as long as a patch of VGGish."""
+VERSION = 2
+"""Version of the cached rows; increase it if the computation changes."""
 
 
 class Embedding(NamedTuple):
-    """One way from a clip to vectors."""
+    """A map from a clip to vectors."""
 
     metric: Metric
+    """The Frechet distance of this embedding."""
     details: str
-    """What a value must share with another to be compared, for people."""
+    """Settings for reports: only values with equal details are comparable."""
     rate: int
-    """Of the audio that `embed` takes, Hz."""
+    """Sample rate of the audio that `embed` takes, Hz."""
     params: dict[str, Any]
-    """JSON values on which `embed` depends."""
+    """JSON values on which `embed` depends; the cache is keyed by them."""
     embed: Callable[[np.ndarray], np.ndarray]
-    """One clip [N] -> [P, D] float32."""
+    """One clip [N] -> vectors [P, D] float32."""
     finish: Callable[[np.ndarray], np.ndarray]
-    """What the statistics take of it; not cached."""
+    """Applied to the cached vectors before the statistics."""
 
     @property
     def label(self) -> str:
-        """The metric's id as printed."""
+        """Name of the metric with its details, for reports."""
         return f"{TITLES[self.metric]}[{self.details}]"
 
 
 def log_mel(preset: FadPreset) -> Embedding:
-    """FD-logmel: mean and deviation of VGGish's log-mel bands, per patch [P, 128]."""
+    """FD-logmel: mean and deviation of VGGish's log-mel bands, per patch [P, 128].
+
+    It needs no weights and is not comparable with any published FAD.  It uses the windows,
+    presets and statistics of FAD, is very sensitive to the noise floor between notes, and
+    insensitive to musical structure.
+    """
     embed = jax.jit(lambda audio: mean_and_std(patches(audio, preset)))
     return Embedding(
         metric=Metric.FD_LOGMEL,
@@ -57,6 +64,14 @@ def log_mel(preset: FadPreset) -> Embedding:
         embed=lambda audio: np.asarray(embed(audio)),
         finish=lambda vectors: vectors,
     )
+
+
+def mean_and_std(patches: jax.Array) -> jax.Array:
+    """Mean, then standard deviation (divided by 96), over the frames of each band.
+
+    [P, 96, 64] log-mel patches -> [P, 128].
+    """
+    return jnp.concatenate([jnp.mean(patches, axis=1), jnp.std(patches, axis=1)], 1)
 
 
 def vggish_embedding(weights: VerifiedWeights, preset: FadPreset) -> Embedding:
@@ -76,7 +91,7 @@ def vggish_embedding(weights: VerifiedWeights, preset: FadPreset) -> Embedding:
 def codec_embedding(codec: CodecFile) -> Embedding:
     """FD-codec: mean and deviation of a codec's latents over 0.96 s, [P, 2 D].
 
-    It favours what went through the same codec, whose weights the first clip loads.
+    It favours audio decoded by the same codec.  The codec is loaded for the first clip.
     """
     load = functools.cache(codec.load)
     config = codec.config
@@ -116,9 +131,9 @@ def population_vectors(
     embedding: Embedding,
     cache: pathlib.Path,
     *,
-    progress: Progress,
+    progress: StageProgress,
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """`clip_vectors` of the real and of the generated stems."""
+    """`clip_vectors` of the real and the generated stems."""
     real, generated = (
         clip_vectors(
             examples,
@@ -140,9 +155,9 @@ def clip_vectors(
     *,
     progress: Callable[[int], None] = lambda count: None,
 ) -> list[np.ndarray]:
-    """The vectors [P, D] of one role's clips, in the order of `examples`."""
+    """Vectors [P, D] of each example's clip of one role, computed once and cached."""
 
-    def analyse(missing: Sequence[Example]) -> list[Row]:
+    def analyse(missing: Sequence[Example]) -> list[CacheRow]:
         return [
             {"vectors": embedding.embed(clips.load(e, role, embedding.rate))}
             for e in missing

@@ -5,7 +5,8 @@ of clips: vectors of one clip are not independent.  `fad_inf` extrapolates to in
 many clips (Chong and Forsyth 2020, arXiv 1911.07023; for audio Gui et al. 2023,
 arXiv 2311.01616), `at_size` compares populations at a common n, `per_clip` rates single
 clips.  Clips are subsampled without replacement, the same examples from the real and the
-generated population: were only one side made small, the other's bias would remain.
+generated population; with smaller subsets of one population alone, the other's bias
+would remain.
 """
 
 from collections.abc import Sequence
@@ -22,19 +23,27 @@ from stemjax.io.random import generator
 
 NUM_SIZES = 15
 NUM_REPEATS = 5
-SMALLEST = 1 / 5  # of the clips, in the smallest subset
-MIN_CLIPS = 20  # below it the smallest subset has under four clips
+SMALLEST = 1 / 5
+"""Share of the clips in the smallest subset."""
+MIN_CLIPS = 20
+"""Below it the smallest subset has fewer than four clips."""
 
 
 class FadInf(NamedTuple):
-    """The line distance = value + slope / n_clips; `value` below zero is possible."""
+    """The line distance = value + slope / clips."""
 
     value: float
+    """Distance for infinitely many clips; it may be below zero."""
     slope: float
+    """Change of the distance with 1 / clips."""
     r_squared: float
-    se: float  # of `value`
-    sizes: np.ndarray  # [P] clips in the subsets
-    distances: np.ndarray  # [repeats, P]
+    """Share of the variance that the line explains."""
+    se: float
+    """Standard error of `value`."""
+    sizes: np.ndarray
+    """[P] number of clips in the subsets."""
+    distances: np.ndarray
+    """[repeats, P] distances of the subsets."""
 
 
 def fad_inf(
@@ -45,15 +54,18 @@ def fad_inf(
     *,
     seed: int = 0,
 ) -> FadInf:
-    """Least-squares line through distances of subsets against 1 / n_clips.
+    """Least-squares line through distances of subsets against 1 / clips.
 
-    15 sizes linear in 1/n from a fifth of the clips to all, 5 times; within one time the
-    subsets are nested (the first clips of one permutation), so each vector is read once.
-    The standard error is a jackknife of the first of the 5: for each group the same
-    subsets without its clips, against 1 / the clips left in them.
+    There are 15 sizes, linear in 1/n, from a fifth of the clips to all, and 5 repeats.
+    The subsets of one repeat are nested (the first clips of one permutation), so each
+    vector is read once.  The standard error is a jackknife of the first repeat: the same
+    subsets without the clips of each group, against 1 / remaining clips.
 
-    real, generated: vectors [n, D] of each clip, in the order of `ids`.
-    group: [C] int, from `jackknife.assign_groups`.
+    Args:
+      real, generated: vectors [n, D] of each clip, in the order of `ids`.
+      group: [C] int, from `jackknife.assign_groups`.
+      ids: of the clips, for errors.
+      seed: of the subsets.
 
     Raises:
       UserError: fewer than 20 clips, or a bad clip, named.
@@ -102,7 +114,7 @@ def at_size(
     repeats: int = 20,
     seed: int = 0,
 ) -> float:
-    """Mean distance over random subsets of n of the clips, to compare tables of n.
+    """Mean distance over random subsets of n clips, to compare with tables of that n.
 
     Raises:
       UserError: fewer than n clips, or a bad clip, named.
@@ -125,10 +137,10 @@ def at_size(
 def per_clip(
     reference: Moments, clips: Sequence[np.ndarray], ids: Sequence[str]
 ) -> np.ndarray:
-    """Distance of each clip's own vectors [n, D] to a population, [C] float64.
+    """Frechet distance of each clip's vectors [n, D] to a population, [C] float64.
 
-    NaN for a clip of one vector, which has no covariance.  For ranking clips: the bias
-    of so few vectors is far above that of populations.
+    NaN for a clip of one vector, which has no covariance.  Use it only to rank clips: the
+    bias of so few vectors is far above that of populations.
 
     Raises:
       UserError: a bad clip, named.

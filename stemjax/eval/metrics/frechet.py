@@ -4,14 +4,14 @@
 
 (Dowson and Landau 1982; FAD: Kilgour et al. 2019, arXiv 1812.08466), with covariances
 over n - 1.  Statistics are counts, means and scatter matrices, merged by the formula of
-Chan, Golub and LeVeque (1983), so that sums over clips stream in a fixed order and a
-population without some of its clips costs no second pass over the vectors.
+Chan, Golub and LeVeque (1983): sums over clips stream in a fixed order, and a population
+without some of its clips needs no second pass over the vectors.
 
-With F^T F = S the trace of the root is the sum of the singular values of F1 F2^T.  When
-both sets have more vectors than dimensions they are taken as the roots of the eigenvalues
-of F1 S2 F1^T, which is faster; otherwise by the SVD of factors with no more rows than
-the covariance has rank, for the roots of eigenvalues that are zero but for rounding
-would add up.  No matrix square root is formed and nothing is added to a covariance.
+With F^T F = S the trace of the root is the sum of the singular values of F1 F2^T.  If
+both sets have more vectors than dimensions, these are the roots of the eigenvalues of
+F1 S2 F1^T, which is faster.  Otherwise they come from an SVD of factors with as many rows
+as the covariance has rank, because the roots of eigenvalues that are zero except for
+rounding would add up.  No matrix square root is formed; nothing is added to a covariance.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -21,36 +21,44 @@ import numpy as np
 
 from stemjax.io.errors import UserError
 
-ROUNDING = 1e-6  # of the traces: how far below zero a distance may be computed
+ROUNDING = 1e-6
+"""Share of the traces by which rounding may bring a distance below zero."""
 
 
 class Moments(NamedTuple):
     """The sufficient statistics of a set of vectors."""
 
     n: int
-    mean: np.ndarray  # [D] float64
-    scatter: np.ndarray  # [D, D] float64, the sum of (x - mean) (x - mean)^T
+    """Number of vectors."""
+    mean: np.ndarray
+    """[D] float64."""
+    scatter: np.ndarray
+    """[D, D] float64: sum of (x - mean) (x - mean)^T."""
 
 
 class Gaussian(NamedTuple):
-    """A mean [D] and a factor [R, D] of the covariance: factor^T factor."""
+    """A normal distribution of any rank."""
 
     mean: np.ndarray
+    """[D] float64."""
     factor: np.ndarray
+    """[R, D] float64; the covariance is factor^T factor."""
 
 
-class Distance(NamedTuple):
-    """A squared Frechet distance; `raw` may be below zero by rounding, `value` not."""
+class FrechetDistance(NamedTuple):
+    """A squared Frechet distance."""
 
     value: float
+    """The distance, at least 0."""
     raw: float
+    """The distance as computed; rounding may bring it below 0."""
 
 
 def moments(vectors: np.ndarray, name: str = "vectors") -> Moments:
-    """Moments of vectors [N, D]; N may be 0. `name` (a clip's id) is for the error.
+    """Moments of vectors [N, D]; N may be 0.  Errors mention `name`, a clip's id.
 
     Raises:
-      UserError: not [N, D], or NaN or infinity among the values.
+      UserError: another shape, or values that are not finite.
     """
     _check_vectors(vectors, name)
     x = np.asarray(vectors, np.float64)
@@ -60,7 +68,7 @@ def moments(vectors: np.ndarray, name: str = "vectors") -> Moments:
 
 
 def merge(parts: Iterable[Moments]) -> Moments:
-    """Moments of the union, folded from the left: one order, one result to the bit."""
+    """Moments of the union, folded from the left, so the result is exact to the bit."""
     parts = iter(parts)
     first = next(parts)
     n, mean, scatter = first.n, first.mean.copy(), first.scatter.copy()
@@ -77,10 +85,10 @@ def merge(parts: Iterable[Moments]) -> Moments:
 
 
 def leave_one_out(parts: Sequence[Moments]) -> list[Moments]:
-    """For each of two or more parts, the moments of all the others.
+    """Moments of all other parts, for each of two or more parts.
 
-    Merged from both ends, so nothing is subtracted and nothing cancels, however far the
-    left-out part lies; three merges per part.
+    Parts are merged from both ends, three merges for each, so nothing is subtracted and
+    no digits cancel, however far away the left-out part is.
     """
     before = after = [moments(np.zeros((0, len(parts[0].mean))))]
     for left, right in zip(parts[:-1], parts[:0:-1], strict=True):
@@ -90,10 +98,10 @@ def leave_one_out(parts: Sequence[Moments]) -> list[Moments]:
 
 
 def check_clips(clips: Sequence[np.ndarray], ids: Sequence[str]) -> None:
-    """Refuse clips that are not each vectors [n, D] of one D, all finite, n at least 1.
+    """Check that all clips are finite vectors [n, D] of one D, with n at least 1.
 
     Raises:
-      UserError: naming the clip.
+      UserError: a clip that is not, named.
     """
     for x, name in zip(clips, ids, strict=True):
         _check_vectors(x, name)
@@ -106,12 +114,12 @@ def check_clips(clips: Sequence[np.ndarray], ids: Sequence[str]) -> None:
 
 
 def population(clips: Sequence[np.ndarray], ids: Sequence[str]) -> Moments:
-    """Moments of all clips' vectors [n, D], merged in order; raises as `check_clips`."""
+    """Moments of all clips' vectors [n, D], merged in order; errors of `check_clips`."""
     check_clips(clips, ids)
     return merge(map(moments, clips, ids))
 
 
-def frechet_from_moments(a: Moments, b: Moments) -> Distance:
+def frechet_from_moments(a: Moments, b: Moments) -> FrechetDistance:
     """Squared Frechet distance of two sets given by their moments.
 
     Raises:
@@ -131,10 +139,10 @@ def frechet_from_moments(a: Moments, b: Moments) -> Distance:
     return _distance(a.mean - b.mean, traces, root)
 
 
-def frechet(x: np.ndarray, y: np.ndarray) -> Distance:
+def frechet(x: np.ndarray, y: np.ndarray) -> FrechetDistance:
     """Squared Frechet distance of vectors [N, D] and [M, D], N and M at least 2.
 
-    Raises: as `moments` and `frechet_from_moments`.
+    Errors: as `moments` and `frechet_from_moments`.
     """
     D = np.shape(x)[-1]
     if min(len(x), len(y)) > D:
@@ -142,7 +150,7 @@ def frechet(x: np.ndarray, y: np.ndarray) -> Distance:
     return between(gaussian_of(x), gaussian_of(y))
 
 
-def between(a: Gaussian, b: Gaussian) -> Distance:
+def between(a: Gaussian, b: Gaussian) -> FrechetDistance:
     """Squared Frechet distance of two Gaussians of any rank.
 
     Raises:
@@ -156,10 +164,10 @@ def between(a: Gaussian, b: Gaussian) -> Distance:
 
 
 def gaussian(m: Moments) -> Gaussian:
-    """The Gaussian of `m`, its factor from the eigenvectors of the covariance.
+    """Gaussian with moments `m`; its factor consists of the covariance's eigenvectors.
 
-    n vectors span n - 1 dimensions about their mean: of more eigenvalues than that, the
-    smallest are rounding and are left out.
+    n vectors span n - 1 dimensions about their mean; further eigenvalues are rounding
+    errors and are dropped.
     """
     eigenvalues, vectors = np.linalg.eigh(_covariance(m))
     rank = min(len(m.mean), m.n - 1)
@@ -168,9 +176,10 @@ def gaussian(m: Moments) -> Gaussian:
 
 
 def _full_factor(m: Moments) -> np.ndarray:
-    """F [R, D] with F^T F the covariance: Cholesky's, a tenth of the eigenvectors' cost.
+    """F [R, D] with F^T F the covariance.
 
-    A covariance of lower rank has none and takes the eigenvectors.
+    By Cholesky's decomposition, at a tenth of the cost of eigenvectors, or by eigenvectors
+    if the covariance is singular.
     """
     try:
         return np.linalg.cholesky(_covariance(m)).T
@@ -179,7 +188,7 @@ def _full_factor(m: Moments) -> np.ndarray:
 
 
 def gaussian_of(vectors: np.ndarray, name: str = "vectors") -> Gaussian:
-    """The Gaussian of vectors [N, D]; with N <= D the centred vectors are the factor."""
+    """Gaussian of vectors [N, D]; with N <= D the centred vectors are its factor."""
     m = moments(vectors, name)
     if m.n > len(m.mean):
         return gaussian(m)
@@ -193,13 +202,16 @@ def group_statistic(
     group: np.ndarray,
     ids: Sequence[str],
 ) -> Callable[[np.ndarray], float]:
-    """The distance of two paired populations as a statistic for `jackknife`.
+    """Frechet distance of two paired populations as a statistic for `jackknife`.
 
-    real, generated: vectors [n, D] of each clip, in the order of `ids`.
-    group: [C] int, the group of each clip.
+    Args:
+      real, generated: vectors [n, D] of each clip, in the order of `ids`.
+      group: [C] int, group of each clip.
+      ids: of the clips, for errors.
 
-    Returns: is_kept [C] bool -> distance over the kept clips.  Each clip is read once,
-      now; a call merges the moments of whole groups, so `is_kept` must not split one.
+    Returns:
+      Function: is_kept [C] bool -> distance over the kept clips.  It merges the moments
+      of whole groups, so `is_kept` must not split one.
     """
     populations = []
     for clips in (real, generated):
@@ -248,11 +260,11 @@ def _check_widths(a: np.ndarray, b: np.ndarray) -> None:
         )
 
 
-def _distance(offset: np.ndarray, traces: float, root: float) -> Distance:
+def _distance(offset: np.ndarray, traces: float, root: float) -> FrechetDistance:
     raw = float(offset @ offset + traces - 2 * root)
     if not raw >= -ROUNDING * traces:  # also when it is NaN
         raise ArithmeticError(
             f"Frechet distance {raw:g} with traces {traces:g}: a scatter matrix is not"
             " positive semi-definite"
         )
-    return Distance(max(raw, 0.0), raw)
+    return FrechetDistance(max(raw, 0.0), raw)

@@ -1,8 +1,8 @@
 """The eleven descriptors of MIRDD as histograms (StemGen, sec. 3.1).
 
-A clip gives each descriptor a distribution over its bins: all on one bin for a value of
-the clip, a histogram for pooled events. The paper names the descriptors; bins, weights
-and thresholds are this project's and are stated at each function.
+Each clip has a distribution over the bins of each descriptor: one bin for a value of the
+clip, a histogram for events.  The paper names the descriptors; bins, weights and
+thresholds are this project's and are stated at each function.
 """
 
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from stemjax.analysis.analysis import (
+from stemjax.analysis.records import (
     METERS,
     NO_CHORD,
     NO_KEY,
@@ -19,26 +19,27 @@ from stemjax.analysis.analysis import (
     Analysis,
 )
 
-LOWEST_PITCH, HIGHEST_PITCH = 21, 108  # the piano's; notes beyond are not counted
+LOWEST_PITCH, HIGHEST_PITCH = 21, 108  # range of the piano; other notes are ignored
 MAX_RANGE = 88
 MAX_DENSITY = 40
 NUM_RATIO_BINS = 10
 NUM_SECTIONS = 6
-SHORTEST_CHORD = 0.3  # seconds; shorter segments are no label of their own
+SHORTEST_CHORD = 0.3  # seconds; shorter segments do not count for the variety
 
 
 class Descriptor(NamedTuple):
-    """One row of the table; the blocks of a histogram follow the table's order."""
+    """One block of a histogram; blocks follow the order of `DESCRIPTORS`."""
 
     name: str
+    """Name in reports."""
     num_bins: int
-    """With the last, NONE, where there is one."""
+    """Number of bins, including NONE."""
     has_none: bool = False
-    """Whether the last bin means that the clip has no such value."""
+    """The last bin, NONE, means that the clip has no such value."""
     kernel_sd: float = 0.0
-    """Of the Gaussian that blurs neighbouring values, in bins; 0: none."""
+    """Standard deviation of the Gaussian blur over neighbouring bins; 0: no blur."""
     is_in_nine: bool = True
-    """Whether MIRDD-9 has it: all but beats per bar and structure, which vary little."""
+    """Part of MIRDD-9, which omits beats per bar and structure: they vary little."""
 
 
 DESCRIPTORS = (
@@ -59,12 +60,13 @@ RELATIVE_DESCRIPTORS = (
     Descriptor("relative_pitch_classes", 12 + 1, has_none=True),
     Descriptor("relative_triads", NUM_TRIADS + 1, has_none=True),
 )
-"""Of MIRDD-rel: a population in all keys has flat pitch classes whether or not the stems
-fit; counted from each clip's tonic they are not flat, and misfit shows."""
+"""Descriptors of MIRDD-rel. The pitch classes of a population in all keys are uniform
+whether or not the stems fit. Relative to each clip's tonic they are not uniform, and a
+misfit shows."""
 
 
 def histograms(analysis: Analysis) -> np.ndarray:
-    """[sum of `num_bins`] float64: the blocks of `DESCRIPTORS`, each with sum 1."""
+    """Blocks of `DESCRIPTORS`, [sum of `num_bins`] float64; each block sums to 1."""
     notes = _counted_notes(analysis)
     chords = _tonal_chords(analysis)
     key = analysis.key if analysis.is_tonal else NO_KEY
@@ -87,10 +89,10 @@ def histograms(analysis: Analysis) -> np.ndarray:
 
 
 def relative_histograms(analysis: Analysis) -> np.ndarray:
-    """[sum of `num_bins`] float64: the blocks of `RELATIVE_DESCRIPTORS`.
+    """Blocks of `RELATIVE_DESCRIPTORS`, [sum of `num_bins`] float64.
 
-    Pitch classes and triads in semitones over the tonic of the clip's key; all on NONE
-    for a clip without a key.
+    Pitch classes and triads in semitones above the tonic of the clip's key.  A clip
+    without a key has all mass on NONE.
     """
     if not analysis.is_tonal or analysis.key == NO_KEY:
         return np.concatenate([_one_hot(12, 12 + 1), _one_hot(NO_CHORD, NO_CHORD + 1)])
@@ -103,7 +105,7 @@ def relative_histograms(analysis: Analysis) -> np.ndarray:
 def block_slices(
     descriptors: tuple[Descriptor, ...],
 ) -> Iterator[tuple[Descriptor, slice]]:
-    """Each descriptor of a table with its place in the table's histogram."""
+    """Yield each descriptor with its slice of the histogram."""
     start = 0
     for descriptor in descriptors:
         yield descriptor, slice(start, start + descriptor.num_bins)
@@ -115,8 +117,8 @@ def pitch_range(notes: np.ndarray, tail: float = 0.01) -> int:
 
     Args:
       notes: [M, 3] onset, offset, MIDI pitch, M > 0; quantiles weigh by duration.
-      tail: share left out at each end, as wrong notes rule the extremes; at 0 this is
-        the highest minus the lowest pitch (muspy.pitch_range).
+      tail: share left out at each end, because wrong notes determine the extremes; with 0
+        the result is the highest minus the lowest pitch (muspy.pitch_range).
     """
     order = np.argsort(notes[:, 2], kind="stable")
     cumulative = np.cumsum(_durations(notes)[order])
@@ -129,8 +131,8 @@ def unique_pitch_classes(notes: np.ndarray, threshold: float = 0.02) -> int:
     """Number of pitch classes with more than `threshold` of the notes' total duration.
 
     Args:
-      notes: [M, 3] onset, offset, MIDI pitch; 0 without any.
-      threshold: at 0 the count is of all that sound (muspy.n_pitch_classes_used).
+      notes: [M, 3] onset, offset, MIDI pitch; without notes the result is 0.
+      threshold: with 0 all pitch classes count (muspy.n_pitch_classes_used).
     """
     pitch_classes = notes[:, 2].astype(int) % 12
     durations = np.bincount(pitch_classes, _durations(notes), minlength=12)
@@ -138,7 +140,7 @@ def unique_pitch_classes(notes: np.ndarray, threshold: float = 0.02) -> int:
 
 
 def chord_variety(chords: np.ndarray) -> int:
-    """Different triads of segments [M, 3] without `NO_CHORD` that last 0.3 s or more."""
+    """Number of different labels among chord segments [M, 3] of 0.3 s or more."""
     return len(np.unique(chords[_durations(chords) >= SHORTEST_CHORD, 2]))
 
 
@@ -158,7 +160,7 @@ def _counted_notes(analysis: Analysis) -> np.ndarray:
 
 
 def _tonal_chords(analysis: Analysis) -> np.ndarray:
-    """Segments [M, 3] with a triad; none of a clip without pitched content."""
+    """Segments [M, 3] with a triad; none for a clip without pitched content."""
     return analysis.chords[(analysis.chords[:, 2] != NO_CHORD) & analysis.is_tonal]
 
 
@@ -174,9 +176,9 @@ def _meter_block(beats_per_bar: int) -> np.ndarray:
 
 
 def _alteration_block(triads: np.ndarray) -> np.ndarray:
-    """Share of the moves between triads [M] that change major to minor or back.
+    """Share of the changes between triads [M] that change major to minor or back.
 
-    A stretch without a chord between two triads is passed over.
+    Segments without a chord between two triads are skipped.
     """
     is_move = triads[1:] != triads[:-1]
     is_minor = triads >= 12
@@ -189,14 +191,14 @@ def _alteration_block(triads: np.ndarray) -> np.ndarray:
 
 
 def _count_block(values: np.ndarray, num_values: int) -> np.ndarray:
-    """Shares of `values` [M] in 0..num_values - 1; all on the last bin without any."""
+    """Shares of `values` [M] in 0..num_values - 1; the last bin if there are none."""
     if not len(values):
         return _one_hot(num_values, num_values + 1)
     return np.bincount(values, minlength=num_values + 1) / len(values)
 
 
 def _triad_block(analysis: Analysis, *, tonic: int) -> np.ndarray:
-    """Shares of time of the triads, their roots counted from `tonic`, and of none."""
+    """Shares of time of the triads, with roots relative to `tonic`, and of NONE."""
     if not analysis.is_tonal or not len(analysis.chords):
         return _one_hot(NO_CHORD, NO_CHORD + 1)
     labels = analysis.chords[:, 2].astype(int)
@@ -207,7 +209,7 @@ def _triad_block(analysis: Analysis, *, tonic: int) -> np.ndarray:
 
 
 def _structure_block(sections: np.ndarray) -> np.ndarray:
-    """Shares of time of the labels; a clip without sections is one section."""
+    """Shares of time of the labels; without sections the clip is one section."""
     if not len(sections):
         return _one_hot(0, NUM_SECTIONS)
     labels = sections[:, 2].astype(int)

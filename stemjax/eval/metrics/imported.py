@@ -1,4 +1,4 @@
-"""Music of mixes as another lab's extractors found it, one JSON file a mix.
+"""Music analyses of mixes by other programs, one JSON file for each mix.
 
 `FOLDER/{real,generated}/<id>.json` describe context + stem, times in seconds:
 
@@ -8,10 +8,10 @@
      "chords": [[start, end, label of mir_eval], ...],
      "sections": [[start, end, any label], ...],
      "percussive_onsets": [time of each hit of each voice, ...],
-     "extractor": name of what found them; optional, one for all files}
+     "extractor": name of the program; optional, the same in all files}
 
-Every field but the last is needed, for an empty list says that nothing was found.
-Chords are reduced to triads, see `labels`.
+Every field except the last is required; an empty list means that there is nothing.
+Chords are reduced to triads, see `stemjax.analysis.labels`.
 """
 
 import collections
@@ -25,13 +25,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from stemjax.analysis import labels
-from stemjax.analysis.analysis import METERS, NO_CHORD, NO_KEY, NO_METER, Analysis
+from stemjax.analysis.records import METERS, NO_CHORD, NO_KEY, NO_METER, Analysis
 from stemjax.eval.metrics.histograms import NUM_SECTIONS
 from stemjax.eval.populations.clips import Example
 from stemjax.io.errors import UserError
 
 ROLES = ("real", "generated")
-UNNAMED = "unnamed"  # extractor of files that do not say
+UNNAMED = "unnamed"  # extractor of files without this field
 FIELDS = ("notes", "beats", "key", "chords", "sections", "percussive_onsets")
 DENSITY_SECONDS = 0.6
 PAST_END = 1.0  # seconds past the clip's end that a last, padded frame may reach
@@ -42,8 +42,9 @@ class ImportedMusic(NamedTuple):
     """A folder of analyses in place of an analyser."""
 
     folder: pathlib.Path
+    """Folder with `real/` and `generated/`."""
     label: str
-    """What a value must share with another to be compared, for people."""
+    """Name of the settings in reports: only values with equal labels are comparable."""
 
     def music(
         self,
@@ -53,20 +54,20 @@ class ImportedMusic(NamedTuple):
         progress: Callable[[int], None] = lambda count: None,
     ) -> list[Analysis]:
         """`analyses` of the folder."""
-        found = analyses(examples, role, self.folder)
-        progress(len(found))
-        return found
+        results = analyses(examples, role, self.folder)
+        progress(len(results))
+        return results
 
 
 def imported_music(folder: str | os.PathLike) -> ImportedMusic:
-    """A folder's analyses under the name of their extractor.
+    """Open a folder of analyses.
 
     Raises:
-      UserError: a folder that is missing or empty, a file that is not read, or files of
-        two extractors.
+      UserError: a folder is missing or empty, a file cannot be read, or the files have
+        several extractors.
     """
     folder = pathlib.Path(folder)
-    found: dict[str, pathlib.Path] = {}
+    by_extractor: dict[str, pathlib.Path] = {}
     for role in ROLES:
         if not (folder / role).is_dir():
             raise UserError(
@@ -74,22 +75,22 @@ def imported_music(folder: str | os.PathLike) -> ImportedMusic:
                 " real/<id>.json and generated/<id>.json"
             )
         for path in sorted((folder / role).glob("*.json")):
-            found.setdefault(_extractor(path, _read(path)), path)
-    if not found:
+            by_extractor.setdefault(_extractor(path, _read(path)), path)
+    if not by_extractor:
         raise UserError(f"{folder}: holds no real/<id>.json")
-    if len(found) > 1:
-        (a, first), (b, second) = list(found.items())[:2]
+    if len(by_extractor) > 1:
+        (a, first), (b, second) = list(by_extractor.items())[:2]
         raise UserError(
             f"{second}: extractor {b!r}, but {first} has {a!r}; use one for all mixes"
         )
-    return ImportedMusic(folder, f"descriptors={next(iter(found))}")
+    return ImportedMusic(folder, f"descriptors={next(iter(by_extractor))}")
 
 
 def check_ids(music: ImportedMusic, ids: Sequence[str]) -> None:
-    """That every example has an analysis of both its mixes, without a fault.
+    """Check that every example has valid analyses of both its mixes.
 
     Raises:
-      UserError: one that has none, or one that is not read, named.
+      UserError: a missing or faulty file, named.
     """
     for role in ROLES:
         for name in ids:
@@ -100,27 +101,30 @@ def check_ids(music: ImportedMusic, ids: Sequence[str]) -> None:
 def analyses(
     examples: Sequence[Example], role: str, folder: str | os.PathLike
 ) -> list[Analysis]:
-    """Of one role's mixes, in the order of `examples`.
+    """Read the analyses of one role's mixes, in the order of `examples`.
 
     Raises:
-      UserError: a file that is missing, has a fault or is of a longer clip, named.
+      UserError: a file that is missing, faulty, or describes a longer clip, named.
     """
-    found = []
+    results = []
     for example in examples:
         path = pathlib.Path(folder) / role / f"{example.triple.id}.json"
         analysis = parse(path, _read(path), example.seconds)
         _check_length(path, analysis, example.seconds)
-        found.append(analysis)
-    return found
+        results.append(analysis)
+    return results
 
 
 def parse(path: pathlib.Path, fields: Mapping[str, Any], seconds: float) -> Analysis:
-    """One file's fields as what the descriptors read.
+    """Convert the fields of one file to an analysis.
 
-    path: named in errors.  seconds: the clip's length; where it has no chord, `NO_CHORD`.
+    Args:
+      path: for errors.
+      fields: content of the file.
+      seconds: length of the clip; times without a chord get `NO_CHORD`.
 
     Raises:
-      UserError: a field that is missing or unknown; a value of the wrong kind.
+      UserError: a missing or unknown field, or a value of the wrong kind.
     """
     for name in FIELDS:
         if name not in fields:
@@ -151,10 +155,11 @@ def parse(path: pathlib.Path, fields: Mapping[str, Any], seconds: float) -> Anal
 
 
 def beats_per_bar(positions: Sequence[int]) -> int:
-    """The commonest bar length of beats' positions, the shorter of two alike.
+    """Most frequent bar length among positions of beats; the shorter one of two equals.
 
-    A bar is as long as the position before the next 1, so one cut at the clip's start
-    counts and one cut at its end does not.  Lengths not in `METERS` are `NO_METER`.
+    A bar's length is the position before the next 1, so a bar that is cut at the clip's
+    start counts, and one that is cut at its end does not.  Lengths that are not in
+    `METERS` give `NO_METER`.
     """
     lengths = [a for a, b in zip(positions, positions[1:], strict=False) if b == 1]
     if not lengths:
@@ -165,14 +170,14 @@ def beats_per_bar(positions: Sequence[int]) -> int:
 
 
 def density(onsets: Sequence[float]) -> int:
-    """Most onsets (s) in any [t, t + 0.6 s)."""
+    """Largest number of onsets (seconds) in any window [t, t + 0.6 s)."""
     times = np.sort(np.asarray(onsets, np.float64))
     ends = np.searchsorted(times, times + DENSITY_SECONDS - _ROUNDING)
     return int(np.max(ends - np.arange(len(times)), initial=0))
 
 
 def _check_length(path: pathlib.Path, analysis: Analysis, seconds: float) -> None:
-    """That an analysis is of the clip, not of the song that it was cut from."""
+    """Check that an analysis belongs to the clip, not to the song it was cut from."""
     for name, times in (
         ("note", analysis.notes[:, 0]),
         ("beat", analysis.beats),
@@ -226,7 +231,7 @@ def _notes(path: pathlib.Path, values: Any) -> np.ndarray:
 
 
 def _chords(path: pathlib.Path, values: Any, seconds: float) -> np.ndarray:
-    """Consecutive from 0 to the clip's end, neighbours of one label joined."""
+    """Segments from 0 to the clip's end; neighbours with equal labels are merged."""
     joined: list[list[float]] = []
 
     def add(start: float, end: float, label: int) -> None:
@@ -247,7 +252,7 @@ def _chords(path: pathlib.Path, values: Any, seconds: float) -> np.ndarray:
 
 
 def _sections(path: pathlib.Path, values: Any) -> np.ndarray:
-    """Labels by first appearance; the last of the six is shared by all further ones."""
+    """Number labels by first appearance; all labels after the fifth get the last."""
     names: dict[str, int] = {}
     rows = []
     for start, end, label in _disjoint(path, "sections", values):
@@ -257,7 +262,7 @@ def _sections(path: pathlib.Path, values: Any) -> np.ndarray:
 
 
 def _disjoint(path: pathlib.Path, name: str, values: Any) -> list[list]:
-    """Segments in order of time; those without length are left out."""
+    """Segments in order of time, without those of zero length."""
     rows = [row for row in _segments(path, name, values) if row[1] > row[0]]
     rows.sort(key=lambda row: row[0])
     for before, after in zip(rows, rows[1:], strict=False):
@@ -279,7 +284,7 @@ def _segments(path: pathlib.Path, name: str, values: Any) -> list[list]:
 
 
 def _rows(path: pathlib.Path, name: str, values: Any, width: int) -> list[list]:
-    """Lists of `width` values, the first of them a number."""
+    """Check that rows are lists of `width` values that start with a number."""
     rows = []
     for row in _list(path, name, values):
         if not isinstance(row, list) or len(row) != width:

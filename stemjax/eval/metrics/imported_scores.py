@@ -1,7 +1,7 @@
-"""Scores of single examples that were made elsewhere: COCOLA, CLAP, a listening test.
+"""Scores of single examples by other programs: COCOLA, CLAP, a listening test.
 
-A CSV file with a header and the columns `id` and `value`; a column `real` holds the same
-score of the real stem.  Other columns are not read.
+A CSV file has a header and the columns `id` and `value`; an optional column `real` holds
+the same score of the real stem.  Other columns are ignored.
 """
 
 import csv
@@ -14,40 +14,44 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from stemjax.config.metrics import Metric
-from stemjax.eval.metrics.jackknife import Estimate, jackknife
+from stemjax.eval.metrics.jackknife import estimate_json, jackknife
 from stemjax.io.errors import UserError
 
 
-class Table(NamedTuple):
-    """A file's rows by id."""
+class ScoreTable(NamedTuple):
+    """Scores of one file."""
 
     path: pathlib.Path
+    """The CSV file."""
     values: dict[str, float]
+    """Scores of the generated stems, by id."""
     real: dict[str, float] | None
-    """None: the file has no such column."""
+    """Scores of the real stems, by id; None if the file has no column `real`."""
 
 
 def measure(
-    tables: Mapping[str, Table], ids: Sequence[str], group: np.ndarray
+    tables: Mapping[str, ScoreTable], ids: Sequence[str], group: np.ndarray
 ) -> dict[str, Any]:
-    """Means over examples with their standard errors, by name of the score; JSON values.
+    """Mean of each score over the examples with its standard error, as JSON values.
 
-    Beside the mean of the generated stems that of the `real` ones, and the ratio of the
-    two means, where the file has them; `ignored` counts rows of other examples.
+    If the file has scores of real stems, `real` is their mean and `ratio` the ratio of
+    the two means.  `ignored` counts rows of other examples.
 
-    tables: by name, with every id, see `check_ids`.
-    group: [C] int of `jackknife.assign_groups`, in the order of `ids`.
+    Args:
+      tables: by name of the score; each has every id, see `check_ids`.
+      ids: [C] of the examples.
+      group: [C] int of `jackknife.assign_groups`, in the order of `ids`.
     """
     return {name: _measure(name, t, ids, group) for name, t in tables.items()}
 
 
-def read_named(texts: Sequence[str]) -> dict[str, Table]:
-    """The tables of NAME=FILE.csv, by name.
+def read_named(texts: Sequence[str]) -> dict[str, ScoreTable]:
+    """Read the tables of the arguments NAME=FILE.csv, by name.
 
     Raises:
-      UserError: not of this form, a name twice or one of a metric; a file with a fault.
+      UserError: another form, a name that occurs twice or is a metric's, a faulty file.
     """
-    tables: dict[str, Table] = {}
+    tables: dict[str, ScoreTable] = {}
     for text in texts:
         name, _, path = text.partition("=")
         if not name.strip() or not path:
@@ -60,11 +64,11 @@ def read_named(texts: Sequence[str]) -> dict[str, Table]:
     return tables
 
 
-def check_ids(tables: Mapping[str, Table], ids: Sequence[str]) -> None:
-    """That every example has a row in every table.
+def check_ids(tables: Mapping[str, ScoreTable], ids: Sequence[str]) -> None:
+    """Check that every table has every example.
 
     Raises:
-      UserError: one that has none.
+      UserError: an example without a row.
     """
     for table in tables.values():
         for key in ids:
@@ -74,11 +78,12 @@ def check_ids(tables: Mapping[str, Table], ids: Sequence[str]) -> None:
                 )
 
 
-def read_table(path: str | os.PathLike) -> Table:
+def read_table(path: str | os.PathLike) -> ScoreTable:
     """Read a file of scores.
 
     Raises:
-      UserError: no such file, no such columns, an id twice, or what is no number.
+      UserError: no such file, missing columns, an id that occurs twice, or a value that
+        is not a number.
     """
     path = pathlib.Path(path)
     try:
@@ -103,23 +108,25 @@ def read_table(path: str | os.PathLike) -> Table:
         values[key] = _number(where, row["value"])
         if "real" in names:
             real[key] = _number(where, row["real"])
-    return Table(path, values, real if "real" in names else None)
+    return ScoreTable(path, values, real if "real" in names else None)
 
 
-def _measure(name: str, table: Table, ids: Sequence[str], group) -> dict[str, Any]:
+def _measure(name: str, table: ScoreTable, ids: Sequence[str], group) -> dict[str, Any]:
     values = np.array([table.values[key] for key in ids])
     entry = {
         "id": name,
         "n": len(ids),
         "ignored": len(table.values) - len(ids),
-    } | _entry(jackknife(lambda kept: float(values[kept].mean()), group))
+    } | estimate_json(jackknife(lambda kept: float(values[kept].mean()), group))
     if table.real is None:
         return entry
     real = np.array([table.real[key] for key in ids])
-    entry["real"] = _entry(jackknife(lambda kept: float(real[kept].mean()), group))
+    entry["real"] = estimate_json(
+        jackknife(lambda kept: float(real[kept].mean()), group)
+    )
     sums = [real.sum(), *(real[group != g].sum() for g in np.unique(group))]
     if np.all(np.sign(sums) == np.sign(sums[0])) and sums[0]:
-        entry["ratio"] = _entry(
+        entry["ratio"] = estimate_json(
             jackknife(lambda kept: float(values[kept].sum() / real[kept].sum()), group)
         )
     else:
@@ -129,19 +136,6 @@ def _measure(name: str, table: Table, ids: Sequence[str], group) -> dict[str, An
             "reason": "the real stems' mean is zero within its groups",
         }
     return entry
-
-
-def _entry(estimate: Estimate) -> dict[str, Any]:
-    """As the entries of metrics; no error can be given for one group."""
-    has_error = math.isfinite(estimate.se)
-    return {
-        "value": estimate.value,
-        "se": estimate.se if has_error else None,
-        "corrected": estimate.corrected if has_error else None,
-        "groups": [float(g) for g in estimate.groups],
-        "sizes": [int(s) for s in estimate.sizes],
-        "status": "ok",
-    }
 
 
 def _number(where: str, text: str | None) -> float:

@@ -1,14 +1,14 @@
-"""Which instrument plays? A small classifier of the 18 categories, fit on real stems.
+"""Instrument classifier: a linear discriminant of the 18 categories, fit on real stems.
 
 Fisher's linear discriminant (one covariance for all categories, shrunk towards the
-identity; equal priors) on statistics of the log-mel spectrogram of windows of 2.5 s,
-each relative to its own peak: level says nothing.  A clip's answer is the category of the
-highest mean log-probability over its windows that sound.  In closed form: the same
-clips give the same weights.
+identity; equal priors) on statistics of the log-mel spectrogram of windows of 2.5 s, each
+relative to its peak, so the level has no influence.  A clip's category is the one with
+the highest mean log-probability over its windows that sound.  The fit is in closed form:
+equal clips give equal weights.
 
-It judges whether a generated stem sounds like what was asked for.  Read its accuracy
-beside that of real stems, its ceiling, and of real stems through the codec: what it
-loses there is the codec's doing.
+It measures whether generated stems sound like the requested instrument.  Compare its
+accuracy with that of real stems, the upper bound, and of real stems through the codec,
+which shows the codec's loss.
 """
 
 import pathlib
@@ -26,35 +26,35 @@ from stemjax.io.errors import UserError
 from stemjax.io.release import read_release, write_release
 
 KIND = "instrument-classifier"
-VERSION = 1  # a change of features or fit counts it up
+VERSION = 1  # increase it if the features or the fit change
 SECONDS = 2.5
 WINDOW_SAMPLES = round(SECONDS * RATE)
 STFT, BANDS = 1024, 64
-RANGE = 3.0  # decades of magnitude below a window's peak that are seen
+RANGE = 3.0  # decades of magnitude below a window's peak
 SHRINKAGE = 0.2  # of the covariance towards the identity
-LEAST_SPREAD = 1e-3  # decades, so that a constant feature stays finite
+LEAST_SPREAD = 1e-3  # decades, least standard deviation of a feature
 
 
 class Classifier(NamedTuple):
-    """D features, K categories that were heard in training."""
+    """A linear discriminant of D features and the K categories of the training set."""
 
     categories: np.ndarray
     """[K] int, ascending."""
     mean: np.ndarray
-    """[D] of the training windows."""
+    """[D] mean of the training windows."""
     scale: np.ndarray
-    """[D] their standard deviation."""
+    """[D] standard deviation of the training windows."""
     weights: np.ndarray
-    """[D, K]."""
+    """[D, K] for standardised features."""
     bias: np.ndarray
-    """[K]."""
+    """[K] offsets of the scores."""
 
 
-class Figures(NamedTuple):
-    """What a classifier reaches on clips whose categories are known."""
+class ClassifierAccuracy(NamedTuple):
+    """Accuracy of a classifier on clips of known categories."""
 
     confusion: np.ndarray
-    """[18, 18] counts: row the truth, column the answer."""
+    """[18, 18] counts: row the true category, column the predicted one."""
 
     @property
     def count(self) -> int:
@@ -66,21 +66,22 @@ class Figures(NamedTuple):
 
     @property
     def balanced(self) -> float:
-        """Mean over the categories there are of each one's accuracy."""
+        """Mean of the accuracies of the categories that occur."""
         rows = self.confusion.sum(axis=1)
         return float(np.mean((np.diag(self.confusion) / np.maximum(rows, 1))[rows > 0]))
 
     @property
     def chance(self) -> float:
-        """Share of the largest category: what always naming it would reach."""
+        """Accuracy of always predicting the most frequent category."""
         return float(self.confusion.sum(axis=1).max() / self.count)
 
 
 def features(audio: np.ndarray) -> np.ndarray:
-    """A clip [N] at 16 kHz to the statistics [W, D] of its windows that sound.
+    """Statistics [W, D] of the windows of a clip [N] at 16 kHz, without silent windows.
 
-    The last window is zero-padded if there is but one, else dropped.  Per band over
-    time: mean, deviation, mean change, root mean square rise, 90 % and 10 % points.
+    An incomplete window is dropped, or zero-padded if it is the only one.  The features
+    of each band are its mean over time, standard deviation, mean change, root mean square
+    rise, and 90 % and 10 % quantiles.
     """
     count = max(1, len(audio) // WINDOW_SAMPLES)
     padded = np.pad(audio, (0, max(0, count * WINDOW_SAMPLES - len(audio))))
@@ -116,10 +117,14 @@ def _log_mel(window: jax.Array) -> jax.Array:
 
 
 def fit(vectors: Sequence[np.ndarray], labels: Sequence[int]) -> Classifier:
-    """The discriminant of clips' windows, [W, D] each, and the clips' categories.
+    """Fit the discriminant.
+
+    Args:
+      vectors: features [W, D] of each clip's windows.
+      labels: category of each clip.
 
     Raises:
-      UserError: windows of fewer than two categories.
+      UserError: fewer than two categories.
     """
     x = np.concatenate(vectors).astype(np.float64)
     y = np.repeat(np.asarray(labels), [len(v) for v in vectors])
@@ -131,7 +136,7 @@ def fit(vectors: Sequence[np.ndarray], labels: Sequence[int]) -> Classifier:
     z = (x - mean) / scale
     centres = np.stack([z[which == k].mean(axis=0) for k in range(len(categories))])
     rest = z - centres[which]
-    # each category weighs alike, however many windows it has
+    # categories have equal weights, whatever their number of windows
     weight = 1 / (len(categories) * np.bincount(which)[which])
     covariance = (rest * weight[:, None]).T @ rest
     covariance = (1 - SHRINKAGE) * covariance + SHRINKAGE * np.eye(len(mean))
@@ -141,7 +146,7 @@ def fit(vectors: Sequence[np.ndarray], labels: Sequence[int]) -> Classifier:
 
 
 def log_probabilities(classifier: Classifier, vectors: np.ndarray) -> np.ndarray:
-    """Mean over windows [W, D] of the log-probability of each category, [K].
+    """Mean log-probability of each category over windows [W, D], [K].
 
     Raises:
       ValueError: no window.
@@ -155,7 +160,7 @@ def log_probabilities(classifier: Classifier, vectors: np.ndarray) -> np.ndarray
 
 
 def answer(classifier: Classifier, audio: np.ndarray) -> int | None:
-    """The category of a clip [N] at 16 kHz; None where nothing sounds."""
+    """Predict the category of a clip [N] at 16 kHz; None if it is silent."""
     vectors = features(audio)
     if not len(vectors):
         return None
@@ -163,8 +168,8 @@ def answer(classifier: Classifier, audio: np.ndarray) -> int | None:
     return int(classifier.categories[best])
 
 
-def figures(truth: Iterable[int], found: Iterable[int]) -> Figures:
-    """Counts of answers by truth.
+def figures(truth: Iterable[int], found: Iterable[int]) -> ClassifierAccuracy:
+    """Count predicted categories by true category.
 
     Raises:
       UserError: no clip.
@@ -174,41 +179,47 @@ def figures(truth: Iterable[int], found: Iterable[int]) -> Figures:
         confusion[t, f] += 1
     if not confusion.sum():
         raise UserError("instrument classifier: no clip to measure it on")
-    return Figures(confusion)
+    return ClassifierAccuracy(confusion)
 
 
-class Labelled(NamedTuple):
-    """Clips with their categories, as windows' features."""
+class LabelledFeatures(NamedTuple):
+    """Features and categories of clips."""
 
     vectors: list[np.ndarray]
+    """Features [W, D] of each clip's windows."""
     labels: list[int]
+    """Category of each clip."""
 
 
 def describe_clips(
     stems: Iterable[Any],
     *,
     progress: Callable[[int], None] = lambda count: None,
-) -> Labelled:
-    """Features of stems that have `audio` [N], its `rate` in Hz and a `category`; silent
-    ones are left out."""
-    found = Labelled([], [])
+) -> LabelledFeatures:
+    """Compute the features of stems, without silent ones.
+
+    Args:
+      stems: objects with `audio` [N], `rate` in Hz and `category`.
+      progress: called with the number of stems that are done.
+    """
+    described = LabelledFeatures([], [])
     for stem in stems:
         vectors = features(resample(stem.audio, stem.rate))
         if len(vectors):
-            found.vectors.append(vectors)
-            found.labels.append(stem.category)
+            described.vectors.append(vectors)
+            described.labels.append(stem.category)
         progress(1)
-    return found
+    return described
 
 
-def judge(classifier: Classifier, held_out: Labelled) -> Figures:
-    """Its figures on clips that did not train it."""
+def judge(classifier: Classifier, held_out: LabelledFeatures) -> ClassifierAccuracy:
+    """Accuracy of a classifier on clips that it was not fit on."""
     best = [np.argmax(log_probabilities(classifier, v)) for v in held_out.vectors]
     return figures(held_out.labels, classifier.categories[best])
 
 
-def as_json(found: Figures) -> dict[str, Any]:
-    """Figures as JSON values; the confusion by names, zeros left out."""
+def as_json(found: ClassifierAccuracy) -> dict[str, Any]:
+    """Accuracy as JSON values; the confusion by names, without zeros."""
     confusion = {
         CATEGORIES[t]: {
             CATEGORIES[f]: int(row[f])
@@ -233,9 +244,13 @@ def save(
     about: Mapping[str, Any],
     card: str,
 ) -> None:
-    """Write it as a release: config.json, model.safetensors, README.md.
+    """Write a classifier as a release: config.json, model.safetensors, README.md.
 
-    about: what it was fit on and what it reaches, JSON values.
+    Args:
+      folder: of the release.
+      classifier: to be written.
+      about: training data and accuracy, JSON values for config.json.
+      card: text of README.md.
     """
     config = {"kind": KIND, "version": VERSION, "categories": list(CATEGORIES)}
     weights = {
@@ -245,23 +260,26 @@ def save(
     write_release(folder, config | dict(about), weights, card)
 
 
-class Loaded(NamedTuple):
-    """A classifier that was read."""
+class LoadedClassifier(NamedTuple):
+    """A classifier with its release."""
 
     classifier: Classifier
+    """The discriminant."""
     config: dict[str, Any]
+    """Content of config.json."""
     sha256: str
+    """Digest of the weights."""
 
     def answer(self, audio: np.ndarray) -> int | None:
         """See `answer`."""
         return answer(self.classifier, audio)
 
 
-def load(folder: str | pathlib.Path) -> Loaded:
-    """Read what `save` wrote.
+def load(folder: str | pathlib.Path) -> LoadedClassifier:
+    """Read a classifier that `save` wrote.
 
     Raises:
-      UserError: none, or of another version.
+      UserError: no classifier, or one of another version.
     """
     release = read_release(folder, kind=KIND)
     if (release.config.get("version"), release.config.get("categories")) != (
@@ -273,4 +291,4 @@ def load(folder: str | pathlib.Path) -> Loaded:
             " `python evaluate.py classifier`"
         )
     classifier = Classifier(**release.weights)
-    return Loaded(classifier, release.config, release.sha256)
+    return LoadedClassifier(classifier, release.config, release.sha256)

@@ -9,13 +9,14 @@ groups of m_g of the n examples, h_g = n / m_g, F the statistic and F_g that wit
 
 (delete-m_j jackknife: Busing, Meijer and van der Leeden 1999, eq. 5 and 6).  For equal
 groups these are G F - (G - 1) mean F_g and se^2 = (G - 1) / G sum_g (F_g - mean F_g)^2.
-For groups of any sizes a bias of c / n is removed whole and the squared error of a mean
-is unbiased.  A bootstrap is no substitute: repeated clips shrink the effective n, and
-the bias of these distances grows with 1 / n.
+For groups of any sizes, a bias of c / n is removed completely and the squared error of a
+mean is unbiased.  A bootstrap is no substitute: repeated clips shrink the effective n,
+and the bias of these distances grows with 1 / n.
 """
 
+import math
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -27,25 +28,30 @@ NUM_GROUPS = 20
 
 
 class Estimate(NamedTuple):
-    """A statistic with its standard error; `corrected` has the bias of 1/n removed."""
+    """A statistic with its standard error."""
 
     value: float
+    """Statistic of all examples."""
     se: float
+    """Standard error of `value`; NaN with fewer than two groups."""
     corrected: float
-    groups: np.ndarray  # [G] the statistic without each group
-    sizes: np.ndarray  # [G] examples in each group
+    """`value` without its bias of order 1/n; NaN with fewer than two groups."""
+    groups: np.ndarray
+    """[G] statistic without each group."""
+    sizes: np.ndarray
+    """[G] number of examples in each group."""
 
 
 def assign_groups(
     ids: Sequence[str], *, seed: int = 0, num_groups: int = NUM_GROUPS
 ) -> np.ndarray:
-    """A random group of each id, [C] int from 0; sizes differ by one at most.
+    """Assign each id to a random group: [C] int from 0; sizes differ by at most one.
 
-    Depends on the seed and the set of ids, not on their order.  Fewer ids than
-    `num_groups` make a group each.
+    The result depends on the seed and the set of ids, not on their order.  If there are
+    fewer ids than `num_groups`, each id is a group.
 
     Raises:
-      UserError: an id given twice.
+      UserError: an id occurs twice.
     """
     rank = {name: i for i, name in enumerate(sorted(ids))}
     if len(rank) < len(ids):
@@ -57,11 +63,12 @@ def assign_groups(
 
 
 def jackknife(statistic: Callable[[np.ndarray], float], group: np.ndarray) -> Estimate:
-    """Estimate of a statistic by leaving out each group.
+    """Estimate a statistic and its error by leaving out each group.
 
-    statistic: is_kept [C] bool -> its value over the kept examples; called once with
-      all kept and once for each group.
-    group: [C] int, from `assign_groups`.
+    Args:
+      statistic: is_kept [C] bool -> value over the kept examples; called once with all
+        examples and once without each group.
+      group: [C] int, from `assign_groups`.
     """
     group = np.asarray(group)
     names, sizes = np.unique(group, return_counts=True)
@@ -72,10 +79,12 @@ def jackknife(statistic: Callable[[np.ndarray], float], group: np.ndarray) -> Es
 
 
 def from_leave_outs(value: float, groups: np.ndarray, sizes: np.ndarray) -> Estimate:
-    """Estimate from the statistic and its values without each group.
+    """Estimate from a statistic and its values without each group.
 
-    groups: [G] values.  sizes: [G] examples in each group; equal weights give the
-    formula for equal groups.  With fewer than two groups `se` and `corrected` are NaN.
+    Args:
+      value: statistic of all examples.
+      groups: [G] statistic without each group.
+      sizes: [G] examples in each group, or equal weights for equal groups.
     """
     groups, sizes = np.asarray(groups, np.float64), np.asarray(sizes)
     G = len(groups)
@@ -111,12 +120,29 @@ def student_interval(
 def difference(a: Estimate, b: Estimate) -> Estimate:
     """Paired difference a - b of two systems on the same examples and groups.
 
-    What the systems share (the real clips, hard contexts) cancels within each group, so
-    the standard error is that of the difference, not of two independent values.
+    What both systems share (the real clips, difficult contexts) cancels within each
+    group, so the standard error is that of the difference, not of two independent values.
 
     Raises:
-      ValueError: estimates from different groups.
+      ValueError: the estimates have different groups.
     """
     if not np.array_equal(a.sizes, b.sizes):
         raise ValueError("a paired difference needs one assignment of ids to groups")
     return from_leave_outs(a.value - b.value, a.groups - b.groups, a.sizes)
+
+
+def estimate_json(estimate: Estimate) -> dict[str, Any]:
+    """An estimate as JSON values; numbers that are not finite become None."""
+    return {
+        "value": estimate.value,
+        "se": finite(estimate.se),
+        "corrected": finite(estimate.corrected),
+        "groups": [finite(g) for g in estimate.groups],
+        "sizes": [int(s) for s in estimate.sizes],
+        "status": "ok",
+    }
+
+
+def finite(value: float) -> float | None:
+    """The value, or None if it is not finite: JSON has no NaN."""
+    return float(value) if math.isfinite(value) else None

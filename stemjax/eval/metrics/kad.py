@@ -6,8 +6,8 @@ The unbiased squared maximum mean discrepancy with a Gaussian kernel,
     k(a, b) = exp(-|a - b|^2 / (2 sigma^2))
 
 where sigma is the median distance between reference vectors.  Its expectation does not
-depend on the number of vectors; it is below zero about half the time for equal
-distributions, and is given as it is.
+depend on the number of vectors.  For equal distributions the value is below zero about
+half the time; it is not clipped.
 """
 
 import enum
@@ -20,22 +20,26 @@ from stemjax.io.errors import UserError
 from stemjax.io.random import generator
 
 SCALE = 100.0
-MEDIAN_VECTORS = 2000  # the median is that of a random subset of so many
-TILE = 1024  # rows and columns of the kernel matrix held at a time
+MEDIAN_VECTORS = 2000
+"""Most vectors of the random subset for the median."""
+TILE = 1024
+"""Rows and columns of the kernel matrix in memory at a time."""
 
 
 class BandwidthOf(enum.Enum):
-    """Which set sigma is the median distance of."""
+    """The set whose median distance is sigma."""
 
     REFERENCE = "reference"
     EVAL = "eval"
 
 
 class Kad(NamedTuple):
-    """A kernel distance and the bandwidth it was computed with."""
+    """A kernel distance."""
 
     value: float
+    """100 times the unbiased squared maximum mean discrepancy."""
     sigma: float
+    """Bandwidth of the kernel, in units of the vectors."""
 
 
 def kad(
@@ -45,11 +49,16 @@ def kad(
     bandwidth_of: BandwidthOf = BandwidthOf.REFERENCE,
     seed: int = 0,
 ) -> Kad:
-    """KAD of vectors [N, D] and [M, D], each at least two.
+    """Kernel audio distance of vectors [N, D] and [M, D], N and M at least 2.
+
+    Args:
+      reference, generated: the vectors.
+      bandwidth_of: the set that determines the bandwidth.
+      seed: of the subset for the median.
 
     Raises:
-      UserError: shapes that do not fit, values not finite, or vectors so alike that
-        their median distance is zero.
+      UserError: shapes that do not match, values that are not finite, or a median
+        distance of zero.
     """
     x, y = np.asarray(reference, np.float64), np.asarray(generated, np.float64)
     for name, vectors in (("reference", x), ("generated", y)):

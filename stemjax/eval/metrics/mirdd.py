@@ -1,11 +1,11 @@
 """MIRDD: distance between the music of two populations of mixes (StemGen, sec. 3.1).
 
 KL divergence from the real to the generated distribution of each descriptor, averaged
-over the descriptors. The paper says no more; the kernel, the smoothing and the weights
-below are this project's, and only values with the same ones may be compared.
+over the descriptors.  The paper does not specify more; the kernel, the smoothing and the
+weights below are this project's, and only values with the same settings are comparable.
 
-Two populations with the same music differ by chance, so each value comes with its null
-(the members of random pairs are swapped) and with a jackknife over pairs.
+Two populations of the same music differ by chance, so each value comes with its null
+distribution (the members of random pairs are swapped) and with a jackknife over pairs.
 """
 
 import functools
@@ -25,50 +25,57 @@ from stemjax.eval.metrics.jackknife import NUM_GROUPS, Estimate, from_leave_outs
 from stemjax.io.random import generator
 
 LAPLACE_ALPHA = 0.5
-"""Clips added to every bin; the scale of all values hangs on it."""
+"""Clips added to every bin; all values depend on it."""
 NUM_SWAPS = 200
+"""Populations of the null distribution."""
 NUM_SUBSETS = 20
-"""Draws from the larger population where the sizes differ."""
+"""Draws from the larger population if the sizes differ."""
 
 
 class Divergences(NamedTuple):
-    """Nats; each [..., K] over K descriptors, or a mean over them."""
+    """Divergences in nats, [..., K] over K descriptors or a mean over them.
+
+    P is the real distribution, Q the generated one.
+    """
 
     kl: np.ndarray
-    """sum P log(P / Q), P the real, Q the generated distribution."""
+    """[..., K] sum P log(P / Q)."""
     reverse: np.ndarray
-    """sum Q log(Q / P)."""
+    """[..., K] sum Q log(Q / P)."""
     symmetric: np.ndarray
-    """Mean of the two."""
+    """[..., K] mean of `kl` and `reverse`."""
     js: np.ndarray
-    """Jensen-Shannon: at most log 2."""
+    """[..., K] Jensen-Shannon divergence, at most log 2."""
 
 
-class Distance(NamedTuple):
-    """A mean KL divergence in nats beside what it is for populations of one kind."""
+class MirddDistance(NamedTuple):
+    """A mean KL divergence in nats with its null distribution."""
 
     estimate: Estimate
-    """With the jackknife over pairs; `jackknife.difference` compares two systems."""
+    """The value, jackknifed over pairs; `jackknife.difference` compares two systems."""
     null_mean: float
+    """Mean over populations with swapped pairs."""
     null_median: float
+    """Median over populations with swapped pairs."""
     null_95: float
-    """95 % of the populations with swapped pairs lie at or below it."""
+    """95 % quantile over populations with swapped pairs."""
     adjusted: float
     """The value minus `null_mean`."""
 
 
 class MirddResult(NamedTuple):
-    """Distance of a generated population from a real one."""
+    """MirddDistance of a generated population from a real one."""
 
-    mirdd: Distance
-    """Over all eleven descriptors."""
-    mirdd_nine: Distance
-    """Without beats per bar and structure."""
+    mirdd: MirddDistance
+    """Mean over all eleven descriptors."""
+    mirdd_nine: MirddDistance
+    """Mean without beats per bar and structure."""
     mean: Divergences
-    """Over all eleven descriptors."""
+    """Means over all eleven descriptors."""
     by_descriptor: dict[str, Divergences]
+    """Divergences of each descriptor, by name."""
     n: int
-    """Clips of each population; of the smaller one where the sizes differ."""
+    """Number of clips of each population, or of the smaller one if the sizes differ."""
 
 
 def mirdd(
@@ -82,15 +89,15 @@ def mirdd(
 
     Args:
       real: [N, B], one row per clip, in the order of the sorted ids.
-      generated: [N, B], row i made for the context of row i of `real`. With another
-        number of rows no pairs are known: 20 subsets of the larger side are drawn and
+      generated: [N, B], row i has the context of row i of `real`. With another number
+        of rows there are no pairs: 20 subsets of the larger population are drawn and
         all numbers are means over them.
-      group: [N] of `jackknife.assign_groups`; None, or sizes that differ: groups of 1/20
-        of the rows, drawn.
+      group: [N] of `jackknife.assign_groups`. If it is None or the sizes differ, 20
+        groups are drawn.
       seed: of all draws.
 
     Raises:
-      ValueError: no clip, or rows of another length than the table's.
+      ValueError: no clip, or rows of the wrong length.
     """
     result = _over_subsets(_eleven, real, generated, group, seed, DESCRIPTORS)
     return result._replace(n=int(result.n))
@@ -102,10 +109,11 @@ def mirdd_rel(
     *,
     group: np.ndarray | None = None,
     seed: int = 0,
-) -> Distance:
-    """The same of `relative_histograms`: misfit that a population in all keys hides.
+) -> MirddDistance:
+    """Distance of two populations of `relative_histograms`.
 
-    A diagnostic beside MIRDD, no part of it. Arguments and errors as there.
+    It shows a misfit that stays hidden in a population in all keys.  A diagnostic, not
+    part of MIRDD.  Arguments and errors as `mirdd`.
     """
     table = RELATIVE_DESCRIPTORS
     return _over_subsets(_relative, real, generated, group, seed, table)
@@ -117,7 +125,7 @@ def divergences(
     n: np.ndarray | int,
     descriptors: tuple[Descriptor, ...] = DESCRIPTORS,
 ) -> Divergences:
-    """Of population means [..., B] over `n` [...] clips, to [..., K].
+    """Divergences [..., K] of population means [..., B] over `n` [...] clips.
 
     The means are blurred along ordinal bins and smoothed to (n P + 0.5) / (n + 0.5 B_k).
     """
@@ -133,7 +141,7 @@ def divergences(
 
 
 def _over_subsets(measure, real, generated, group, seed, table):
-    """`measure` of two populations of one size; its mean over subsets otherwise."""
+    """`measure` of two populations of one size, otherwise its mean over subsets."""
     real, generated = np.asarray(real, np.float64), np.asarray(generated, np.float64)
     num_bins = sum(descriptor.num_bins for descriptor in table)
     for rows in (real, generated):
@@ -144,7 +152,7 @@ def _over_subsets(measure, real, generated, group, seed, table):
         group = generator(seed, Stream.MIRDD_GROUPS).permutation(n) % min(NUM_GROUPS, n)
     is_left_out = group == np.unique(group)[:, None]
     if len(is_left_out) == 1:
-        is_left_out = is_left_out[:0]  # nothing is left without the only group
+        is_left_out = is_left_out[:0]  # one group: no leave-outs
     if len(real) == len(generated):
         return measure(real, generated, is_left_out, seed)
     rng = generator(seed, Stream.MIRDD_SUBSETS)
@@ -179,14 +187,14 @@ def _eleven(real, generated, is_left_out: np.ndarray, seed: int) -> MirddResult:
     )
 
 
-def _relative(real, generated, is_left_out: np.ndarray, seed: int) -> Distance:
+def _relative(real, generated, is_left_out: np.ndarray, seed: int) -> MirddDistance:
     parts = _reweighted(real, generated, is_left_out, seed, RELATIVE_DESCRIPTORS)
     sizes = is_left_out.sum(axis=1)
     return _distance(*(part.kl for part in parts), sizes)
 
 
 def _reweighted(real, generated, is_left_out, seed, descriptors) -> list[Divergences]:
-    """Of all clips [K], with swapped pairs [200, K], without each group [G, K].
+    """Divergences of all clips [K], with swapped pairs [200, K], without groups [G, K].
 
     real, generated: [N, B].  is_left_out: [G, N] bool.
     """
@@ -212,11 +220,11 @@ def _reweighted(real, generated, is_left_out, seed, descriptors) -> list[Diverge
     ]
 
 
-def _distance(point, swapped, deleted, sizes: np.ndarray) -> Distance:
-    """From KL per descriptor: [K], [200, K] and [G, K] with the groups' sizes [G]."""
+def _distance(point, swapped, deleted, sizes: np.ndarray) -> MirddDistance:
+    """Distance from KL by descriptor: [K], [200, K], [G, K]; sizes [G] of the groups."""
     value = float(point.mean())
     null = swapped.mean(axis=1)
-    return Distance(
+    return MirddDistance(
         estimate=from_leave_outs(value, deleted.mean(axis=1), sizes),
         null_mean=float(null.mean()),
         null_median=float(np.median(null)),
@@ -233,9 +241,9 @@ def _smoothed(means: np.ndarray, n, descriptor: Descriptor) -> np.ndarray:
 
 @functools.cache
 def _kernel(descriptor: Descriptor) -> np.ndarray:
-    """[bins, bins]: where the mass of each bin (row) goes; rows sum to 1.
+    """[bins, bins] blur: row k distributes the mass of bin k; rows sum to 1.
 
-    NONE is no neighbour of any value and keeps its mass.
+    The bin NONE has no neighbours and keeps its mass.
     """
     kernel = np.eye(descriptor.num_bins)
     if descriptor.kernel_sd:

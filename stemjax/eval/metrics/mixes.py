@@ -1,4 +1,4 @@
-"""The music of whole mixes, context and stem together, each mix analysed once."""
+"""Music analyses of mixes, context and stem together, computed once and cached."""
 
 import pathlib
 from collections.abc import Callable, Sequence
@@ -6,15 +6,16 @@ from typing import TypeVar
 
 import numpy as np
 
-from stemjax.analysis.analysis import Analyser, Analysis
 from stemjax.analysis.audio import whole_seconds
+from stemjax.analysis.records import Analyser, Analysis
 from stemjax.eval.populations import clips
 from stemjax.eval.populations.clips import Example
-from stemjax.eval.populations.store import Row, cached, stage_folder
+from stemjax.eval.populations.store import CacheRow, cached, stage_folder
 from stemjax.io.audio import sum_with_one_gain
 
-Found = TypeVar("Found")
-BATCH = 8  # clips per compiled call
+Result = TypeVar("Result")
+BATCH = 8
+"""Clips per compiled call."""
 
 
 def analyse_mixes(
@@ -25,9 +26,17 @@ def analyse_mixes(
     *,
     progress: Callable[[int], None] = lambda count: None,
 ) -> list[Analysis]:
-    """Of context + the role's stem, in the order of `examples`."""
+    """Analyse the mix of context and stem of each example.
 
-    def analyse(missing: Sequence[Example]) -> list[Row]:
+    Args:
+      examples: with contexts.
+      role: of the stem, "real" or "generated".
+      analyser: computes the analyses that the cache lacks.
+      cache: folder of cached analyses.
+      progress: called with the number of mixes that became available.
+    """
+
+    def analyse(missing: Sequence[Example]) -> list[CacheRow]:
         mixes = [
             whole_seconds(
                 sum_with_one_gain(
@@ -51,13 +60,14 @@ def analyse_mixes(
 
 
 def in_batches(
-    audio: Sequence[np.ndarray], analyse: Callable[[np.ndarray], Sequence[Found]]
-) -> list[Found]:
-    """`analyse` of clips [N], in order: full batches [B, N] of one length.
+    audio: Sequence[np.ndarray], analyse: Callable[[np.ndarray], Sequence[Result]]
+) -> list[Result]:
+    """Apply `analyse` to clips [N] in full batches [B, N] of one length.
 
-    The last batch of a length is filled with its first clip.
+    The last batch of a length is filled up with its first clip.  Results are in the order
+    of the clips.
     """
-    done: dict[int, Found] = {}
+    done: dict[int, Result] = {}
     for length in sorted({len(clip) for clip in audio}):
         alike = [i for i, clip in enumerate(audio) if len(clip) == length]
         for start in range(0, len(alike), BATCH):
@@ -68,13 +78,13 @@ def in_batches(
     return [done[i] for i in range(len(audio))]
 
 
-def to_row(analysis: Analysis) -> Row:
-    """An analysis as arrays for the cache."""
+def to_row(analysis: Analysis) -> CacheRow:
+    """Convert an analysis to arrays for the cache."""
     return {name: np.asarray(value) for name, value in analysis._asdict().items()}
 
 
-def from_row(row: Row) -> Analysis:
-    """What `to_row` was given."""
+def from_row(row: CacheRow) -> Analysis:
+    """Inverse of `to_row`."""
     scalars = {
         "is_tonal": bool(row["is_tonal"]),
         "key": int(row["key"]),

@@ -1,9 +1,8 @@
-"""Metrics of fit beside FAD and MIRDD: APA, beat alignment, chroma cosine.
+"""Metrics of fit to the context: APA, beat alignment, chroma cosine, as JSON values.
 
-Each is higher for stems that fit their own contexts better.  As JSON values: no NaN.
+Each is higher for stems that fit their own contexts better.
 """
 
-import math
 import pathlib
 from collections.abc import Sequence
 from typing import Any
@@ -13,19 +12,19 @@ import numpy as np
 from stemjax.analysis import extract
 from stemjax.config.metrics import Metric
 from stemjax.eval.metrics import alignment, apa
-from stemjax.eval.metrics.alignment import Alignment, Population
+from stemjax.eval.metrics.alignment import AlignedClips, Alignment
 from stemjax.eval.metrics.embeddings import Embedding
-from stemjax.eval.metrics.jackknife import Estimate
+from stemjax.eval.metrics.jackknife import estimate_json, finite
 from stemjax.eval.populations import clips
 from stemjax.eval.populations.clips import Example
-from stemjax.eval.populations.progress import Progress, advance
+from stemjax.eval.populations.progress import StageProgress, advance
 
 EMBEDDINGS = {
     Metric.FAD: "vggish",
     Metric.FD_LOGMEL: "logmel",
     Metric.FD_CODEC: "codec",
 }
-"""What APA calls an embedding: it is no FAD."""
+"""Names of the embeddings in entries of APA."""
 
 
 def measure(
@@ -35,15 +34,21 @@ def measure(
     ids: Sequence[str],
     cache: pathlib.Path,
     *,
-    progress: Progress = lambda what, done, total: None,
+    progress: StageProgress = lambda what, done, total: None,
     seed: int,
 ) -> dict[str, Any]:
-    """`apa` by embedding, `beat_alignment` and `chroma_cosine` of examples with contexts.
+    """Entries `apa` (by embedding), `beat_alignment` and `chroma_cosine`.
 
-    `beat_alignment` holds that at `any_level` as an entry of its own.
+    `beat_alignment` contains a second entry, `any_level`.
 
-    group: [C] int of `jackknife.assign_groups`.
-    seed: of the derangements, and of `group`.
+    Args:
+      examples: with contexts.
+      embeddings: one value of APA for each.
+      group: [C] int of `jackknife.assign_groups`.
+      ids: of the examples.
+      cache: folder of cached analyses.
+      progress: called with (stage, clips done, clips in all).
+      seed: of the derangements, and of `group`.
 
     Raises:
       UserError: fewer than two examples, or a clip that is too short to embed.
@@ -55,14 +60,14 @@ def measure(
         label = f"APA[{name};{details};seed={seed}]"
         total = 3 * len(examples)
         step = advance(progress, f"mixes for APA of {name}", total)
-        found = apa.measure(
+        result = apa.measure(
             examples, embedding, group, ids, cache, progress=step, seed=seed
         )
-        of_apa[name] = _apa_entry(label, found)
-    heard = _listen(examples, cache, progress)
+        of_apa[name] = _apa_entry(label, result)
+    analysed = _analyse(examples, cache, progress)
     details = f"music={extract.VERSION}"
     beats, any_level, chroma = (
-        alignment.align(heard, fit, group, ids, seed=seed)
+        alignment.align(analysed, fit, group, ids, seed=seed)
         for fit in (alignment.BEATS, alignment.BEATS_ANY_LEVEL, alignment.CHROMA)
     )
     no_beats = "no context and real stem both have 4 beats"
@@ -83,10 +88,10 @@ def measure(
     }
 
 
-def _listen(
-    examples: Sequence[Example], cache: pathlib.Path, progress: Progress
-) -> Population:
-    """Every clip alone, all of them in one pass over the cache."""
+def _analyse(
+    examples: Sequence[Example], cache: pathlib.Path, progress: StageProgress
+) -> AlignedClips:
+    """Analyse every clip alone, in one pass over the cache."""
     own = [clips.context_role(e, "generated") for e in examples]
     columns = (
         [(e, "context") for e in examples],
@@ -97,64 +102,47 @@ def _listen(
     chosen = [clip for column in columns for clip in column]
     total = len({(e.keys[role], e.seconds) for e, role in chosen})
     step = advance(progress, "beats and chroma", total)
-    heard = alignment.listen(chosen, cache, progress=step)
+    results = alignment.cached_beats_and_chroma(chosen, cache, progress=step)
     C = len(examples)
-    return Population(*(heard[i * C : (i + 1) * C] for i in range(len(columns))))
+    return AlignedClips(*(results[i * C : (i + 1) * C] for i in range(len(columns))))
 
 
-def _apa_entry(label: str, found: apa.Apa) -> dict[str, Any]:
+def _apa_entry(label: str, result: apa.Apa) -> dict[str, Any]:
     distances = {
         "fd": {
-            "generated_mispaired": found.generated_mispaired,
-            "generated_real": found.generated_real,
-            "real_mispaired": found.real_mispaired,
+            "generated_mispaired": result.generated_mispaired,
+            "generated_real": result.generated_real,
+            "real_mispaired": result.real_mispaired,
         }
     }
-    if found.estimate is None or found.unclipped is None:
+    if result.estimate is None or result.unclipped is None:
         reason = "mixes with other examples' stems do not differ from the real ones"
         return _undefined(label, reason) | distances
-    unclipped = {"value": found.unclipped.value, "se": finite(found.unclipped.se)}
-    more = {"unclipped": unclipped, "remoteness": found.remoteness}
-    return _entry(label, found.estimate) | distances | more
+    unclipped = {"value": result.unclipped.value, "se": finite(result.unclipped.se)}
+    more = {"unclipped": unclipped, "remoteness": result.remoteness}
+    return {"id": label} | estimate_json(result.estimate) | distances | more
 
 
 def _alignment_entry(
-    label: str, found: Alignment | None, reason: str
+    label: str, result: Alignment | None, reason: str
 ) -> dict[str, Any]:
-    if found is None:
+    if result is None:
         return _undefined(label, reason) | {"counted": 0}
     ratio = None
-    if found.ratio is not None:
-        ratio = {
-            "value": found.ratio.value,
-            "se": finite(found.ratio.se),
-            "corrected": finite(found.ratio.corrected),
-            "groups": [finite(g) for g in found.ratio.groups],
+    if result.ratio is not None:
+        ratio = estimate_json(result.ratio)
+        del ratio["sizes"], ratio["status"]
+    return (
+        {"id": label}
+        | estimate_json(result.generated)
+        | {
+            "real": {"value": result.real.value, "se": finite(result.real.se)},
+            "ratio": ratio,
+            "shuffled": result.shuffled,
+            "counted": result.counted,
         }
-    return _entry(label, found.generated) | {
-        "real": {"value": found.real.value, "se": finite(found.real.se)},
-        "ratio": ratio,
-        "shuffled": found.shuffled,
-        "counted": found.counted,
-    }
-
-
-def _entry(label: str, estimate: Estimate) -> dict[str, Any]:
-    return {
-        "id": label,
-        "value": estimate.value,
-        "se": finite(estimate.se),
-        "corrected": finite(estimate.corrected),
-        "groups": [finite(g) for g in estimate.groups],
-        "sizes": [int(s) for s in estimate.sizes],
-        "status": "ok",
-    }
+    )
 
 
 def _undefined(label: str, reason: str) -> dict[str, Any]:
     return {"id": label, "value": None, "status": "undefined", "reason": reason}
-
-
-def finite(value: float) -> float | None:
-    """A value as JSON can hold it."""
-    return float(value) if math.isfinite(value) else None

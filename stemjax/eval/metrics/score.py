@@ -1,4 +1,4 @@
-"""Distances of a generated population from the real one, as `metrics.json`."""
+"""Distances between a generated and a real population: the report `metrics.json`."""
 
 import functools
 import hashlib
@@ -10,58 +10,74 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from stemjax.analysis.analysis import Analyser
+from stemjax.analysis.records import Analyser
 from stemjax.config.metrics import TITLES, Metric
-from stemjax.eval.metrics import frechet_report, imported_scores, related
+from stemjax.config.streams import Stream
+from stemjax.eval.metrics import frechet, imported_scores, related
 from stemjax.eval.metrics.embeddings import Embedding, population_vectors
+from stemjax.eval.metrics.fad_inf import MIN_CLIPS, fad_inf
 from stemjax.eval.metrics.histograms import histograms, relative_histograms
 from stemjax.eval.metrics.imported import ImportedMusic
-from stemjax.eval.metrics.jackknife import Estimate, assign_groups
-from stemjax.eval.metrics.mirdd import Distance, mirdd, mirdd_rel
+from stemjax.eval.metrics.jackknife import assign_groups, estimate_json, jackknife
+from stemjax.eval.metrics.kad import kad
+from stemjax.eval.metrics.mirdd import MirddDistance, mirdd, mirdd_rel
 from stemjax.eval.metrics.mixes import analyse_mixes
 from stemjax.eval.populations import clips
-from stemjax.eval.populations.clips import Example, Facts, Triple
-from stemjax.eval.populations.progress import Progress, advance
+from stemjax.eval.populations.clips import AudioFacts, Example, Triple
+from stemjax.eval.populations.progress import StageProgress, advance
 from stemjax.io.errors import UserError
+from stemjax.io.random import generator
 
 FORMAT = 1
-MIN_EXAMPLES = 4  # below it no error can be given
-HEADLINE = 200  # examples below which a value is no headline
-
+MIN_EXAMPLES = 4
+"""Below it no standard error can be computed."""
+HEADLINE = 200
+"""Examples that a headline value needs."""
+KAD_VECTORS = 8_000
+"""Most vectors of a population that the kernel distance takes: its cost is quadratic."""
 
 MusicSource = Analyser | ImportedMusic
 """Analyser of the mixes, or a folder of analyses by another program."""
 
 
-class Settings(NamedTuple):
-    """What is measured."""
+class ScoreSettings(NamedTuple):
+    """Metrics to compute."""
 
     embeddings: tuple[Embedding, ...]
+    """One Frechet distance for each."""
     analyser: MusicSource | None
-    """None: no music analysis."""
+    """Source of the music that MIRDD compares; None: no MIRDD."""
     unavailable: dict[Metric, str]
-    """Metrics that cannot be computed here, and why."""
+    """Metrics that cannot be computed on this machine, with the reason."""
     drops_silent: bool
-    """Whether examples with a silent generated stem are left out."""
+    """Leave out examples with a silent generated stem."""
     seed: int
+    """Seed of the jackknife groups and of all other draws."""
     has_related: bool = False
-    """Whether APA, beat alignment and chroma cosine are wanted; they need contexts."""
-    imported: Mapping[str, imported_scores.Table] = MappingProxyType({})
-    """Scores of single examples that were made elsewhere, by name."""
+    """Compute APA, beat alignment and chroma cosine; they need contexts."""
+    imported: Mapping[str, imported_scores.ScoreTable] = MappingProxyType({})
+    """Scores of single examples from other programs, by name."""
 
 
 def score(
     triples: Sequence[Triple],
     cache: pathlib.Path,
-    settings: Settings,
+    settings: ScoreSettings,
     *,
-    facts: Callable[[pathlib.Path], Facts] = clips.read_facts,
-    progress: Progress = lambda what, done, total: None,
+    facts: Callable[[pathlib.Path], AudioFacts] = clips.read_facts,
+    progress: StageProgress = lambda what, done, total: None,
 ) -> dict[str, Any]:
-    """The report of two paired populations, JSON values; nothing in it but the result.
+    """Score a generated population against the real one.
 
-    facts: see `clips.probe`.
-    progress: called with (what, clips done, of how many).
+    Args:
+      triples: files of the examples.
+      cache: folder of cached analyses.
+      settings: metrics to compute.
+      facts: reads a file, see `clips.probe`.
+      progress: called with (stage, clips done, clips in all).
+
+    Returns:
+      The report as JSON values; equal inputs give equal reports.
 
     Raises:
       UserError: a bad file, named; fewer than four examples.
@@ -78,17 +94,15 @@ def score(
     group = assign_groups(ids, seed=settings.seed)
     metrics: dict[str, Any] = {}
     for embedding in settings.embeddings:
-        vectors = population_vectors(examples, embedding, cache, progress=progress)
-        estimate, more = frechet_report.measure(
-            *vectors,
-            group,
-            ids,
-            extrapolates=embedding.metric is not Metric.FD_CODEC,  # 256 dimensions
-            seed=settings.seed,
+        real, generated = population_vectors(
+            examples, embedding, cache, progress=progress
         )
-        metrics[embedding.metric.value] = _entry(embedding.label, estimate) | more
+        extrapolates = embedding.metric is not Metric.FD_CODEC  # 256 dimensions
+        metrics[embedding.metric.value] = {"id": embedding.label} | frechet_entry(
+            real, generated, group, ids, extrapolates=extrapolates, seed=settings.seed
+        )
     if settings.analyser is not None:
-        metrics |= _music(examples, group, settings, cache, progress)
+        metrics |= _music_entries(examples, group, settings, cache, progress)
     for metric, reason in settings.unavailable.items():
         metrics[metric.value] = {
             "id": TITLES[metric],
@@ -130,10 +144,10 @@ def score(
 
 def probe_all(
     triples: Sequence[Triple],
-    facts: Callable[[pathlib.Path], Facts],
-    progress: Progress = lambda what, done, total: None,
+    facts: Callable[[pathlib.Path], AudioFacts],
+    progress: StageProgress = lambda what, done, total: None,
 ) -> list[Example]:
-    """`clips.probe` of every triple, in threads; the first fault by id is raised."""
+    """Apply `clips.probe` to every triple, in threads; the first error by id is raised."""
     examples = []
     probe = functools.partial(clips.probe, facts=facts)
     with ThreadPoolExecutor() as pool:
@@ -143,7 +157,59 @@ def probe_all(
     return examples
 
 
-def _music(examples, group, settings: Settings, cache, progress) -> dict[str, Any]:
+def frechet_entry(
+    real: Sequence[np.ndarray],
+    generated: Sequence[np.ndarray],
+    group: np.ndarray,
+    ids: Sequence[str],
+    *,
+    extrapolates: bool = True,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """A Frechet distance with its jackknife and related numbers, as JSON values.
+
+    `relative` is the distance divided by the trace of the real covariance; `infinity` is
+    the value for infinitely many clips, left out below 20 clips; `kad` is the kernel
+    distance of at most 8,000 vectors of each population, whose bias does not depend on
+    their number.
+
+    Args:
+      real, generated: vectors [P, D] of each clip, in the order of `ids`.
+      group: [C] int of `jackknife.assign_groups`.
+      ids: of the examples.
+      extrapolates: compute `infinity`, which takes hundreds of distances.
+      seed: of the subsets.
+    """
+    estimate = jackknife(frechet.group_statistic(real, generated, group, ids), group)
+    moments = frechet.moments(np.concatenate(real))
+    trace = float(np.trace(moments.scatter) / (moments.n - 1))
+    entry = estimate_json(estimate) | {
+        "patches": int(sum(map(len, generated))),
+        "real_trace": trace,
+        "relative": estimate.value / trace if trace else None,
+        "kad": kad(_subset(real, seed), _subset(generated, seed), seed=seed).value,
+    }
+    if extrapolates and len(ids) >= MIN_CLIPS:
+        line = fad_inf(real, generated, group, ids, seed=seed)
+        entry["infinity"] = {
+            "value": line.value,
+            "se": line.se,
+            "slope": line.slope,
+            "r_squared": line.r_squared,
+        }
+    return entry
+
+
+def _subset(vectors: Sequence[np.ndarray], seed: int) -> np.ndarray:
+    """All vectors of the clips, or a random subset of `KAD_VECTORS`."""
+    pooled = np.concatenate(vectors)
+    if len(pooled) <= KAD_VECTORS:
+        return pooled
+    rng = generator(seed, Stream.KAD_VECTORS)
+    return pooled[np.sort(rng.choice(len(pooled), KAD_VECTORS, replace=False))]
+
+
+def _music_entries(examples, group, settings, cache, progress) -> dict[str, Any]:
     analyser = settings.analyser
     label = analyser.label
     rows, relative = {}, {}
@@ -158,8 +224,7 @@ def _music(examples, group, settings: Settings, cache, progress) -> dict[str, An
     seed = settings.seed
     result = mirdd(rows["real"], rows["generated"], group=group, seed=seed)
     rel = mirdd_rel(relative["real"], relative["generated"], group=group, seed=seed)
-    whole = _distance_entry(Metric.MIRDD, label, result.mirdd)
-    whole |= {
+    whole = _mirdd_entry(Metric.MIRDD, label, result.mirdd) | {
         "reverse": float(result.mean.reverse),
         "symmetric": float(result.mean.symmetric),
         "js": float(result.mean.js),
@@ -170,25 +235,15 @@ def _music(examples, group, settings: Settings, cache, progress) -> dict[str, An
     }
     return {
         Metric.MIRDD.value: whole,
-        Metric.MIRDD_9.value: _distance_entry(Metric.MIRDD_9, label, result.mirdd_nine),
-        Metric.MIRDD_REL.value: _distance_entry(Metric.MIRDD_REL, label, rel),
+        Metric.MIRDD_9.value: _mirdd_entry(Metric.MIRDD_9, label, result.mirdd_nine),
+        Metric.MIRDD_REL.value: _mirdd_entry(Metric.MIRDD_REL, label, rel),
     }
 
 
-def _distance_entry(metric: Metric, label: str, distance: Distance) -> dict[str, Any]:
-    return _entry(f"{TITLES[metric]}[{label}]", distance.estimate) | {
+def _mirdd_entry(metric: Metric, label: str, distance: MirddDistance) -> dict[str, Any]:
+    return {
+        "id": f"{TITLES[metric]}[{label}]",
+        **estimate_json(distance.estimate),
         "null": {"median": distance.null_median, "p95": distance.null_95},
         "adjusted": distance.adjusted,
-    }
-
-
-def _entry(label: str, estimate: Estimate) -> dict[str, Any]:
-    return {
-        "id": label,
-        "value": estimate.value,
-        "se": estimate.se,
-        "corrected": estimate.corrected,
-        "groups": [float(g) for g in estimate.groups],
-        "sizes": [int(s) for s in estimate.sizes],
-        "status": "ok",
     }

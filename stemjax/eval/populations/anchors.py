@@ -1,4 +1,4 @@
-"""Populations that give a table its scale: real stems and silence in a model's place."""
+"""Anchor populations: real stems and silence in place of a model, for scale."""
 
 import pathlib
 from collections.abc import Callable, Sequence
@@ -18,9 +18,10 @@ from stemjax.io.audio_formats import write_flac
 
 
 def misaligned(pairs: Sequence[Pair]) -> list[int] | None:
-    """For each example the number of one of another song; every one is taken once.
+    """Assign to each example an example of another song; every example is used once.
 
-    None where no such order exists: more than half of the examples are of one song.
+    Returns: [P] indices; None if no such order exists, because more than half of the
+      examples belong to one song.
     """
     order = sorted(range(len(pairs)), key=lambda k: (pairs[k].song, pairs[k].id))
     songs = [pairs[k].song for k in order]
@@ -32,18 +33,22 @@ def misaligned(pairs: Sequence[Pair]) -> list[int] | None:
 
 
 class Anchor(NamedTuple):
-    """A population that gives a table its scale."""
+    """A reference population of a table."""
 
     name: str
-    says: str
+    """Name of its row."""
+    description: str
+    """Explanation below the table."""
     triples: Callable[[int], list[Triple] | None]
-    """Of the first so many examples; None: cannot be made of these."""
+    """Number of examples -> files of the first examples; None if they do not suffice."""
 
 
 def anchors(run: DecodingRun, others: ExampleSet) -> list[Anchor]:
-    """Of other examples, through the codec, of other songs, and silence.
+    """Anchors of a run: other examples, codec round trip, other songs, silence.
 
-    others: as many examples, drawn with another seed.
+    Args:
+      run: its examples.
+      others: as many examples, drawn with another seed.
     """
     folder, pairs = run.folder, run.examples.pairs
     split = _split_folder(run)
@@ -101,7 +106,7 @@ def anchors(run: DecodingRun, others: ExampleSet) -> list[Anchor]:
 
 
 def codec_path(run: DecodingRun, pair: Pair) -> pathlib.Path:
-    """Where a real stem lies that went through the codec."""
+    """Path of a real stem after a round trip through the codec."""
     codec = run.system.codec
     name = f"codec-{codec.sha256[:16]}"
     return run.folder / "anchors" / name / f"{pair.id}.flac"
@@ -117,7 +122,13 @@ def write_anchors(
     *,
     progress: Callable[[int], None] = lambda count: None,
 ) -> None:
-    """The clips of `anchors` that no run has; those that are there are kept."""
+    """Write the clips of `anchors` that do not exist yet.
+
+    Args:
+      run: its examples.
+      others: see `anchors`.
+      progress: called with the number of codec round trips that became available.
+    """
     rate = run.system.sample_rate
     write_silence(run)
     write_references(_split_folder(run), others, others.pairs, rate)
@@ -125,12 +136,12 @@ def write_anchors(
 
 
 def silence_path(run: DecodingRun) -> pathlib.Path:
-    """Where the stem lies that is none."""
+    """Path of the silent stem."""
     return run.folder / "anchors" / "silence.flac"
 
 
 def write_silence(run: DecodingRun) -> None:
-    """A silent stem as long as the first example, unless it is there."""
+    """Write a silent stem as long as the first example, unless it exists."""
     silence = silence_path(run)
     if not silence.is_file():
         _, real = run.examples.read(run.examples.pairs[0])
@@ -140,22 +151,22 @@ def write_silence(run: DecodingRun) -> None:
 def write_codec_floor(
     run: DecodingRun, *, progress: Callable[[int], None] = lambda count: None
 ) -> None:
-    """The real stems through the codec, those that are not there."""
+    """Write the codec round trips of the real stems that do not exist yet."""
     pairs = run.examples.pairs
     missing = [p for p in pairs if not codec_path(run, p).is_file()]
     progress(len(pairs) - len(missing))
     for pair in missing:
         _, real = run.examples.read(pair)
-        heard = through_codec(run.system.codec, real)
-        write_flac(codec_path(run, pair), heard, run.system.sample_rate)
+        decoded = through_codec(run.system.codec, real)
+        write_flac(codec_path(run, pair), decoded, run.system.sample_rate)
         progress(1)
 
 
 def through_codec(codec: Codec, audio: np.ndarray) -> np.ndarray:
-    """Audio [N] float32 encoded and decoded, [N].
+    """Encode and decode audio [N] float32, [N].
 
-    One clip a call: sums of another number of rows round otherwise, and what was left
-    to do after a stop would show in the samples.
+    One clip per call: rounding depends on the number of rows, and a resumed run must give
+    the same samples.
     """
     padded = np.pad(audio, (0, -len(audio) % codec.config.hop))[None]
     return np.asarray(codec.decode(codec.encode(padded)))[0, : len(audio)]

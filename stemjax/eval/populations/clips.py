@@ -14,47 +14,54 @@ from stemjax.io.errors import UserError
 
 ROLES = ("real", "generated", "context")
 SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
-MAX_DRIFT = 0.05  # seconds by which the lengths of a triple may differ
-SILENT_PEAK = 1e-3  # -60 dB re full scale
+MAX_DRIFT = 0.05
+"""Seconds by which the lengths of a triple may differ."""
+SILENT_PEAK = 1e-3
+"""Peak of a silent clip: -60 dB re full scale."""
 
 
 class Triple(NamedTuple):
-    """The files of one example."""
+    """Files of one example."""
 
     id: str
+    """Name of the example."""
     real: pathlib.Path
+    """The real stem."""
     generated: pathlib.Path
+    """The generated stem."""
     context: pathlib.Path | None
-    """Of both stems; None: stems are judged alone."""
+    """Context of both stems; None: stems are scored alone."""
     generated_context: pathlib.Path | None = None
-    """Of the generated stem, where that has another context."""
+    """Context of the generated stem, if it has another one."""
 
     def files(self) -> dict[str, pathlib.Path]:
-        """The files there are, by role."""
+        """Existing files by role."""
         paths = {role: getattr(self, role) for role in self._fields[1:]}
         return {role: path for role, path in paths.items() if path is not None}
 
 
-class Facts(NamedTuple):
-    """What is known of a file once it was read."""
+class AudioFacts(NamedTuple):
+    """Properties of an audio file."""
 
     key: str
-    """A hash of its samples and rate."""
+    """Hash of the samples and the rate."""
     seconds: float
+    """Duration."""
     is_silent: bool
-    """No sample passes -60 dB re full scale."""
+    """No sample exceeds -60 dB re full scale."""
 
 
 class Example(NamedTuple):
-    """What is known of a triple once its files were read and checked."""
+    """A triple whose files were read and checked."""
 
     triple: Triple
+    """The files."""
     keys: dict[str, str]
-    """`Facts.key`, by role."""
+    """`AudioFacts.key` by role."""
     seconds: float
-    """Length of the shortest file: the others are cut to it."""
+    """Duration of the shortest file; the others are cut to it."""
     is_silent: dict[str, bool]
-    """By role."""
+    """`AudioFacts.is_silent` by role."""
 
 
 def pair_folders(
@@ -62,11 +69,11 @@ def pair_folders(
     generated: str | os.PathLike,
     context: str | os.PathLike | None = None,
 ) -> list[Triple]:
-    """The triples `<id>.wav|flac|ogg|mp3` of two or three folders, sorted by id.
+    """Pair the files `<id>.wav|flac|ogg|mp3` of two or three folders, sorted by id.
 
     Raises:
-      UserError: no such folder, no audio in it, an id twice, or an id that one folder
-        has and another lacks.
+      UserError: a missing folder, a folder without audio, an id that occurs twice, or an
+        id that another folder lacks.
     """
     folders = {"real": real, "generated": generated}
     if context is not None:
@@ -92,51 +99,53 @@ def _files(folder: str | os.PathLike) -> dict[str, pathlib.Path]:
     folder = pathlib.Path(folder)
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder")
-    found: dict[str, pathlib.Path] = {}
+    by_id: dict[str, pathlib.Path] = {}
     for path in sorted(folder.iterdir()):
         if path.suffix.lower() not in SUFFIXES or path.name.startswith("."):
             continue
-        if path.stem in found:
+        if path.stem in by_id:
             raise UserError(
-                f"{path}: {found[path.stem].name} has the same id; keep one of them"
+                f"{path}: {by_id[path.stem].name} has the same id; keep one of them"
             )
-        found[path.stem] = path
-    if not found:
+        by_id[path.stem] = path
+    if not by_id:
         raise UserError(f"{folder}: holds no wav, flac, ogg or mp3")
-    return found
+    return by_id
 
 
-def read_facts(path: pathlib.Path) -> Facts:
-    """Read a file; the samples are not kept.
+def read_facts(path: pathlib.Path) -> AudioFacts:
+    """Read a file and return its properties.
 
     Raises:
-      UserError: a file that cannot be read.
+      UserError: the file cannot be read.
     """
     samples, rate = read_audio(path)
     is_silent = bool(np.abs(samples).max(initial=0.0) < SILENT_PEAK)
-    return Facts(content_key(samples, rate), len(samples) / rate, is_silent)
+    return AudioFacts(content_key(samples, rate), len(samples) / rate, is_silent)
 
 
 def probe(
-    triple: Triple, facts: Callable[[pathlib.Path], Facts] = read_facts
+    triple: Triple, facts: Callable[[pathlib.Path], AudioFacts] = read_facts
 ) -> Example:
     """Read and check one example.
 
-    facts: what reads a file; a cached one reads what populations share once.
+    Args:
+      triple: its files.
+      facts: reads a file; with a cached function, shared files are read once.
 
     Raises:
       UserError: a file that cannot be read, is shorter than 1 s, or is more than 50 ms
         longer than another.
     """
-    found = {role: facts(path) for role, path in triple.files().items()}
-    for role, fact in found.items():
+    by_role = {role: facts(path) for role, path in triple.files().items()}
+    for role, fact in by_role.items():
         if fact.seconds < MIN_SECONDS:
             raise UserError(
                 f"{getattr(triple, role)}: {fact.seconds:.2f} s is shorter than"
                 f" {MIN_SECONDS:g} s; remove the example {triple.id!r}"
             )
-    shortest = min(fact.seconds for fact in found.values())
-    for role, fact in found.items():
+    shortest = min(fact.seconds for fact in by_role.values())
+    for role, fact in by_role.items():
         if fact.seconds - shortest > MAX_DRIFT:
             raise UserError(
                 f"{getattr(triple, role)}: {fact.seconds:.2f} s, but another file of"
@@ -144,27 +153,27 @@ def probe(
             )
     return Example(
         triple,
-        {role: fact.key for role, fact in found.items()},
+        {role: fact.key for role, fact in by_role.items()},
         shortest,
-        {role: fact.is_silent for role, fact in found.items()},
+        {role: fact.is_silent for role, fact in by_role.items()},
     )
 
 
 def context_role(example: Example, role: str) -> str:
-    """The role of the context that a role's stem belongs to."""
+    """Role of the context of a role's stem."""
     is_own = role == "generated" and "generated_context" in example.keys
     return "generated_context" if is_own else "context"
 
 
 def load(example: Example, role: str, rate: int = RATE) -> np.ndarray:
-    """One file of an example: mono at `rate`, cut to the example's length, [N]."""
-    samples, own = read_audio(getattr(example.triple, role))
-    mono = resample(samples.mean(axis=1), own, rate)
+    """Read one file of an example: mono at `rate`, cut to the example's length, [N]."""
+    samples, file_rate = read_audio(getattr(example.triple, role))
+    mono = resample(samples.mean(axis=1), file_rate, rate)
     return mono[: round(example.seconds * rate)]
 
 
 def content_key(samples: np.ndarray, rate: int) -> str:
-    """blake2b-128 of samples [N, C] float32 and their rate; file names play no part."""
+    """Hash (blake2b-128) of samples [N, C] float32 and their rate."""
     digest = hashlib.blake2b(digest_size=16)
     digest.update(f"{rate} {samples.shape}".encode())
     digest.update(np.ascontiguousarray(samples, "<f4").tobytes())
@@ -172,5 +181,5 @@ def content_key(samples: np.ndarray, rate: int) -> str:
 
 
 def joined_key(keys: Sequence[str]) -> str:
-    """The key of what is made of several clips, in order."""
+    """Key of a result of several clips, in order."""
     return hashlib.blake2b(" ".join(keys).encode(), digest_size=16).hexdigest()

@@ -1,4 +1,4 @@
-"""What decoding a set of stems takes on this machine, before it is begun."""
+"""Estimate of the cost of decoding a set of stems on this machine."""
 
 import dataclasses
 import time
@@ -13,28 +13,31 @@ from stemjax.config.decode import DecodeConfig, Guidance
 from stemjax.eval.populations.decoding_run import DecodingRun
 from stemjax.eval.populations.generate import Job, System, program_of
 
-TRIAL_STEPS = (1, 5)  # per level, of the two timed decodings
+TRIAL_STEPS = (1, 5)
+"""Steps per level of the two timed decodings."""
 
 
-class Cost(NamedTuple):
-    """Of the stems of one system."""
+class DecodingCost(NamedTuple):
+    """Cost of decoding the stems of one system."""
 
     stems: int
+    """Number of stems."""
     missing: int
+    """Number of stems that do not exist yet."""
     forwards: int
-    """Of the missing stems: steps times branches of guidance."""
+    """Forward passes for the missing stems: steps times branches of guidance."""
     programs: int
-    """Guidances, with a nucleus filter or without: each is compiled once."""
+    """Compiled programs: one for each guidance, with and without a nucleus filter."""
     seconds: float
-    """To decode what is missing, from two timed decodings of each program."""
+    """Time to decode the missing stems, from two timed decodings of each program."""
     audio_seconds: float
-    """Of one stem."""
+    """Duration of one stem."""
     gigabytes: float
-    """24-bit audio of what is missing, before FLAC halves it or so."""
+    """24-bit audio of the missing stems; FLAC takes about half."""
 
 
-def estimate(run: DecodingRun, jobs: Sequence[Job], *, batch_size: int) -> Cost:
-    """The cost of jobs of different files."""
+def estimate(run: DecodingRun, jobs: Sequence[Job], *, batch_size: int) -> DecodingCost:
+    """Estimate the cost of jobs of different files, by timing short decodings."""
     system = run.system
     missing = [job for job in jobs if not job.stem.is_file()]
     levels = system.codec.config.num_codebooks
@@ -47,14 +50,14 @@ def estimate(run: DecodingRun, jobs: Sequence[Job], *, batch_size: int) -> Cost:
         samples = len(context)
     for configs in by_program.values():
         fixed, per_step = _time(system, configs[0], samples, batch_size, levels)
-        # jobs of other numbers of steps share a program, never a batch
+        # jobs with different numbers of steps share a program, but not a batch
         counts = Counter(config.steps for config in configs)
         for config in {config.steps: config for config in configs}.values():
             steps = sum(config.steps_for(levels))
             batches = -(-counts[config.steps] // batch_size)
             seconds += batches * (fixed + per_step * steps)
             forwards += counts[config.steps] * steps * _branches(config)
-    return Cost(
+    return DecodingCost(
         stems=len(jobs),
         missing=len(missing),
         forwards=forwards,
@@ -73,7 +76,7 @@ def _branches(config: DecodeConfig) -> int:
 def _time(
     system: System, config: DecodeConfig, samples: int, batch_size: int, levels: int
 ) -> tuple[float, float]:
-    """Seconds of a batch apart from its steps, and of one step of a batch."""
+    """Seconds of a batch without its steps, and seconds of one step of a batch."""
     contexts = np.zeros((batch_size, samples), np.float32)
     zeros = np.zeros(batch_size, np.int32)
 
@@ -83,7 +86,7 @@ def _time(
         jax.block_until_ready(system.answer(contexts, zeros, zeros, zeros, trial))
         return time.perf_counter() - started
 
-    for steps in TRIAL_STEPS:  # each compiles a preamble of its own
+    for steps in TRIAL_STEPS:  # each compiles another program
         run(steps)
     few, many = (run(steps) for steps in TRIAL_STEPS)
     per_step = max(0.0, many - few) / (levels * (TRIAL_STEPS[1] - TRIAL_STEPS[0]))
@@ -93,9 +96,9 @@ def _time(
 def seconds_per_stem(
     system: System, config: DecodeConfig, contexts: np.ndarray
 ) -> float:
-    """Of stems decoded together for contexts [B, N], compiled before; the less of two.
+    """Seconds per stem of decoding contexts [B, N] together; the smaller of two times.
 
-    With the codec's part; without reading and writing files.
+    Includes the codec, but not compilation, reading or writing.
     """
     zeros = np.zeros(len(contexts), np.int32)
 
@@ -109,11 +112,11 @@ def seconds_per_stem(
     return min(run(), run()) / len(contexts)
 
 
-def lines(cost: Cost) -> list[str]:
-    """The cost in words."""
+def lines(cost: DecodingCost) -> list[str]:
+    """Format the cost as lines of text."""
     return [
         f"{cost.stems} stems of {cost.audio_seconds:g} s,"
-        f" {cost.stems - cost.missing} of them there",
+        f" {cost.stems - cost.missing} of them exist",
         f"{cost.forwards} forwards of one stem, {cost.programs} compiled programs",
         f"about {_duration(cost.seconds)} on this machine (timed: two short decodings"
         " of each program), then the analysis of each stem once",
@@ -129,6 +132,6 @@ def _duration(seconds: float) -> str:
     return f"{seconds / 3600:.1f} h"
 
 
-def as_json(cost: Cost) -> dict[str, Any]:
+def as_json(cost: DecodingCost) -> dict[str, Any]:
     """The cost as JSON values."""
     return cost._asdict()

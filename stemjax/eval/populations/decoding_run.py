@@ -1,10 +1,10 @@
-"""Populations of stems for one set of examples: rows of decoding settings.
+"""A decoding run: stems of one system for a set of examples, by decoding settings.
 
     FOLDER/manifest.jsonl, FOLDER/{real,context}/<id>.flac
     FOLDER/stems/<key>/config.json and <id>.flac
 
 The key is a hash of the weights, the settings and the variation, so rows that share a
-point share its stems, and a stem is decoded once whatever asks for it.
+point share its stems, and each stem is decoded once.
 """
 
 import hashlib
@@ -35,15 +35,18 @@ from stemjax.io.random import generator
 
 
 class DecodingRun(NamedTuple):
-    """A system, the examples it is given, and where their clips lie."""
+    """Decoding of a set of examples by one system into a folder."""
 
     system: System
+    """The model."""
     examples: ExampleSet
+    """Contexts and real stems."""
     folder: pathlib.Path
+    """Folder of the clips."""
 
 
 def open_decoding_run(run: DecodingRun) -> None:
-    """Make the folder, or go on with one whose manifest agrees as far as both go.
+    """Create the folder, or continue one whose manifest starts with the same examples.
 
     Raises:
       UserError: the folder holds other examples.
@@ -51,24 +54,24 @@ def open_decoding_run(run: DecodingRun) -> None:
     path = run.folder / MANIFEST
     text = run.examples.manifest
     if path.is_file():
-        found = path.read_text(encoding="utf-8")
-        if not (found.startswith(text) or text.startswith(found)):
+        existing = path.read_text(encoding="utf-8")
+        if not (existing.startswith(text) or text.startswith(existing)):
             raise UserError(f"{path}: other examples; give another --out, or remove it")
-        if len(found) >= len(text):
+        if len(existing) >= len(text):
             return
     write_text(path, text)
 
 
 def manifest_hash(examples: ExampleSet) -> str:
-    """SHA-256 of the examples: what two results must share to be compared."""
+    """SHA-256 of the examples; results with equal hashes are comparable."""
     return hashlib.sha256(examples.manifest.encode()).hexdigest()
 
 
 def deal(count: int, num_points: int, seed: int) -> np.ndarray:
-    """Which point each of `count` examples takes, [count] int.
+    """Assign one of `num_points` decoding settings to each example, [count] int.
 
-    Every run of `num_points` examples takes each point once, in random order: the parts
-    are equal as far as they can be, and fewer examples keep what they were dealt.
+    Every `num_points` consecutive examples have each setting once, in random order, so
+    the settings have nearly equal shares and the result does not depend on `count`.
     """
     rounds = -(-count // num_points)
     rng = generator(seed, Stream.SWEEP_DEAL)
@@ -79,12 +82,12 @@ def deal(count: int, num_points: int, seed: int) -> np.ndarray:
 def point_description(
     system: System, config: DecodeConfig, variation: int
 ) -> dict[str, Any]:
-    """All that a point's stems depend on beside their example, JSON values."""
+    """Everything that a point's stems depend on apart from the example, JSON values."""
     return describe(system) | {"decode": to_json(config), "variation": variation}
 
 
 def point_key(system: System, config: DecodeConfig, variation: int) -> str:
-    """The name of a point's folder: a hash of its description, names left out."""
+    """Name of a point's folder: a hash of its description without names."""
     about = point_description(system, config, variation)
     about |= {"checkpoint": None, "codec": about["codec"]["sha256"]}
     return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:16]
@@ -93,7 +96,15 @@ def point_key(system: System, config: DecodeConfig, variation: int) -> str:
 def jobs_of(
     row: TableRow, run: DecodingRun, count: int, variation: int, seed: int
 ) -> list[Job]:
-    """The stems of a row for the first `count` examples, in their order."""
+    """Jobs of a table row for the first `count` examples, in order.
+
+    Args:
+      row: decoding settings, dealt over the examples.
+      run: its examples and folder.
+      count: number of examples.
+      variation: number of the random answer to each context.
+      seed: of the deal.
+    """
     dealt = deal(count, len(row.points), seed)
     return [
         Job(
@@ -109,18 +120,18 @@ def jobs_of(
 def stem_path(
     run: DecodingRun, config: DecodeConfig, variation: int, pair: Pair
 ) -> pathlib.Path:
-    """Where one stem lies."""
+    """Path of one stem."""
     key = point_key(run.system, config, variation)
     return run.folder / "stems" / key / f"{pair.id}.flac"
 
 
 def unique(jobs: Iterable[Job]) -> list[Job]:
-    """Jobs of different files, in their first order."""
+    """Jobs without duplicates of a file, in order."""
     return list({job.stem: job for job in jobs}.values())
 
 
 def write_point_configs(system: System, jobs: Iterable[Job]) -> None:
-    """Beside each point's stems, what they are."""
+    """Write the description of each point beside its stems."""
     for job in {job.stem.parent: job for job in jobs}.values():
         path = job.stem.parent / CONFIG
         if not path.is_file():
@@ -129,7 +140,7 @@ def write_point_configs(system: System, jobs: Iterable[Job]) -> None:
 
 
 def triples_of(jobs: Sequence[Job], folder: pathlib.Path) -> list[Triple]:
-    """A row's stems beside the real ones and their contexts."""
+    """Files of a row's stems with the real stems and contexts."""
     return [
         Triple(
             job.pair.id,
@@ -142,10 +153,10 @@ def triples_of(jobs: Sequence[Job], folder: pathlib.Path) -> list[Triple]:
 
 
 def real_path(folder: pathlib.Path, pair: Pair) -> pathlib.Path:
-    """Where a real stem lies."""
+    """Path of a real stem."""
     return folder / "real" / f"{pair.id}.flac"
 
 
 def context_path(folder: pathlib.Path, pair: Pair) -> pathlib.Path:
-    """Where a context lies."""
+    """Path of a context."""
     return folder / "context" / f"{pair.id}.flac"

@@ -1,7 +1,7 @@
-"""Stems for a manifest of examples, as folders that any metric reads.
+"""Generation of stems for a set of examples, in folders that any metric reads.
 
-`RUN/{real,generated,context}/<id>.flac`, `RUN/manifest.jsonl` and `RUN/config.json`: the
-form in which any other system can be evaluated as well (contracts.md, evaluate.py).
+`RUN/{real,generated,context}/<id>.flac`, `RUN/manifest.jsonl` and `RUN/config.json`.  Any
+other system can be evaluated from such folders too.
 """
 
 import json
@@ -25,7 +25,7 @@ CONFIG, MANIFEST = "config.json", "manifest.jsonl"
 
 
 class Pair(Protocol):
-    """One example: which context, and what stem is asked for."""
+    """One example: a context and the category of the stem."""
 
     @property
     def id(self) -> str: ...
@@ -44,14 +44,15 @@ class ExampleSet(NamedTuple):
     """Examples with their audio."""
 
     pairs: Sequence[Pair]
+    """The examples."""
     manifest: str
-    """The text of their `manifest.jsonl`: a line for each."""
+    """Text of `manifest.jsonl`: one line for each example."""
     read: Callable[[Pair], tuple[np.ndarray, np.ndarray]]
-    """Context mix and real stem, [N] float32 each at the systems' rate."""
+    """Example -> context mix and real stem, [N] float32 each at the system's rate."""
 
 
 class System(Protocol):
-    """A model that answers contexts: `stemjax.api.Model`."""
+    """A model that generates stems for contexts: `stemjax.api.Model`."""
 
     @property
     def name(self) -> str: ...
@@ -79,7 +80,7 @@ class System(Protocol):
         variations: np.ndarray,
         configs: Sequence[DecodeConfig],
     ) -> np.ndarray:
-        """Stems [B, N] of contexts [B, N], row by row, settings included."""
+        """Generate stems [B, N] for contexts [B, N]; each row has its own settings."""
         ...
 
 
@@ -87,15 +88,17 @@ class Job(NamedTuple):
     """One stem to decode."""
 
     pair: Pair
+    """The example."""
     config: DecodeConfig
+    """Decoding settings."""
     variation: int
-    """Another one is another random answer to the same context."""
+    """Number of the random answer to the context."""
     stem: pathlib.Path
-    """The file it goes to."""
+    """File to write."""
 
 
 def describe(system: System) -> dict[str, Any]:
-    """What names a system, JSON values."""
+    """Names and hashes of a system, JSON values."""
     return {
         "checkpoint": {"name": system.name, "version": system.version},
         "sha256": system.sha256,
@@ -107,20 +110,22 @@ def describe(system: System) -> dict[str, Any]:
 def open_run(
     run: str | os.PathLike, description: dict[str, Any], manifest: str
 ) -> pathlib.Path:
-    """Make a run's folder, or go on with one of the same description.
+    """Create a run's folder, or continue one with the same description.
 
-    description: all that the clips depend on, JSON values; the run's `config.json`.
-    manifest: the text of its `manifest.jsonl`.
+    Args:
+      run: path of the folder.
+      description: everything that the clips depend on, JSON values for `config.json`.
+      manifest: text of `manifest.jsonl`.
 
     Raises:
-      UserError: the folder holds a run of another description.
+      UserError: the folder holds a run with another description.
     """
     folder = pathlib.Path(run)
     path = folder / CONFIG
     if path.is_file():
-        found = json.loads(path.read_text(encoding="utf-8"))
+        existing = json.loads(path.read_text(encoding="utf-8"))
         for field, value in description.items():
-            if found.get(field) != value:
+            if existing.get(field) != value:
                 raise UserError(
                     f"{path}: its {field} is another; give another --out, or remove it"
                 )
@@ -140,7 +145,7 @@ def write_references(
     *,
     progress: Callable[[int], None] = lambda count: None,
 ) -> None:
-    """Write `folder/{real,context}/<id>.flac` of the pairs that lack them."""
+    """Write `folder/{real,context}/<id>.flac` of the pairs without these files."""
     for pair in pairs:
         paths = [folder / role / f"{pair.id}.flac" for role in ("context", "real")]
         if not all(path.is_file() for path in paths):
@@ -157,11 +162,18 @@ def decode_stems(
     batch_size: int,
     progress: Callable[[int], None] = lambda count: None,
 ) -> None:
-    """Decode and write the stems whose files are not there.
+    """Decode and write the stems whose files do not exist.
 
-    A batch holds jobs of one compiled program, length and number of steps, and always
-    `batch_size` rows, so that scales, weights and temperatures never recompile.  What a
-    row gets does not depend on its batch.
+    The jobs of a batch share a compiled program, length and number of steps.  A batch
+    always has `batch_size` rows, so different scales, weights and temperatures do not
+    recompile.  The result of a row does not depend on its batch.
+
+    Args:
+      system: decodes.
+      jobs: stems to write.
+      read: example -> context and real stem.
+      batch_size: rows of a batch.
+      progress: called with the number of stems of each batch.
     """
     missing = [job for job in jobs if not job.stem.is_file()]
     for batch in _batches(sorted(missing, key=_batch_of), read, batch_size):
@@ -180,19 +192,19 @@ def decode_stems(
 
 
 def program_of(config: DecodeConfig) -> tuple:
-    """What the decoder is compiled for, but for its number of steps."""
+    """Static settings of the compiled decoder, except the number of steps."""
     return config.guidance.value, config.top_p < 1
 
 
 def _batch_of(job: Job) -> tuple:
-    """Jobs that differ in this cannot share a batch."""
+    """Settings that the jobs of a batch share."""
     return *program_of(job.config), job.config.steps
 
 
 def _batches(
     jobs: Sequence[Job], read, size: int
 ) -> Iterator[list[tuple[Job, np.ndarray]]]:
-    """Jobs with their contexts, up to `size` of one program and length."""
+    """Yield up to `size` jobs with their contexts, of one program and length."""
     batch: list[tuple[Job, np.ndarray]] = []
     for job in jobs:
         context, _ = read(job.pair)

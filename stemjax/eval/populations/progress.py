@@ -1,13 +1,13 @@
-"""How far a part of the evaluation has come."""
+"""Progress of a stage of the evaluation."""
 
 from collections.abc import Callable
 
-Progress = Callable[[str, int, int], None]
-"""Called with (what, clips done, of how many)."""
+StageProgress = Callable[[str, int, int], None]
+"""Called with (stage, clips done, clips in all)."""
 
 
-def advance(progress: Progress, what: str, total: int) -> Callable[[int], None]:
-    """A function of the number of clips that came, which reports their sum."""
+def advance(progress: StageProgress, what: str, total: int) -> Callable[[int], None]:
+    """Return a function that adds up numbers of finished clips and reports the sum."""
     done = 0
 
     def report(count: int) -> None:

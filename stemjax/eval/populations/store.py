@@ -1,10 +1,10 @@
-"""A cache of analyses by content: what was computed once is never computed again.
+"""A cache of analyses, keyed by content.
 
-`cache/STAGE-HASH8/shard-*.npz` hold rows of arrays; the hash is that of the stage's
-parameters and version, a row's key that of the samples it was computed from.  Each shard
-is written once, whole, by one process, under a name made of its keys: many processes may
-fill one folder without locks.  A shard that cannot be read is dropped and its rows are
-computed again.
+`cache/STAGE-HASH8/shard-*.npz` hold rows of arrays.  The folder's hash is that of the
+stage's parameters and version, a row's key that of the samples it was computed from.  One
+process writes each shard, once and as a whole, under a name made of its keys, so many
+processes can fill a folder without locks.  An unreadable shard is removed and its rows
+are computed again.
 """
 
 import hashlib
@@ -20,15 +20,16 @@ import numpy as np
 
 from stemjax.io.atomic import replacing
 
-Row = dict[str, np.ndarray]
+CacheRow = dict[str, np.ndarray]
 Item = TypeVar("Item")
-SHARD_ROWS = 32  # what a kill can cost
+SHARD_ROWS = 32
+"""Rows of a shard; a killed process loses at most so many."""
 
 
 def stage_folder(
     cache: str | os.PathLike, stage: str, params: Mapping[str, Any]
 ) -> pathlib.Path:
-    """Where the rows of a stage with these parameters (JSON values) lie."""
+    """Folder of the rows of a stage with these parameters (JSON values)."""
     text = json.dumps(params, sort_keys=True, separators=(",", ":"))
     digest = hashlib.blake2b(text.encode(), digest_size=4).hexdigest()
     return pathlib.Path(cache) / f"{stage}-{digest}"
@@ -36,12 +37,14 @@ def stage_folder(
 
 def read_rows(
     folder: pathlib.Path, wanted: Container[str] | None = None
-) -> dict[str, Row]:
-    """The rows of a stage's folder; unreadable shards are removed.
+) -> dict[str, CacheRow]:
+    """Read the rows of a stage's folder; unreadable shards are removed.
 
-    wanted: keys; what other populations left in the folder is not read. None: all.
+    Args:
+      folder: of `stage_folder`.
+      wanted: keys to read; None: all.
     """
-    rows: dict[str, Row] = {}
+    rows: dict[str, CacheRow] = {}
     for path in sorted(folder.glob("shard-*.npz")):
         try:
             rows |= _read_shard(path, wanted)
@@ -51,9 +54,11 @@ def read_rows(
     return rows
 
 
-def _read_shard(path: pathlib.Path, wanted: Container[str] | None) -> dict[str, Row]:
-    rows: dict[str, Row] = {}
-    # the directory at the end of the file names the members; zip checks each one's CRC
+def _read_shard(
+    path: pathlib.Path, wanted: Container[str] | None
+) -> dict[str, CacheRow]:
+    rows: dict[str, CacheRow] = {}
+    # the zip directory names the members, so only wanted ones are read and checked
     with path.open("rb") as file, np.load(file, allow_pickle=False) as members:
         for name in members.files:
             key, field = name.split(".", 1)
@@ -62,8 +67,8 @@ def _read_shard(path: pathlib.Path, wanted: Container[str] | None) -> dict[str, 
     return rows
 
 
-def write_shard(folder: pathlib.Path, rows: Mapping[str, Row]) -> None:
-    """Write rows as one shard, whole or not at all."""
+def write_shard(folder: pathlib.Path, rows: Mapping[str, CacheRow]) -> None:
+    """Write rows as one shard, atomically."""
     members = {
         f"{key}.{field}": value
         for key, row in sorted(rows.items())
@@ -77,14 +82,17 @@ def write_shard(folder: pathlib.Path, rows: Mapping[str, Row]) -> None:
 def cached(
     folder: pathlib.Path,
     items: Mapping[str, Item],
-    analyse: Callable[[Sequence[Item]], Sequence[Row]],
+    analyse: Callable[[Sequence[Item]], Sequence[CacheRow]],
     *,
     progress: Callable[[int], None] = lambda count: None,
-) -> dict[str, Row]:
-    """The rows of `items` by key: read where the folder has them, else analysed.
+) -> dict[str, CacheRow]:
+    """Rows of `items` by key, read from the folder or computed.
 
-    analyse: called with up to `SHARD_ROWS` items, whose rows are then kept as a shard.
-    progress: called with the number of rows that came.
+    Args:
+      folder: of `stage_folder`.
+      items: by key.
+      analyse: computes the rows of up to `SHARD_ROWS` items, which become a shard.
+      progress: called with the number of rows that became available.
     """
     rows = read_rows(folder, items)
     progress(len(rows))

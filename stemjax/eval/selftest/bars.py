@@ -1,7 +1,7 @@
-"""Evaluation measured on synthetic clips whose music is known, against its bars.
+"""Self-test: accuracy of the evaluation on synthetic clips whose music is known.
 
-The bars are floors for descriptors on 48 clips, and for MIRDD on 120; populations of few
-clips are only good for trying the command.
+Each value has a bar.  The bars of descriptors hold for 48 clips or more, those of MIRDD
+for 120; fewer clips only serve to try the command.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,9 +9,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from scipy.stats import spearmanr
 
-from stemjax.analysis.analysis import NO_CHORD, NO_KEY, Analyser, Analysis
 from stemjax.analysis.harmony import estimate_key
+from stemjax.analysis.records import NO_CHORD, NO_KEY, Analyser, Analysis
 from stemjax.eval.metrics.alignment import f_measure
+from stemjax.eval.metrics.embeddings import mean_and_std
 from stemjax.eval.metrics.frechet import frechet
 from stemjax.eval.metrics.histograms import (
     chord_variety,
@@ -19,13 +20,12 @@ from stemjax.eval.metrics.histograms import (
     pitch_range,
     unique_pitch_classes,
 )
-from stemjax.eval.metrics.log_mel_statistics import mean_and_std
 from stemjax.eval.metrics.mirdd import mirdd
 from stemjax.eval.metrics.mixes import BATCH
 from stemjax.eval.metrics.vggish.features import GUDGUD, patches
 from stemjax.eval.selftest import synthetic
 from stemjax.eval.selftest.checks import (
-    Check,
+    BarCheck,
     at_least,
     at_most,
     is_zero,
@@ -34,9 +34,10 @@ from stemjax.eval.selftest.checks import (
 from stemjax.eval.selftest.synthetic import SyntheticClip
 from stemjax.io.audio import sum_with_one_gain
 
-BARS_HOLD_AT = 120  # clips; fewer are good for trying the command
+BARS_HOLD_AT = 120
+"""Clips of a population for which the bars hold."""
 DOSES = (0.25, 0.5, 0.75, 1.0)
-NOISE_DB = (40, 30, 20, 10)  # ever louder
+NOISE_DB = (40, 30, 20, 10)  # signal-to-noise ratios
 CHORD_RATE = 20  # frames per second on which chords are compared
 REAL, OTHER = 1, 2  # seeds of the populations
 
@@ -46,21 +47,21 @@ def analyse_clips(
     clips: Sequence[SyntheticClip],
     progress: Callable[[int], None] = lambda count: None,
 ) -> list[Analysis]:
-    """The analyses of the clips' mixes, in full batches."""
-    found: list[Analysis] = []
+    """Analyse the mixes of clips in full batches."""
+    analyses: list[Analysis] = []
     for start in range(0, len(clips), BATCH):
         part = clips[start : start + BATCH]
         mixes = [sum_with_one_gain([clip.context, clip.melody]).audio for clip in part]
         filled = mixes + mixes[:1] * (BATCH - len(mixes))
-        found += analyser.analyse(np.stack(filled).astype(np.float32))[: len(part)]
+        analyses += analyser.analyse(np.stack(filled).astype(np.float32))[: len(part)]
         progress(len(part))
-    return found
+    return analyses
 
 
 def descriptor_checks(
     clips: Sequence[SyntheticClip], found: Sequence[Analysis]
-) -> list[Check]:
-    """Every descriptor's source against the truth of the clips."""
+) -> list[BarCheck]:
+    """Compare every descriptor with the true music of the clips."""
     truth = [clip.truth for clip in clips]
     pairs = list(zip(found, truth, strict=True))
     density = np.array([[f.percussive_density, t.percussive_density] for f, t in pairs])
@@ -109,7 +110,7 @@ def descriptor_checks(
 
 
 def key_score(found: int, truth: int) -> float:
-    """MIREX's weights: 1 for the key, 0.5 a fifth above, 0.3 relative, 0.2 parallel."""
+    """Score of MIREX: 1 for the key, 0.5 a fifth above, 0.3 relative, 0.2 parallel."""
     if found == truth:
         return 1.0
     if found == NO_KEY:
@@ -123,7 +124,7 @@ def key_score(found: int, truth: int) -> float:
 
 
 def key_of_notes(notes: np.ndarray) -> int:
-    """The key that the exact notes' durations give: what no transcription can beat."""
+    """Key estimated from the durations of the true notes: the limit of transcription."""
     lengths = notes[:, 1] - notes[:, 0]
     chroma = np.bincount(notes[:, 2].astype(int) % 12, lengths, minlength=12)
     return int(estimate_key(chroma[None].astype(np.float32), np.True_))
@@ -134,7 +135,7 @@ def _variety(analysis: Analysis) -> int:
 
 
 def triad_accuracy(found: Analysis, truth: Analysis) -> float:
-    """Share of frames with the right triad, where the truth has one."""
+    """Share of frames with the right triad, among those with a true triad."""
     seconds = truth.chords[-1, 1]
     times = (np.arange(round(seconds * CHORD_RATE)) + 0.5) / CHORD_RATE
     wanted = _labels_at(truth.chords, times)
@@ -148,7 +149,7 @@ def _labels_at(segments: np.ndarray, times: np.ndarray) -> np.ndarray:
 
 
 def onset_f(found: Analysis, truth: Analysis) -> float:
-    """F of note onsets at 50 ms, each pitch by itself."""
+    """F-measure of note onsets within 50 ms, matched for each pitch."""
     matched = 0.0
     for pitch in np.unique(truth.notes[:, 2]):
         a, b = (x.notes[x.notes[:, 2] == pitch, 0] for x in (found, truth))
@@ -157,7 +158,7 @@ def onset_f(found: Analysis, truth: Analysis) -> float:
 
 
 def pitch_class_variation(found: Analysis, truth: Analysis) -> float:
-    """Total variation between the duration-weighted pitch-class distributions."""
+    """Total variation between duration-weighted distributions of pitch classes."""
     shares = []
     for notes in (found.notes, truth.notes):
         durations = np.bincount(
@@ -168,13 +169,13 @@ def pitch_class_variation(found: Analysis, truth: Analysis) -> float:
 
 
 def boundary_is_near(found: Analysis, truth: Analysis) -> bool:
-    """Whether some found boundary lies within 3 s of the true one."""
+    """Whether an estimated boundary is within 3 s of the true one."""
     inner = found.sections[1:, 0]
     return bool(len(inner) and np.abs(inner - truth.sections[1, 0]).min() <= 3)
 
 
 def corruptions(clips: Sequence[SyntheticClip]) -> dict[str, list[SyntheticClip]]:
-    """The three populations whose stems do not fit."""
+    """Three populations whose stems do not fit their contexts."""
     others = [*clips[1:], clips[0]]
     return {
         "misaligned": [
@@ -189,8 +190,8 @@ def mirdd_checks(
     real: Sequence[Analysis],
     split: Sequence[Analysis],
     spoiled: dict[str, Sequence[Analysis]],
-) -> list[Check]:
-    """MIRDD of known populations: zero, within the null, beyond it, rising with dose."""
+) -> list[BarCheck]:
+    """MIRDD of known populations: zero, within the null, above it, rising with dose."""
     rows = np.stack([histograms(a) for a in real])
     itself = mirdd(rows, rows).mirdd.estimate.value
     checks = [is_zero("MIRDD of a set with itself", itself)]
@@ -224,8 +225,8 @@ def mirdd_checks(
 
 def log_mel_checks(
     clips: Sequence[SyntheticClip], others: Sequence[SyntheticClip]
-) -> list[Check]:
-    """FD-logmel of the stems against spoiled ones: every fault far beyond a split.
+) -> list[BarCheck]:
+    """FD-logmel between the stems and faulty copies: far above that of another split.
 
     others: another population of the same kind.
     """

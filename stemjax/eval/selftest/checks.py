@@ -1,4 +1,4 @@
-"""Figures beside their bars, and the table that `evaluate.py selftest` prints of them."""
+"""Values with bars, and the table that `evaluate.py selftest` prints."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -6,39 +6,41 @@ from typing import NamedTuple
 import numpy as np
 
 
-class Check(NamedTuple):
-    """One figure beside its bar."""
+class BarCheck(NamedTuple):
+    """One value with its bar."""
 
     name: str
+    """Description in the table."""
     value: float
+    """Measured value."""
     low: float
-    """The least that passes; -inf: none."""
+    """Smallest value that passes; -inf: no limit."""
     high: float
-    """The most that passes."""
+    """Largest value that passes; inf: no limit."""
 
     @property
     def has_passed(self) -> bool:
         return self.low <= self.value <= self.high
 
 
-def at_least(name: str, value: float, bar: float) -> Check:
-    return Check(name, float(value), bar, np.inf)
+def at_least(name: str, value: float, bar: float) -> BarCheck:
+    return BarCheck(name, float(value), bar, np.inf)
 
 
-def at_most(name: str, value: float, bar: float) -> Check:
-    return Check(name, float(value), -np.inf, bar)
+def at_most(name: str, value: float, bar: float) -> BarCheck:
+    return BarCheck(name, float(value), -np.inf, bar)
 
 
-def is_zero(name: str, value: float) -> Check:
-    return Check(name, float(value), 0.0, 0.0)
+def is_zero(name: str, value: float) -> BarCheck:
+    return BarCheck(name, float(value), 0.0, 0.0)
 
 
-def report_only(name: str, value: float) -> Check:
-    return Check(name, float(value), -np.inf, np.inf)
+def report_only(name: str, value: float) -> BarCheck:
+    return BarCheck(name, float(value), -np.inf, np.inf)
 
 
-def table(checks: Sequence[Check]) -> str:
-    """The checks as lines of text."""
+def table(checks: Sequence[BarCheck]) -> str:
+    """Format checks as lines of text."""
     width = max(len(check.name) for check in checks) + 2
     lines = [f"{'check':<{width}}{'value':>10}  bar"]
     for check in checks:
@@ -60,7 +62,7 @@ def table(checks: Sequence[Check]) -> str:
 
 
 def _figure(value: float) -> str:
-    """Four digits after the point; errors of rounding, which these hide, by exponent."""
+    """Format with four decimals; values below 0.001 with an exponent."""
     if value == 0:
         return "0"
     return f"{value:.1e}" if abs(value) < 1e-3 else f"{value:.4f}"

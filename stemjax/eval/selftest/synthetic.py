@@ -1,16 +1,16 @@
-"""Synthetic clips whose music is known: the self-test of the evaluation.
+"""Synthetic clips whose music is known, for the self-test of the evaluation.
 
 A clip is 20 s of drums, bass, pad chords and a melody at 16 kHz in one key, meter and
-tempo, with two sections; `truth` holds what was synthesised. Deterministic in (seed,
-index), NumPy alone. As in the evaluation of StemGen (sec. 3.1), the context is drums +
-bass + chords and the stem is the melody; the corruptions below spoil the stem alone.
+tempo, with two sections; `truth` is its exact analysis.  Clips depend on (seed, index)
+only and use NumPy.  As in the evaluation of StemGen (sec. 3.1), the context is drums +
+bass + chords and the stem is the melody; the corruptions below change the stem only.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 
-from stemjax.analysis.analysis import NO_CHORD, Analysis
+from stemjax.analysis.records import NO_CHORD, Analysis
 from stemjax.config.streams import Stream
 from stemjax.eval.selftest.synthesis import (
     HAT,
@@ -26,13 +26,13 @@ from stemjax.eval.selftest.synthesis import (
 from stemjax.io.random import generator
 
 PICK_LEVEL = 0.12
-MERGED = 0.04  # seconds within which two attacks of a band are heard as one
-DENSITY_WINDOW = 0.6  # seconds; row 4 of the descriptors
+MERGED = 0.04  # seconds within which two attacks of a band count as one
+DENSITY_WINDOW = 0.6  # seconds
 
 MAJOR, MINOR = range(2)
 SCALES = ((0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 10))
-# (semitones over the tonic, 0 major or 1 minor). Loops that do not rest on the tonic and
-# the dominant or subdominant have no one key: relative keys would fit as well.
+# (semitones above the tonic, 0 major or 1 minor). Loops without the tonic and the
+# dominant or subdominant are ambiguous: relative keys would fit as well.
 TONICS = ((0, MAJOR), (0, MINOR))
 ANCHORS = ((7, MAJOR), (5, MINOR))
 OTHERS = (
@@ -42,24 +42,28 @@ OTHERS = (
 
 
 class SyntheticClip(NamedTuple):
-    """Stems [N] float32, N = 320,000, which sum to a peak below 1, and their truth."""
+    """A clip of four stems, whose sum has a peak below 1, and its exact analysis."""
 
     drums: np.ndarray
+    """[N] float32, N = 320,000."""
     bass: np.ndarray
+    """[N] float32."""
     chords: np.ndarray
+    """[N] float32."""
     melody: np.ndarray
+    """[N] float32; the stem."""
     truth: Analysis
-    """Of the mix. Key, chords and beats are the context's, whatever the melody."""
+    """Analysis of the mix. Key, chords and beats are those of the context."""
     context_notes: np.ndarray
-    """[M, 3]: onset, offset, MIDI pitch, of bass and chords."""
+    """[M, 3] onset, offset, MIDI pitch of bass and chords."""
     melody_notes: np.ndarray
-    """[M, 3]: the same of the melody; none if it was replaced by silence or noise."""
+    """[M, 3] onset, offset, MIDI pitch of the melody; none for silence or noise."""
     hits: np.ndarray
-    """[M, 2]: time in seconds and `KICK`, `SNARE` or `HAT`, sorted by time."""
+    """[M, 2] time in seconds and `KICK`, `SNARE` or `HAT`, sorted by time."""
     downbeats: np.ndarray
-    """[M]: times of the bars' first beats."""
+    """[M] times of the first beats of bars."""
     timbre: int
-    """How dark the melody is: amplitudes of harmonics fall as k ** -timbre."""
+    """Darkness of the melody: amplitudes of harmonics fall as k ** -timbre."""
 
     @property
     def context(self) -> np.ndarray:
@@ -79,10 +83,10 @@ class _Bar(NamedTuple):
 
 
 def make_clip(seed: int, index: int) -> SyntheticClip:
-    """Clip `index` of population `seed`.
+    """Make clip `index` of population `seed`.
 
-    Any 48 clips from a multiple of 48 on hold each tonic x mode x meter once, in an
-    order of the seed; tempo (75-150 bpm), loops, rhythm and melody are drawn.
+    48 clips from a multiple of 48 have each tonic x mode x meter once, in random order;
+    tempo (75-150 bpm), loops, rhythm and melody are random.
     """
     order = generator(seed, Stream.CLIP_KEYS, index // 48).permutation(48)
     tonic, rest = divmod(int(order[index % 48]), 4)
@@ -123,7 +127,7 @@ def make_clip(seed: int, index: int) -> SyntheticClip:
 
 
 def most_in_window(times: np.ndarray) -> int:
-    """Most of the sorted `times` [M], in seconds, in any [t, t + 0.6)."""
+    """Largest number of the sorted `times` [M] (seconds) in any [t, t + 0.6)."""
     if not len(times):
         return 0
     ends = np.searchsorted(times, times + DENSITY_WINDOW, side="left")
@@ -131,24 +135,24 @@ def most_in_window(times: np.ndarray) -> int:
 
 
 def _density(hits: np.ndarray, melody_notes: np.ndarray) -> int:
-    """Of the hits, and of the melody's attacks where no snare covers them."""
+    """Density of the hits, and of the melody's attacks that no snare covers."""
     snares = hits[hits[:, 1] == SNARE, 0]
     onsets = melody_notes[:, 0]
     gaps = np.abs(onsets[:, None] - snares).min(axis=1, initial=np.inf)
     return most_in_window(np.sort(np.append(hits[:, 0], onsets[gaps > MERGED])))
 
 
-# Corruptions of the stem: the context, and with it key, chords and beats, stay.
+# Corruptions of the stem: context, key, chords and beats do not change.
 
 
 def transposed(clip: SyntheticClip, semitones: int = 1) -> SyntheticClip:
-    """The melody played `semitones` higher."""
+    """Transpose the melody up by `semitones`."""
     notes = clip.melody_notes + [0, 0, semitones]
     return _with_melody(clip, _synthesise_melody(notes, clip.timbre), notes)
 
 
 def late(clip: SyntheticClip, seconds: float = 0.15) -> SyntheticClip:
-    """The melody `seconds` later; its end is cut."""
+    """Delay the melody by `seconds`; its end is cut."""
     shift = round(seconds * SAMPLE_RATE)
     melody = np.concatenate([np.zeros(shift, np.float32), clip.melody])[:NUM_SAMPLES]
     notes = clip.melody_notes + [seconds, seconds, 0]
@@ -157,18 +161,18 @@ def late(clip: SyntheticClip, seconds: float = 0.15) -> SyntheticClip:
 
 
 def misaligned(clip: SyntheticClip, other: SyntheticClip) -> SyntheticClip:
-    """The melody of another clip."""
+    """Replace the melody by that of another clip."""
     clip = clip._replace(timbre=other.timbre)
     return _with_melody(clip, other.melody, other.melody_notes)
 
 
 def silenced(clip: SyntheticClip) -> SyntheticClip:
-    """No melody."""
+    """Replace the melody by silence."""
     return _with_melody(clip, np.zeros_like(clip.melody), np.zeros((0, 3)))
 
 
 def noise_stem(clip: SyntheticClip, seed: int) -> SyntheticClip:
-    """White noise as loud (RMS) as the melody in its place."""
+    """Replace the melody by white noise of equal RMS."""
     noise = generator(seed, Stream.CLIP_SOUNDS, 0).standard_normal(
         NUM_SAMPLES, np.float32
     )
@@ -177,19 +181,19 @@ def noise_stem(clip: SyntheticClip, seed: int) -> SyntheticClip:
 
 
 def low_pass(audio: np.ndarray, cutoff: float = 3500.0) -> np.ndarray:
-    """[N] float32 -> [N]: nothing above `cutoff` + 400 Hz, all below `cutoff` Hz."""
+    """Low-pass [N] float32: pass below `cutoff` Hz, stop above `cutoff` + 400 Hz."""
     frequencies = np.fft.rfftfreq(len(audio), 1 / SAMPLE_RATE)
     gain = np.clip((cutoff + 400 - frequencies) / 400, 0, 1)
     return np.fft.irfft(np.fft.rfft(audio) * gain, len(audio)).astype(np.float32)
 
 
 def eight_bit(audio: np.ndarray) -> np.ndarray:
-    """[N] float32 in [-1, 1] -> [N], rounded to multiples of 1 / 128."""
+    """Round [N] float32 in [-1, 1] to multiples of 1 / 128."""
     return (np.round(audio * 128) / 128).astype(np.float32)
 
 
 def add_noise(audio: np.ndarray, snr_db: float, seed: int) -> np.ndarray:
-    """[N] float32 -> [N] with white noise `snr_db` below its power."""
+    """Add white noise to [N] float32 at a signal-to-noise ratio of `snr_db`."""
     noise = generator(seed, Stream.CLIP_SOUNDS, 1).standard_normal(
         len(audio), np.float32
     )
@@ -210,7 +214,7 @@ def _draw_loop(rng, mode: int) -> list[tuple[int, int]]:
 
 
 def _draw_bars(rng, downbeats: np.ndarray, tonic: int, mode: int) -> list[_Bar]:
-    """Section A, then B from the bar line next to 8-12 s on, each with its own loop."""
+    """Sections A and B with different loops; B starts at a bar line near 8-12 s."""
     loops = [_draw_loop(rng, mode), _draw_loop(rng, mode)]
     while loops[1] == loops[0]:
         loops[1] = _draw_loop(rng, mode)
@@ -278,7 +282,7 @@ def _voice_pads(bars: list[_Bar]) -> list[tuple]:
 
 
 def _draw_melody(rng, bars: list[_Bar], beat: float, tonic: int, mode: int) -> list:
-    """Steps and leaps on the scale; a bar begins with a tone of its triad."""
+    """Steps and leaps on the scale; each bar begins with a tone of its triad."""
     low = int(rng.integers(64, 70))
     span = int(rng.integers(10, 17))
     in_scale = {(tonic + step) % 12 for step in SCALES[mode]}
@@ -305,7 +309,7 @@ def _draw_melody(rng, bars: list[_Bar], beat: float, tonic: int, mode: int) -> l
 
 
 def _sorted_notes(notes: list[tuple]) -> np.ndarray:
-    """Without notes shorter than 50 ms, which the end of a clip may leave."""
+    """Sort notes and drop those below 50 ms, which the end of a clip may cut."""
     notes = np.array(notes, np.float64).reshape(-1, 3)
     return _merged(notes[notes[:, 1] - notes[:, 0] >= 0.05])
 
@@ -324,6 +328,6 @@ def _with_melody(clip, melody: np.ndarray, notes: np.ndarray) -> SyntheticClip:
 
 
 def _synthesise_melody(notes: np.ndarray, timbre: int) -> np.ndarray:
-    """Plucked: an attack that is heard as percussive where no drum covers it."""
+    """A plucked melody; its attacks are percussive if no drum covers them."""
     tones = synthesise_notes(notes, level=0.16, timbre=timbre, decay=1.0)
     return tones + synthesise_picks(notes, level=PICK_LEVEL)

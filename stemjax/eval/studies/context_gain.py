@@ -11,7 +11,7 @@ from stemjax.eval.metrics.context_gain import (
     paired_difference,
     shuffle_weights,
 )
-from stemjax.eval.populations.progress import Progress, advance
+from stemjax.eval.populations.progress import StageProgress, advance
 from stemjax.tasks.context_loss import pair_losses
 
 Batches = Callable[[], Iterable[Mapping[str, np.ndarray]]]
@@ -28,7 +28,7 @@ def measure(
     num_pairs: int,
     shuffle_seed: int | None = None,
     against: Any | None = None,
-    progress: Progress = lambda what, done, total: None,
+    progress: StageProgress = lambda what, done, total: None,
 ) -> dict[str, Any]:
     """Context gain by level as JSON values.
 

@@ -5,7 +5,7 @@ import pathlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from stemjax.eval.metrics.score import Settings, score
+from stemjax.eval.metrics.score import ScoreSettings, score
 from stemjax.eval.populations.anchors import anchors, write_anchors
 from stemjax.eval.populations.clips import read_facts
 from stemjax.eval.populations.decoding_run import (
@@ -20,7 +20,7 @@ from stemjax.eval.populations.generate import (
     decode_stems,
     write_references,
 )
-from stemjax.eval.populations.progress import Progress, advance
+from stemjax.eval.populations.progress import StageProgress, advance
 from stemjax.eval.studies.rows import Scorer, ScoreReport
 
 
@@ -46,7 +46,7 @@ def decode_missing(
     *,
     batch_size: int,
     shard: Shard = WHOLE,
-    progress: Progress = lambda what, done, total: None,
+    progress: StageProgress = lambda what, done, total: None,
 ) -> None:
     """Write the references and the stems of a shard that do not exist yet.
 
@@ -70,7 +70,9 @@ def decode_missing(
     )
 
 
-def make_scorer(settings: Settings, cache: pathlib.Path, progress: Progress) -> Scorer:
+def make_scorer(
+    settings: ScoreSettings, cache: pathlib.Path, progress: StageProgress
+) -> Scorer:
     """A scorer that reads each file once, though many populations share it."""
     return functools.partial(
         score,
@@ -86,7 +88,7 @@ def score_anchors(
     others: ExampleSet,
     count: int,
     scorer: Scorer,
-    progress: Progress = lambda what, done, total: None,
+    progress: StageProgress = lambda what, done, total: None,
 ) -> dict[str, ScoreReport]:
     """Scores of the anchors that the first `count` examples allow, by name.
 
@@ -98,5 +100,5 @@ def score_anchors(
     for anchor in anchors(run, others):
         triples = anchor.triples(count)
         if triples is not None:
-            reports[anchor.name] = scorer(triples) | {"description": anchor.says}
+            reports[anchor.name] = scorer(triples) | {"description": anchor.description}
     return reports

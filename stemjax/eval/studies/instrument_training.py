@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from stemjax.eval.metrics import instrument_classifier
-from stemjax.eval.metrics.instrument_classifier import Loaded
-from stemjax.eval.populations.progress import Progress, advance
+from stemjax.eval.metrics.instrument_classifier import LoadedClassifier
+from stemjax.eval.populations.progress import StageProgress, advance
 from stemjax.eval.reports.classifier_report import card
 from stemjax.io.errors import UserError
 from stemjax.io.release import CONFIG
@@ -20,7 +20,7 @@ def train(
     folder: str | pathlib.Path,
     splits: Mapping[str, LabelledStems],
     content_hash: str,
-    progress: Progress = lambda what, done, total: None,
+    progress: StageProgress = lambda what, done, total: None,
 ) -> dict[str, Any]:
     """Fit on the train split, measure on the other splits, write a release folder.
 
@@ -38,7 +38,7 @@ def train(
             "instrument classifier: the data needs songs in train and in another split"
         )
 
-    def features(split: str) -> instrument_classifier.Labelled:
+    def features(split: str) -> instrument_classifier.LabelledFeatures:
         step = advance(progress, f"stems of {split}", 0)
         return instrument_classifier.describe_clips(splits[split](), progress=step)
 
@@ -64,8 +64,8 @@ def load_or_train(
     cache: str | pathlib.Path,
     splits: Mapping[str, LabelledStems],
     content_hash: str,
-    progress: Progress = lambda what, done, total: None,
-) -> Loaded:
+    progress: StageProgress = lambda what, done, total: None,
+) -> LoadedClassifier:
     """The classifier in `folder`, or the cached one of the data, trained at first use.
 
     Args:

@@ -19,14 +19,20 @@ from typing import Any
 import numpy as np
 
 from stemjax.config.streams import Stream
-from stemjax.eval.metrics.alignment import BEATS, BEATS_ANY_LEVEL, CHROMA, Fit, Heard
+from stemjax.eval.metrics.alignment import (
+    BEATS,
+    BEATS_ANY_LEVEL,
+    CHROMA,
+    BeatsAndChroma,
+    FitMeasure,
+)
 from stemjax.eval.metrics.jackknife import (
     Estimate,
     difference,
+    finite,
     jackknife,
     student_interval,
 )
-from stemjax.eval.metrics.related import finite
 from stemjax.io.random import generator
 
 REAL, MISMATCHED = "real", "mismatched"
@@ -60,7 +66,7 @@ class Measure(enum.Enum):
     GAIN = "context_gain"
 
 
-FITS: Mapping[Measure, Fit] = MappingProxyType(
+FITS: Mapping[Measure, FitMeasure] = MappingProxyType(
     {
         Measure.BEATS: BEATS,
         Measure.ANY_LEVEL: BEATS_ANY_LEVEL,
@@ -87,10 +93,10 @@ MeasureValues = Mapping[str, Mapping[Measure, np.ndarray]]
 
 
 def fit_values(
-    fit: Fit,
-    contexts: Sequence[Heard],
-    real: Sequence[Heard],
-    stems: Sequence[Heard],
+    fit: FitMeasure,
+    contexts: Sequence[BeatsAndChroma],
+    real: Sequence[BeatsAndChroma],
+    stems: Sequence[BeatsAndChroma],
 ) -> np.ndarray:
     """Fit of each stem to its context, [P].
 

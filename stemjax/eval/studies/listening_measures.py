@@ -9,7 +9,7 @@ import numpy as np
 from stemjax.config.categories import category_of
 from stemjax.eval.metrics import alignment
 from stemjax.eval.metrics.context_gain import encode_files, stem_gains
-from stemjax.eval.metrics.instrument_classifier import Loaded
+from stemjax.eval.metrics.instrument_classifier import LoadedClassifier
 from stemjax.eval.metrics.score import probe_all
 from stemjax.eval.populations import anchors, clips
 from stemjax.eval.populations.clips import Example, Triple
@@ -19,7 +19,7 @@ from stemjax.eval.populations.decoding_run import (
     real_path,
 )
 from stemjax.eval.populations.generate import Pair
-from stemjax.eval.populations.progress import Progress, advance
+from stemjax.eval.populations.progress import StageProgress, advance
 from stemjax.eval.populations.store import cached, stage_folder
 from stemjax.eval.studies.listening import (
     CODEC,
@@ -43,7 +43,7 @@ def write_references(
     run: DecodingRun,
     pairs: Sequence[Pair],
     mismatched: Sequence[Pair],
-    progress: Progress = lambda what, done, total: None,
+    progress: StageProgress = lambda what, done, total: None,
 ) -> dict[str, Paths]:
     """Write the missing stems of `REFERENCES`; returns row -> files of the examples.
 
@@ -74,10 +74,10 @@ def measure_all(
     others: Sequence[int],
     stems: Mapping[str, Sequence[Paths]],
     model: Listener,
-    instruments: Loaded,
+    instruments: LoadedClassifier,
     cache: pathlib.Path,
     *,
-    progress: Progress = lambda what, done, total: None,
+    progress: StageProgress = lambda what, done, total: None,
 ) -> dict[str, dict[Measure, np.ndarray]]:
     """Row -> measure -> [P] values; means over seeds, NaN if an example has none.
 
@@ -105,7 +105,9 @@ def measure_all(
         examples = probe(paths)
         step = advance(progress, f"beats and chroma: {name}", 3 * len(pairs))
         context, real, generated = (
-            alignment.listen([(e, role) for e in examples], cache, progress=step)
+            alignment.cached_beats_and_chroma(
+                [(e, role) for e in examples], cache, progress=step
+            )
             for role in ("context", "real", "generated")
         )
         values = {
@@ -136,7 +138,7 @@ def measure_all(
 def has_right_instrument(
     examples: Sequence[Example],
     pairs: Sequence[Pair],
-    instruments: Loaded,
+    instruments: LoadedClassifier,
     cache: pathlib.Path,
     *,
     progress: Callable[[int], None],

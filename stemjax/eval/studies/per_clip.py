@@ -18,7 +18,7 @@ from stemjax.eval.metrics.embeddings import Embedding, population_vectors
 from stemjax.eval.metrics.jackknife import assign_groups
 from stemjax.eval.metrics.score import MIN_EXAMPLES
 from stemjax.eval.populations.clips import Example
-from stemjax.eval.populations.progress import Progress
+from stemjax.eval.populations.progress import StageProgress
 from stemjax.io.errors import UserError
 
 
@@ -58,7 +58,7 @@ def measure(
     embeddings: Sequence[Embedding],
     cache: pathlib.Path,
     *,
-    progress: Progress = lambda what, done, total: None,
+    progress: StageProgress = lambda what, done, total: None,
 ) -> RankedClips:
     """Distance of each generated clip to the real population, by each embedding.
 

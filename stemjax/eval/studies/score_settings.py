@@ -4,7 +4,7 @@ from stemjax.codec.codec import CodecFile
 from stemjax.config.metrics import Metric
 from stemjax.eval.metrics import embeddings
 from stemjax.eval.metrics.embeddings import Embedding
-from stemjax.eval.metrics.score import MusicSource, Settings
+from stemjax.eval.metrics.score import MusicSource, ScoreSettings
 from stemjax.eval.metrics.vggish.features import PRESETS
 from stemjax.eval.metrics.vggish.weights import Unavailable, find
 from stemjax.io.errors import UserError
@@ -18,7 +18,7 @@ def make_settings(
     analyser: MusicSource | None,
     seed: int,
     drops_silent: bool = False,
-) -> Settings:
+) -> ScoreSettings:
     """Settings that measure all available metrics.
 
     Args:
@@ -33,7 +33,7 @@ def make_settings(
     if analyser is None:
         for metric in (Metric.MIRDD, Metric.MIRDD_9, Metric.MIRDD_REL):
             unavailable[metric] = "no contexts; give --context"
-    return Settings(
+    return ScoreSettings(
         embeddings=(*measured, embeddings.codec_embedding(codec)),
         analyser=analyser,
         unavailable=unavailable,
@@ -55,7 +55,7 @@ def stem_embeddings(
     return [embeddings.vggish_embedding(weights, windows), log_mel], {}
 
 
-def check_required(name: str, settings: Settings) -> None:
+def check_required(name: str, settings: ScoreSettings) -> None:
     """Check that a metric named by `--require` can be measured.
 
     Raises:

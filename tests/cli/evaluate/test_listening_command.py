@@ -12,7 +12,7 @@ from stemjax.cli.evaluate import listening as command
 from stemjax.cli.evaluate.decoding_arguments import ListeningArguments
 from stemjax.config.decode import DecodeConfig
 from stemjax.config.model import StemGenConfig, TransformerConfig
-from stemjax.eval.metrics.alignment import Heard
+from stemjax.eval.metrics.alignment import BeatsAndChroma
 from stemjax.eval.populations.decoding_run import DecodingRun
 from stemjax.eval.populations.generate import ExampleSet
 from stemjax.eval.studies import listening_measures
@@ -94,7 +94,7 @@ OTHERS = [
 
 
 def hear(audio):
-    """Stand-in for `alignment.hear`: times of level jumps, and the strongest pitch."""
+    """Stand-in for `alignment.beats_and_chroma`: level jumps and the strongest pitch."""
     found = []
     for clip in audio:
         blocks = np.abs(clip[: len(clip) // 160 * 160]).reshape(-1, 160).max(axis=1)
@@ -103,13 +103,15 @@ def hear(audio):
         pitch = round(12 * np.log2(max(loudest, 1) / 440)) % 12
         is_tonal = bool(blocks.max() > 0.05)
         chroma = np.tile(5 * is_tonal * np.eye(12)[pitch], (20 * SECONDS, 1))
-        found.append(Heard((1 + np.flatnonzero(is_jump)) / 100, chroma, is_tonal))
+        found.append(
+            BeatsAndChroma((1 + np.flatnonzero(is_jump)) / 100, chroma, is_tonal)
+        )
     return found
 
 
 @pytest.fixture(autouse=True)
 def stand_in(monkeypatch):
-    monkeypatch.setattr("stemjax.eval.metrics.alignment.hear", hear)
+    monkeypatch.setattr("stemjax.eval.metrics.alignment.beats_and_chroma", hear)
 
 
 def instruments():
@@ -187,7 +189,7 @@ def test_a_second_run_decodes_and_analyses_nothing(folder, monkeypatch):
         raise AssertionError("analysed again")
 
     monkeypatch.setattr(listening_measures, "stem_gains", never)
-    monkeypatch.setattr("stemjax.eval.metrics.alignment.hear", never)
+    monkeypatch.setattr("stemjax.eval.metrics.alignment.beats_and_chroma", never)
     run(folder, model)
     assert model.calls == 0
     assert (folder / "out" / "listening.json").read_bytes() == before

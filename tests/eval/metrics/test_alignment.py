@@ -12,8 +12,8 @@ from stemjax.eval.metrics import alignment, related
 from stemjax.eval.metrics.alignment import (
     BEATS,
     CHROMA,
-    Heard,
-    Population,
+    AlignedClips,
+    BeatsAndChroma,
     align,
     f_measure,
     summarise,
@@ -31,7 +31,7 @@ C_AND_G = np.eye(12)[0] + np.eye(12)[7]
 
 def heard(beats=(), chroma=None, is_tonal=True):
     chroma = np.zeros((0, 12)) if chroma is None else np.asarray(chroma)
-    return Heard(np.asarray(beats, float), chroma, is_tonal)
+    return BeatsAndChroma(np.asarray(beats, float), chroma, is_tonal)
 
 
 def test_f_measure_by_hand():
@@ -107,7 +107,7 @@ def test_the_real_stem_and_its_context_say_whether_an_example_counts():
     some, few, none = heard(beats), heard(beats[:3]), heard()
     half = heard(beats + 0.2 * (beats < 2))
     # the second has no rhythm to keep, the third none in its context
-    population = Population(
+    population = AlignedClips(
         contexts=[some, some, few, some],
         real=[some, few, some, half],
         generated=[none, some, some, some],
@@ -131,7 +131,7 @@ def test_the_real_stem_and_its_context_say_whether_an_example_counts():
 
 def test_a_generated_stem_is_held_against_its_own_context():
     early, late = heard(np.arange(8) * 0.5), heard(np.arange(8) * 0.5 + 0.2)
-    population = Population([early] * 2, [early] * 2, [late] * 2, [late, early])
+    population = AlignedClips([early] * 2, [early] * 2, [late] * 2, [late, early])
     found = align(population, BEATS, np.arange(2), ["a", "b"], seed=0)
     assert found.generated.value == pytest.approx((1 + 0) / 2)
     silent = population._replace(own_contexts=[late, heard()])
@@ -206,7 +206,7 @@ def reports(tmp_path_factory):
         write(root / "late", k, synthetic.late(clip).melody)
         write(root / "up", k, synthetic.transposed(clip).melody)
         write(root / "others", k, made[(k + 1) % N].melody)
-    listened, hear = [], alignment.hear
+    listened, hear = [], alignment.beats_and_chroma
     found = {}
 
     def counting(audio):
@@ -214,7 +214,7 @@ def reports(tmp_path_factory):
         return hear(audio)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(alignment, "hear", counting)
+        patch.setattr(alignment, "beats_and_chroma", counting)
         for system in SYSTEMS:
             before = sum(listened)
             found[system] = measured(root, system, cache), sum(listened) - before

@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 import soundfile
 
-from stemjax.eval.metrics.apa import Pair, apa, derangement, measure, mix_vectors
+from stemjax.eval.metrics.apa import (
+    ContextAndStem,
+    apa,
+    derangement,
+    measure,
+    mix_vectors,
+)
 from stemjax.eval.metrics.embeddings import log_mel
 from stemjax.eval.metrics.frechet import frechet
 from stemjax.eval.metrics.jackknife import assign_groups
@@ -196,7 +202,7 @@ def test_fitting_stems_adhere_and_those_of_others_do_not(root, tmp_path):
 def test_mixes_are_those_of_the_pair_cut_to_the_shorter(root, tmp_path):
     examples = examples_of(root, "fitting")
     short = examples[1]._replace(seconds=1.5)
-    pair = Pair(examples[0], short, "real")
+    pair = ContextAndStem(examples[0], short, "real")
     assert pair.seconds == 1.5
     seen = []
     embedding = log_mel(GUDGUD)._replace(
@@ -209,9 +215,9 @@ def test_mixes_are_those_of_the_pair_cut_to_the_shorter(root, tmp_path):
     # neither the other way round, nor longer, nor generated is the same mix
     keys = {
         pair.key,
-        Pair(short, examples[0], "real").key,
-        Pair(examples[0], examples[1], "real").key,
-        Pair(examples[0], short, "generated").key,
+        ContextAndStem(short, examples[0], "real").key,
+        ContextAndStem(examples[0], examples[1], "real").key,
+        ContextAndStem(examples[0], short, "generated").key,
     }
     assert len(keys) == 4
 
@@ -219,8 +225,11 @@ def test_mixes_are_those_of_the_pair_cut_to_the_shorter(root, tmp_path):
 def test_a_generated_stem_is_mixed_with_its_own_context(root):
     example = examples_of(root, "fitting")[0]
     example = example._replace(keys=example.keys | {"generated_context": "other"})
-    assert Pair(example, example, "real").context_role == "context"
-    assert Pair(example, example, "generated").context_role == "generated_context"
-    assert Pair(example, example, "generated").key == clips.joined_key(
+    assert ContextAndStem(example, example, "real").context_role == "context"
+    assert (
+        ContextAndStem(example, example, "generated").context_role
+        == "generated_context"
+    )
+    assert ContextAndStem(example, example, "generated").key == clips.joined_key(
         ["other", example.keys["generated"], f"{example.seconds}"]
     )

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from stemjax.analysis.analysis import METERS, NO_CHORD, NO_KEY, NO_METER, Analysis
+from stemjax.analysis.records import METERS, NO_CHORD, NO_KEY, NO_METER, Analysis
 from stemjax.eval.metrics.histograms import (
     DESCRIPTORS,
     RELATIVE_DESCRIPTORS,

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from stemjax.analysis.analysis import NO_CHORD, NO_KEY, NO_METER
 from stemjax.analysis.labels import parse_chord, parse_key
+from stemjax.analysis.records import NO_CHORD, NO_KEY, NO_METER
 from stemjax.eval.metrics import imported
 from stemjax.eval.metrics.histograms import histograms
 from stemjax.eval.metrics.jackknife import assign_groups

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from stemjax.analysis.analysis import NO_CHORD, Analyser, Analysis
+from stemjax.analysis.records import NO_CHORD, Analyser, Analysis
 from stemjax.config.metrics import Metric
 from stemjax.eval.metrics import compare, embeddings, mixes
-from stemjax.eval.metrics.score import Settings, score
+from stemjax.eval.metrics.score import ScoreSettings, score
 from stemjax.eval.metrics.vggish.features import GUDGUD
 from stemjax.eval.populations import clips
 from stemjax.eval.reports import report
@@ -74,7 +74,7 @@ def root(tmp_path_factory):
 
 
 def settings(analyser=None, drops_silent=False, **fields):
-    return Settings(
+    return ScoreSettings(
         embeddings=(embeddings.log_mel(GUDGUD),),
         analyser=analyser,
         unavailable={Metric.FAD: "no weights; bring some"},

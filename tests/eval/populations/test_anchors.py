@@ -177,7 +177,7 @@ def test_scores_of_the_anchors(made, tmp_path):
 
 def test_misfit_is_heard_in_the_mix_alone(made, tmp_path):
     """Where the analysis hears stem and context together, other songs' stems are far."""
-    from stemjax.analysis.analysis import Analyser
+    from stemjax.analysis.records import Analyser
     from tests.eval.metrics.test_score import crossings
 
     def interval(audio):

@@ -111,11 +111,11 @@ def test_the_paper_s_tables_by_hand(run):
 
 
 def test_words():
-    told = body.lines(body.Cost(71, 60, 3152, 2, 5400.0, 20.0, 0.126))
-    assert told[0] == "71 stems of 20 s, 11 of them there"
-    assert told[1].startswith("3152 forwards of one stem, 2 compiled")
-    assert told[2].startswith("about 90 min on this machine")
-    assert told[3] == "at most 0.13 GB of FLAC"
+    text = body.lines(body.Cost(71, 60, 3152, 2, 5400.0, 20.0, 0.126))
+    assert text[0] == "71 stems of 20 s, 11 of them exist"
+    assert text[1].startswith("3152 forwards of one stem, 2 compiled")
+    assert text[2].startswith("about 90 min on this machine")
+    assert text[3] == "at most 0.13 GB of FLAC"
     assert "about 59 s on" in body.lines(body.Cost(1, 1, 1, 1, 59.0, 5, 0))[2]
     assert "about 2.5 h on" in body.lines(body.Cost(1, 1, 1, 1, 9000.0, 5, 0))[2]
     assert body.as_json(body.Cost(1, 1, 6, 1, 2.0, 5.0, 0.1))["forwards"] == 6

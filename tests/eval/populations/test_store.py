@@ -44,12 +44,14 @@ def test_rows_are_computed_once(tmp_path):
     assert third.seen == [100]
 
 
-def test_what_was_done_before_an_interruption_is_kept(tmp_path):
+@pytest.mark.parametrize("shards", [0, 1, 2])
+def test_what_was_done_before_an_interruption_is_kept(tmp_path, shards):
+    done = shards * store.SHARD_ROWS
     with pytest.raises(KeyboardInterrupt):
-        store.cached(tmp_path, ITEMS, Count(fail_after=32))
+        store.cached(tmp_path, ITEMS, Count(fail_after=done))
     rest = Count()
     check(store.cached(tmp_path, ITEMS, rest))
-    assert len(rest.seen) == 38
+    assert len(rest.seen) == len(ITEMS) - done
 
 
 def test_a_torn_shard_is_computed_again(tmp_path, capsys):
@@ -89,3 +91,8 @@ def test_other_parameters_have_another_folder(tmp_path):
     assert a == store.stage_folder(tmp_path, "mel", {"version": 1, "hop": 160})
     assert a != store.stage_folder(tmp_path, "mel", {"hop": 160, "version": 2})
     assert a.parent == tmp_path and a.name.startswith("mel-")
+    store.cached(a, ITEMS, Count())
+    for change in ({"hop": 80}, {"version": 2}, {"preset": "google"}):
+        other = store.stage_folder(tmp_path, "mel", {"hop": 160, "version": 1} | change)
+        assert store.read_rows(other) == {}
+    assert len(store.read_rows(a)) == len(ITEMS)

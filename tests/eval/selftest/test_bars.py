@@ -3,10 +3,13 @@
 import numpy as np
 import pytest
 
-from stemjax.analysis.analysis import NO_CHORD
+from stemjax.analysis.records import NO_CHORD
+from stemjax.cli.evaluate import selftest as command
+from stemjax.cli.evaluate.arguments import Selftest
 from stemjax.eval.selftest import bars as selftest
-from stemjax.eval.selftest.checks import table
+from stemjax.eval.selftest.checks import at_most, is_zero, report_only, table
 from stemjax.eval.selftest.synthetic import make_clip
+from stemjax.io.errors import UserError
 
 CLIPS = [make_clip(selftest.REAL, k) for k in range(24)]
 TRUTH = [clip.truth for clip in CLIPS]
@@ -110,3 +113,44 @@ def test_log_mel_sees_faults_beyond_a_split_at_reduced_size():
     assert checks["FD-logmel, least step of noise"].has_passed
     # the bias of 24 clips is five times that of the 120 the bar is meant for
     assert 0.02 < checks["FD-logmel of a split over the trace"].value < 0.2
+
+
+def test_a_table_prints_bars_and_rounding_errors_by_their_exponent():
+    lines = table(
+        [
+            at_most("small", 3.2e-5, 1e-4),
+            at_most("not a number", np.nan, 1.0),
+            is_zero("none", 0),
+            is_zero("some", 2),
+            report_only("dB", -114.86),
+        ]
+    ).split("\n")[1:]
+    assert [" ".join(line.split()) for line in lines] == [
+        "small 3.2e-05 <= 0.0001 ok",
+        "not a number nan <= 1 FAILED",
+        "none 0 = 0 ok",
+        "some 2.0000 = 0 FAILED",
+        "dB -114.8600 printed only",
+    ]
+
+
+@pytest.mark.parametrize("value, n, fails", [(0, 120, 0), (1, 8, 0), (1, 120, 1)])
+def test_bars_are_enforced_for_120_clips_or_more(monkeypatch, capsys, value, n, fails):
+    """The bars hold for 120 clips; with fewer, missed bars are only printed."""
+    monkeypatch.setattr(command, "make_clip", lambda seed, k: None)
+    for name, result in (
+        ("corruptions", {}),
+        ("analyse_clips", []),
+        ("descriptor_checks", [is_zero("music", value)]),
+        ("mirdd_checks", []),
+        ("log_mel_checks", []),
+    ):
+        monkeypatch.setattr(selftest, name, lambda *_, result=result: result.copy())
+    if fails:
+        with pytest.raises(UserError, match="1 bars do not hold: music"):
+            command.run(Selftest(n=n))
+    else:
+        assert command.run(Selftest(n=n))["failed"] == (["music"] if value else [])
+    page = capsys.readouterr().out
+    assert "music" in page
+    assert ("are meant for 120" in page) == bool(value and not fails)

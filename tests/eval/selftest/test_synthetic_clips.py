@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from stemjax.analysis.analysis import NO_CHORD
+from stemjax.analysis.records import NO_CHORD
 from stemjax.eval.selftest import synthetic
 from stemjax.eval.selftest.synthesis import (
     HAT,

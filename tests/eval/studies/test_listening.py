@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from stemjax.eval.metrics.alignment import BEATS, CHROMA, Heard
+from stemjax.eval.metrics.alignment import BEATS, CHROMA, BeatsAndChroma
 from stemjax.eval.reports import listening_report
 from stemjax.eval.studies import listening
 from stemjax.eval.studies.listening import (
@@ -149,8 +149,8 @@ def test_the_fit_is_asked_where_the_real_stem_can_be_judged():
     beats = np.arange(8) * 0.5
     voiced = np.full((4, 12), 3.0)
     some, none = (
-        Heard(beats, voiced, True),
-        Heard(beats[:0], 0 * voiced, False),
+        BeatsAndChroma(beats, voiced, True),
+        BeatsAndChroma(beats[:0], 0 * voiced, False),
     )
     for fit in (BEATS, CHROMA):
         found = listening.fit_values(

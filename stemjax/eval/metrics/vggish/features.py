@@ -3,10 +3,10 @@
 The front end is that of the released network (tensorflow/models
 research/audioset/vggish: mel_features.py, vggish_params.py): frames of 25 ms every 10 ms
 that are not centred, so an incomplete tail is dropped; magnitudes, not powers; triangles
-that are linear in MEL, where librosa's are linear in Hz; log(mel + 0.01).
+that are linear in mel, unlike librosa's, which are linear in Hz; log(mel + 0.01).
 
-What implementations of FAD differ in is a `FadPreset`.  A clip is mono at 16 kHz:
-`stemjax.io.audio.to_mono` or `stemjax.eval.populations.clips.load`.
+A `FadPreset` holds the settings in which implementations of FAD differ.  A clip is mono
+at 16 kHz: `stemjax.io.audio.to_mono` or `stemjax.eval.populations.clips.load`.
 """
 
 import dataclasses
@@ -27,27 +27,29 @@ BANDS = 64
 LOWEST, HIGHEST = 125.0, 7500.0  # Hz, outer edges of the first and the last band
 LOG_OFFSET = 0.01
 FRAMES = 96  # of a patch: 0.96 s
-PATCH_SAMPLES = (FRAMES - 1) * HOP + WINDOW  # that its frames touch
+PATCH_SAMPLES = (FRAMES - 1) * HOP + WINDOW  # covered by its frames
 INT16 = 32_768.0
-LEAST_PEAK = 0.1  # of google-research, meant for floats: "20 dB at most"
+LEAST_PEAK = 0.1  # int16 units, as in google-research
 
 _BLOCK = 80  # divides window and hop
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class FadPreset:
-    """One published way from a clip to VGGish embeddings."""
+    """Windows, gain and last layer of one published implementation of FAD."""
 
     name: str
+    """Name on the command line and in reports."""
     is_normalised: bool
-    """Divided by its largest sample (signed), in int16 units by at least 0.1: whatever
-    is not silent gets a positive peak of 1."""
+    """Divide the clip by its largest sample (signed), or by 0.1 int16 units if that is
+    larger: any clip that is not silent gets a positive peak of 1."""
     segment: int
-    """Samples that one patch is cut out of, from their start."""
+    """Samples per segment; a patch is taken from its start."""
     hop: int
-    """Samples from one segment to the next."""
+    """Samples between the starts of segments."""
     has_relu: bool
-    """The last layer's ReLU, as released before August 2020 (tensorflow/models#9080)."""
+    """Apply a ReLU after the last layer, as released before August 2020
+    (tensorflow/models#9080)."""
 
     def __post_init__(self):
         if self.segment < PATCH_SAMPLES:
@@ -76,10 +78,10 @@ PRESETS = {preset.name: preset for preset in (GOOGLE, GOOGLE_2018, GUDGUD)}
 
 
 def num_patches(samples: int, preset: FadPreset) -> int:
-    """Patches of a clip of so many samples at 16 kHz.
+    """Number of patches of a clip of `samples` samples at 16 kHz.
 
     Raises:
-      UserError: too short for one.
+      UserError: the clip is too short for a patch.
     """
     if samples < preset.segment:
         raise UserError(
@@ -139,8 +141,8 @@ def log_mel(audio: jax.Array) -> jax.Array:
 def patches(audio: jax.Array, preset: FadPreset) -> jax.Array:
     """VGGish's input for one clip at 16 kHz, nominally in [-1, 1]: [N] -> [P, 96, 64].
 
-    Segments start on frames of the whole clip and frames are not centred: a patch of
-    the clip's log-mel is the patch of its own segment.
+    Segments start on frames of the whole clip and frames are not centred, so a patch of
+    the clip's log-mel equals the patch of its segment alone.
 
     Raises:
       UserError: the clip is too short for a patch.

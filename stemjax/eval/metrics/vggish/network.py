@@ -1,9 +1,10 @@
-"""VGGish as a pure function over a dict of arrays (Hershey et al. 2017, arXiv 1609.09430;
-released network: tensorflow/models research/audioset/vggish/vggish_slim.py).
+"""VGGish as a pure function over a dict of arrays (Hershey et al. 2017, arXiv 1609.09430).
+
+Released network: tensorflow/models research/audioset/vggish/vggish_slim.py.
 
 Parameters are `<layer>.weight`, `<layer>.bias` in float32; convolutions are HWIO, dense
 layers (in, out).  The last convolution is flattened in the order height, width, channel.
-Widths are those of the arrays: tests run a narrow net.
+The arrays set the widths, so tests can run a narrow network.
 """
 
 from collections.abc import Mapping
@@ -18,11 +19,9 @@ from stemjax.eval.metrics.vggish.features import BANDS, FRAMES, FadPreset
 Params = Mapping[str, jax.Array | np.ndarray]
 
 WIDTH = 128  # of an embedding
-BATCH = (
-    20  # patches per compiled call: a 20 s clip of preset gudgud, half one of google
-)
+BATCH = 20  # patches per compiled call: a clip of 20 s with preset gudgud
 
-# (layer, whether a 2 x 2 max pool follows)
+# (layer, has a 2 x 2 max pool after it)
 CONVOLUTIONS = (
     ("conv1", True),
     ("conv2", True),
@@ -82,11 +81,10 @@ _embed_batch = jax.jit(embed)
 def embed_in_batches(params: Params, patches: jax.Array | np.ndarray) -> np.ndarray:
     """`embed` by one compiled program of 20 patches: [P, 96, 64] -> [P, 128] on the host.
 
-    The last batch is filled with zeros, whose embeddings are dropped.  Patches of many
-    clips may be joined to fill batches.
+    The last batch is padded with zeros, whose embeddings are dropped.
 
     Raises:
-      ValueError: not [P, 96, 64] with P >= 1.
+      ValueError: the shape is not [P, 96, 64] with P >= 1.
     """
     patches = np.asarray(patches, np.float32)
     if patches.shape[1:] != (FRAMES, BANDS) or not len(patches):
@@ -101,9 +99,9 @@ def embed_in_batches(params: Params, patches: jax.Array | np.ndarray) -> np.ndar
 
 
 def finish(embeddings: np.ndarray, preset: FadPreset) -> np.ndarray:
-    """The vectors that FAD's statistics take: [P, 128], after a ReLU if the preset has one.
+    """Apply the preset's last layer to embeddings [P, 128].
 
-    Embeddings are kept without it, so that presets share them.
+    Cached embeddings are stored without the ReLU, so that presets share them.
     """
     return np.maximum(embeddings, 0.0) if preset.has_relu else embeddings
 
@@ -111,9 +109,9 @@ def finish(embeddings: np.ndarray, preset: FadPreset) -> np.ndarray:
 def random_params(
     seed: int, shapes: Mapping[str, tuple[int, ...]] = SHAPES
 ) -> dict[str, np.ndarray]:
-    """He-normal weights and small biases: for tests of shapes, cost and parity alone.
+    """He-normal weights and small biases, for tests of shapes, cost and parity.
 
-    They never make a `vggish_weights.VerifiedWeights`, which FAD asks for.
+    They fail the check of `weights.VerifiedWeights`, which FAD requires.
     """
     rng = np.random.Generator(np.random.Philox(seed))
     params = {}

@@ -1,9 +1,9 @@
 """Tensors of a PyTorch state dict, read without PyTorch and without running its pickle.
 
-`torch.save` writes a pickle that names tensors and, beside it, their raw storages: since
-1.6 as members of a zip, before that one after the other in one file (the layout of
-torch/serialization.py; the released VGGish is of either).  The pickle may name the few
-constructors that a state dict of float32 or float64 needs, and nothing else.
+`torch.save` writes a pickle of tensor descriptions and their raw storages: since version
+1.6 as members of a zip, earlier one after the other in one file (torch/serialization.py;
+VGGish was released in both).  The pickle may name the few constructors that a state dict
+of float32 or float64 needs; anything else is an error.
 """
 
 import collections
@@ -27,18 +27,27 @@ _OLD_PROTOCOL = 1001
 
 
 class _Storage(NamedTuple):
+    """A block of raw items in the file."""
+
     key: str
+    """Name within the file."""
     dtype: np.dtype
-    size: int  # items
+    """Type of the items."""
+    size: int
+    """Number of items."""
 
 
 class _Tensor(NamedTuple):
-    """A view of a storage whose bytes are read later."""
+    """A view of a storage; its bytes are read later."""
 
     storage: _Storage
-    offset: int  # of items, as are strides
+    """The storage."""
+    offset: int
+    """First item."""
     shape: tuple[int, ...]
+    """Items along each axis."""
     strides: tuple[int, ...]
+    """Items between neighbours along each axis."""
 
 
 def _rebuild_tensor(storage, offset, shape, strides, *_):
@@ -72,10 +81,11 @@ class _Unpickler(pickle.Unpickler):
 
 
 def read_state_dict(path: str | os.PathLike) -> dict[str, np.ndarray]:
-    """Arrays by name of a file of `torch.save(module.state_dict(), path)`.
+    """Read a file of `torch.save(module.state_dict(), path)` as arrays by name.
 
     Raises:
-      UserError: missing, not such a file, broken, or naming anything but float tensors.
+      UserError: the file is missing, broken, of another kind, or holds anything except
+        float tensors.
     """
     path = pathlib.Path(path)
     if not path.is_file():
@@ -137,7 +147,7 @@ def _checked(state: Any) -> dict[str, _Tensor]:
 
 
 def _array(tensor: _Tensor, storages: Mapping[str, bytes]) -> np.ndarray:
-    """A copy of the view, which must lie inside its storage."""
+    """Copy the view; it must lie inside its storage."""
     items = np.frombuffer(storages[tensor.storage.key], tensor.storage.dtype)
     steps = [
         (size - 1) * stride

@@ -1,12 +1,12 @@
-"""VGGish's weights: where they lie, how they are read, and proof that they are VGGish's.
+"""VGGish's weights: search, reading, and the check that they are VGGish's.
 
-What bears FAD's name takes a `VerifiedWeights`, and making one runs the official smoke
-test (tensorflow/models research/audioset/vggish/vggish_smoke_test.py): no other array
-can pass for VGGish's, whatever its file says of itself.  Nothing here downloads.
+FAD requires a `VerifiedWeights`, whose constructor runs the official smoke test
+(tensorflow/models research/audioset/vggish/vggish_smoke_test.py); other arrays fail it.
+Nothing is downloaded.
 
-Files: the release of harritaylor/torchvggish (`vggish-10086976.pth`), and ours, a
-safetensors file with the names and layout of `vggish.embed`, its metadata naming the
-source and what the smoke test measured.
+Files: the release of harritaylor/torchvggish (`vggish-10086976.pth`), or a safetensors
+file with the names and layout of `network.embed`, whose metadata holds the source and the
+result of the smoke test.
 """
 
 import dataclasses
@@ -50,15 +50,19 @@ _POSTPROCESSOR = "pproc."  # torchvggish's PCA, which FAD does not use
 
 
 class SmokeStatistics(NamedTuple):
-    """Of the embeddings [3, 128] of 3 s of a 1 kHz sine, before and after a ReLU."""
+    """Statistics of the embeddings [3, 128] of 3 s of a 1 kHz sine."""
 
     mean: float
+    """Mean before a ReLU."""
     std: float
+    """Standard deviation before a ReLU."""
     relu_mean: float
+    """Mean after a ReLU."""
     relu_std: float
+    """Standard deviation after a ReLU."""
 
 
-# Published to three digits: before the ReLU since August 2020, after it until then.
+# Published to three digits: without the ReLU since August 2020, with it until then.
 EXPECTED = SmokeStatistics(mean=0.000657, std=0.343, relu_mean=0.131, relu_std=0.238)
 # 2 % (the official test allows 10 %); a mean near zero has no relative tolerance
 TOLERANCE = SmokeStatistics(
@@ -67,7 +71,7 @@ TOLERANCE = SmokeStatistics(
 
 
 def smoke_statistics(params: vggish.Params) -> SmokeStatistics:
-    """What the official smoke test measures, for any weights of VGGish's shapes."""
+    """Statistics of the official smoke test for weights of VGGish's shapes."""
     time = np.arange(3 * SAMPLE_RATE) / SAMPLE_RATE
     sine = np.sin(2 * np.pi * 1000 * time).astype(np.float32)
     found = vggish.embed_in_batches(params, patches(sine, GUDGUD)).astype(np.float64)
@@ -80,7 +84,7 @@ def _moments(values: np.ndarray) -> tuple[float, float]:
 
 
 def has_passed(found: SmokeStatistics) -> bool:
-    """Whether every statistic is within its tolerance; NaN is not."""
+    """Whether every statistic is within its tolerance; NaN fails."""
     return all(
         abs(value - expected) <= tolerance
         for value, expected, tolerance in zip(found, EXPECTED, TOLERANCE, strict=True)
@@ -88,11 +92,11 @@ def has_passed(found: SmokeStatistics) -> bool:
 
 
 class VerifiedWeights:
-    """Arrays of VGGish, on the device, that passed the smoke test when this was made.
+    """Weights of VGGish on the device that passed the smoke test.
 
     Raises:
-      UserError: names or shapes that are not VGGish's, or a failed smoke test; `source`
-        names the file in the message.
+      UserError: names or shapes that are not VGGish's, or a failed smoke test; the
+        message names `source`.
     """
 
     __slots__ = ("_params", "_sha256", "_statistics")
@@ -115,25 +119,26 @@ class VerifiedWeights:
 
     @property
     def params(self) -> Mapping[str, jax.Array]:
-        """The arrays that `vggish.embed` takes."""
+        """Arrays for `network.embed`."""
         return self._params
 
     @property
     def sha256(self) -> str:
-        """Hex digest of names and arrays: the same from any file that holds them."""
+        """Hex digest of names and arrays, independent of the file format."""
         return self._sha256
 
     @property
     def statistics(self) -> SmokeStatistics:
-        """What the smoke test measured."""
+        """Result of the smoke test."""
         return self._statistics
 
 
 @dataclasses.dataclass(frozen=True)
 class Unavailable:
-    """There are no weights; the reason names the places searched and the mend."""
+    """No weights were found."""
 
     reason: str
+    """The paths searched and how to get the weights."""
 
 
 def _render(statistics: SmokeStatistics) -> str:
@@ -162,10 +167,10 @@ def _digest(params: Mapping[str, np.ndarray]) -> str:
 
 
 def from_torch(state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Our names and layout of a state dict of torchvggish; unknown names are kept.
+    """Convert a state dict of torchvggish to our names and layout; keep unknown names.
 
-    Convolutions OIHW -> HWIO, dense layers transposed.  The first dense layer keeps its
-    order: torchvggish flattens height, width, channel, as the original does.
+    Convolutions OIHW -> HWIO, dense layers transposed.  The input order of the first dense
+    layer is the same: torchvggish flattens height, width, channel, as the original does.
     """
     params = {}
     for name, value in state.items():
@@ -180,11 +185,11 @@ def from_torch(state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def read(path: str | os.PathLike) -> VerifiedWeights:
-    """Weights of one file, ours or torchvggish's, smoke-tested.
+    """Read and verify weights in our format or torchvggish's.
 
     Raises:
-      UserError: missing, broken, of another format, a digest that is not the one in its
-        name (`NAME-<first digits of the SHA-256>.pth`), or not VGGish's.
+      UserError: the file is missing, broken, of another format, does not have the digest
+        in its name (`NAME-<first digits of the SHA-256>.pth`), or is not VGGish's.
     """
     path = pathlib.Path(path)
     match path.suffix:
@@ -203,7 +208,7 @@ def read(path: str | os.PathLike) -> VerifiedWeights:
 
 
 def _check_named_digest(path: pathlib.Path) -> None:
-    """The convention of torch.hub."""
+    """Check the digest that torch.hub puts in a file's name."""
     named = re.search(r"-([0-9a-f]{8,64})$", path.stem)
     if named and not (found := sha256_of(path)).startswith(named[1]):
         raise UserError(
@@ -212,10 +217,10 @@ def _check_named_digest(path: pathlib.Path) -> None:
 
 
 def convert(source: str | os.PathLike, out: str | os.PathLike) -> VerifiedWeights:
-    """Write the weights of `source` as our safetensors file; nothing if refused.
+    """Write the weights of `source` as our safetensors file; nothing after an error.
 
     Raises:
-      UserError: what `read` raises; `out` is not named *.safetensors, or is the source.
+      UserError: as `read`; `out` is not named *.safetensors, or is the source.
     """
     source, out = pathlib.Path(source), pathlib.Path(out)
     if out.suffix != ".safetensors":
@@ -236,11 +241,11 @@ def convert(source: str | os.PathLike, out: str | os.PathLike) -> VerifiedWeight
 
 
 def find(explicit: str | os.PathLike | None = None) -> VerifiedWeights | Unavailable:
-    """The first weights of: `explicit`, $STEMJAX_VGGISH, `places()`.
+    """Read the first weights of: `explicit`, $STEMJAX_VGGISH, `places()`.
 
     Raises:
-      UserError: a path that was given does not exist, or the first file found is broken
-        or is not VGGish's: another is not taken silently in its stead.
+      UserError: `explicit` or $STEMJAX_VGGISH does not exist, or the first file found is
+        broken or is not VGGish's; later places are not tried then.
     """
     if explicit:
         return read(_existing(explicit, "given"))
@@ -258,13 +263,13 @@ def find(explicit: str | os.PathLike | None = None) -> VerifiedWeights | Unavail
 
 
 def _shown(path: pathlib.Path) -> str:
-    """A path for people and reports, the home folder as "~"."""
+    """The path as text for reports, with the home folder as "~"."""
     home = pathlib.Path.home()
     return f"~/{path.relative_to(home)}" if path.is_relative_to(home) else str(path)
 
 
 def places() -> tuple[pathlib.Path, ...]:
-    """Where weights are looked for unless a path is given, first first.
+    """Default paths of the weights, in the order of the search.
 
     The user's folder of weights, the user's cache, the checkpoints of torch.hub.
     """

@@ -70,6 +70,14 @@ def test_log_mel_equals_the_twin(samples):
     np.testing.assert_allclose(found, expected, rtol=0, atol=BAR)
 
 
+def test_log_mel_of_noise_and_of_silence_equals_the_twin():
+    noise = 0.1 * np.random.Generator(np.random.Philox(0)).standard_normal(16_000)
+    for audio in (np.float32(noise), np.zeros(16_000, np.float32)):
+        expected = twin_log_mel(audio, twin_mel_matrix())
+        found = np.asarray(vggish_input.log_mel(audio))
+        np.testing.assert_allclose(found, expected, rtol=0, atol=BAR)
+
+
 def test_librosa_agrees_once_its_triangles_are_replaced():
     audio = music(16_000)
     framed = np.pad(audio.astype(np.float64), 56)  # librosa centres 400 in 512

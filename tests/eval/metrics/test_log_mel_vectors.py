@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from stemjax.eval.metrics.log_mel_statistics import mean_and_std
+from stemjax.eval.metrics.embeddings import mean_and_std
 from stemjax.eval.metrics.vggish.features import GOOGLE, GUDGUD, patches
 
 
