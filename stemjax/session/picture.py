@@ -1,14 +1,14 @@
-"""Pictures of tracks; a picture that fails never costs the user the audio."""
+"""Pictures of tracks."""
 
+import functools
 import pathlib
-import sys
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from stemjax.arrays.mel import mel_power
-from stemjax.io.picture import save_spectrograms
+from stemjax.io.picture import draw_or_warn, save_spectrograms
 
 
 def save_picture(
@@ -26,9 +26,5 @@ def save_picture(
 
 
 def try_save_picture(path: pathlib.Path, *arguments: Any, **more: Any) -> None:
-    """`save_picture`, but an error is one line on stderr."""
-    try:
-        save_picture(path, *arguments, **more)
-    except Exception as error:  # the audio is written; any fault here is minor
-        message = " ".join(str(error).split())
-        print(f"warning: {path}: no picture ({message})", file=sys.stderr)
+    """Call `save_picture`; an error is one line on stderr."""
+    draw_or_warn(path, functools.partial(save_picture, path, *arguments, **more))

@@ -45,7 +45,7 @@ def test_a_failing_picture_is_a_warning(release, context, tmp_path, monkeypatch)
         run = sample_here(*args, "--out", out)
         assert run.returncode == 0, run.stderr
         assert f"warning: {out}" in run.stderr
-        assert "no picture (no font found)" in run.stderr
+        assert "(RuntimeError: no font found)" in run.stderr
         assert set(files.split()) <= set(present[-1])
         assert not list(out.glob("*.png"))
     report = json.loads((made / "sample.json").read_text())
