@@ -6,7 +6,7 @@ import gradio as gr
 
 from stemjax.demo import texts
 from stemjax.demo.handlers import Handlers
-from stemjax.demo.layout import Layout, build_layout
+from stemjax.demo.layout import PageLayout, build_layout
 from stemjax.demo.service import StemService
 
 ONE_AT_A_TIME = {"concurrency_id": "decoding", "concurrency_limit": 1}
@@ -31,7 +31,7 @@ def build_page(service: StemService, zip_folder: pathlib.Path) -> gr.Blocks:
     return page
 
 
-def _page_outputs(layout: Layout) -> list:
+def _page_outputs(layout: PageLayout) -> list:
     """Components that `Handlers.page_values` fills."""
     layers = layout.layers
     return [
@@ -40,7 +40,7 @@ def _page_outputs(layout: Layout) -> list:
     ]
 
 
-def _candidate_outputs(layout: Layout) -> list:
+def _candidate_outputs(layout: PageLayout) -> list:
     """Components that `Handlers.candidate_values` fills."""
     candidates = layout.candidates
     return [
@@ -49,7 +49,7 @@ def _candidate_outputs(layout: Layout) -> list:
     ]
 
 
-def _connect_opening(layout: Layout, handlers: Handlers) -> None:
+def _connect_opening(layout: PageLayout, handlers: Handlers) -> None:
     section, outputs = layout.opening, _page_outputs(layout)
     inputs = [section.bpm, section.is_loop, *layout.generation.controls]
     section.upload.upload(
@@ -67,7 +67,7 @@ def _connect_opening(layout: Layout, handlers: Handlers) -> None:
     )
 
 
-def _connect_generation(layout: Layout, handlers: Handlers) -> None:
+def _connect_generation(layout: PageLayout, handlers: Handlers) -> None:
     section, state = layout.generation, layout.state
     gr.on(
         [control.change for control in section.controls],
@@ -90,7 +90,7 @@ def _connect_generation(layout: Layout, handlers: Handlers) -> None:
     section.cancel.click(handlers.cancel, None, None, api_name="stop", queue=False)
 
 
-def _connect_layers(layout: Layout, handlers: Handlers) -> None:
+def _connect_layers(layout: PageLayout, handlers: Handlers) -> None:
     section, state = layout.layers, layout.state
     controls = layout.generation.controls
     outputs = _page_outputs(layout) + _candidate_outputs(layout)[2:]
@@ -110,7 +110,7 @@ def _connect_layers(layout: Layout, handlers: Handlers) -> None:
     )
 
 
-def _connect_codec(layout: Layout, handlers: Handlers) -> None:
+def _connect_codec(layout: PageLayout, handlers: Handlers) -> None:
     section = layout.codec
     section.start.click(
         handlers.play_codec,

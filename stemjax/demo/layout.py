@@ -64,7 +64,7 @@ class CodecSection(NamedTuple):
     player: gr.Audio
 
 
-class Layout(NamedTuple):
+class PageLayout(NamedTuple):
     """All components of the page that change or react."""
 
     state: gr.State
@@ -76,7 +76,7 @@ class Layout(NamedTuple):
     codec: CodecSection
 
 
-def build_layout() -> Layout:
+def build_layout() -> PageLayout:
     """Create the components inside the current `gr.Blocks`."""
     state = gr.State(None)
     gr.Markdown(texts.INTRODUCTION)
@@ -89,7 +89,7 @@ def build_layout() -> Layout:
             layers = _layer_section()
             codec = _codec_section()
             gr.Markdown(texts.LICENCE)
-    return Layout(state, opening, generation, candidates, layers, codec)
+    return PageLayout(state, opening, generation, candidates, layers, codec)
 
 
 def _open_section() -> OpenSection:
