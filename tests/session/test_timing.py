@@ -1,4 +1,4 @@
-"""What an answer is expected to take: products counted by hand."""
+"""Estimate of the decoding time: matrix products counted by hand."""
 
 import pytest
 
@@ -8,18 +8,18 @@ from stemjax.session import timing
 
 
 def test_products_by_hand(random_model, monkeypatch):
-    monkeypatch.setattr(timing, "_products_per_second", lambda: 1e9)
+    monkeypatch.setattr(timing, "_flops_per_second", lambda: 1e9)
     model = random_model
     config = model.decode_config(None)  # 4 and 2 steps, three branches
-    rate = 1e9 * timing.SHARE_OF_PRODUCTS
+    rate = 1e9 * timing.STEP_EFFICIENCY
     one = 6 * 3 * 100 * flops_per_token(model.config, 100) / 3 / rate
-    found = timing.expected_seconds(model, 100, config, 1)
+    found = timing.estimate_seconds(model, 100, config, 1)
     assert found == pytest.approx(one)
-    assert timing.expected_seconds(model, 100, config, 3) == pytest.approx(3 * one)
+    assert timing.estimate_seconds(model, 100, config, 3) == pytest.approx(3 * one)
     # 200 frames are three windows of 100 that keep 50
-    assert timing.expected_seconds(model, 200, config, 1) == pytest.approx(3 * one)
+    assert timing.estimate_seconds(model, 200, config, 1) == pytest.approx(3 * one)
     naive = model.decode_config(None, guidance=Guidance.NONE)
-    assert timing.expected_seconds(model, 100, naive, 1) == pytest.approx(one / 3)
+    assert timing.estimate_seconds(model, 100, naive, 1) == pytest.approx(one / 3)
 
 
 @pytest.mark.parametrize(
@@ -33,4 +33,4 @@ def test_products_by_hand(random_model, monkeypatch):
     ],
 )
 def test_words(seconds, words):
-    assert timing.in_words(seconds) == words
+    assert timing.format_duration(seconds) == words
