@@ -55,9 +55,9 @@ def only_parse(monkeypatch):
     monkeypatch.setattr("signal.signal", lambda *_: None)
 
 
-def outcome(words: list[str]) -> str:
-    """ "" if the words are a command with good arguments, else the error."""
-    program, *argv = words
+@functools.cache
+def error_of(program: str, *argv: str) -> str:
+    """The error that a command prints about its arguments; empty if they are good."""
     module = importlib.import_module(SCRIPTS.get(program) or module_to_run(program))
     errors = io.StringIO()
     try:
@@ -79,9 +79,9 @@ def module_to_run(name: str) -> str:
 
 def evaluate_commands() -> list[str]:
     """The subcommands of `stemjax evaluate`."""
-    from stemjax.cli.evaluate.main import MODULES
+    from stemjax.cli.evaluate.main import COMMANDS
 
-    return [module.replace("_", "-") for module in MODULES.values()]
+    return list(COMMANDS)
 
 
 @functools.cache
@@ -93,8 +93,8 @@ def known_flags() -> set[str]:
     for words in [*HELPS, *(["evaluate", name] for name in evaluate_commands())]:
         with contextlib.redirect_stdout(text), contextlib.suppress(SystemExit):
             main([*words, "--help"])
-    for name in ("training_set.__main__", "recordings"):
-        module = importlib.import_module(f"examples.bundle.{name}")
+    for name in ("examples.bundle.training_set", "examples.bundle.recordings"):
+        module = importlib.import_module(module_to_run(name))
         with contextlib.redirect_stdout(text), contextlib.suppress(SystemExit):
             sys_argv(module.main, "x", "--help")
     return set(re.findall(r"--[a-z][\w.-]*", text.getvalue()))
@@ -164,7 +164,7 @@ def test_modules_and_names_exist(page):
 @current
 def test_commands_parse(page):
     for words in page.commands():
-        assert not (error := outcome(words)), f"{' '.join(words)}\n{error}"
+        assert not (error := error_of(*words)), f"{' '.join(words)}\n{error}"
 
 
 @current
@@ -180,9 +180,8 @@ def test_inline_commands_and_flags_exist(page):
             words = command_in(f"{span.replace(' ...', '')} ")
             if not words or any(word.isupper() for word in words[1:2]):
                 continue
-            asked = names_in(words)
-            for name in asked:
-                assert not (error := outcome([*name, "--help"])), f"{span}\n{error}"
+            for name in names_in(words):
+                assert not (error := error_of(*name, "--help")), f"{span}\n{error}"
             for flag in re.findall(r"--[a-z][\w.-]*", span):
                 assert flag in known_flags(), span
 
@@ -190,14 +189,22 @@ def test_inline_commands_and_flags_exist(page):
 def names_in(words: list[str]) -> list[list[str]]:
     """The program and the subcommands of an inline command; a|b is both."""
     program, *rest = words
-    depth = 2 if rest[:1] == ["evaluate"] else 1
-    if program in ("sample.py",) or program not in SCRIPTS:
-        depth = 0 if program not in SCRIPTS else 1
-    chosen = [word for word in rest[:depth] if re.fullmatch(r"[a-z|-]+", word)]
-    chosen = [word for word in chosen if not word.startswith("--")]
+    depth = 0 if program not in SCRIPTS else 2 if rest[:1] == ["evaluate"] else 1
+    chosen = [word for word in rest[:depth] if re.fullmatch(r"[a-z][a-z|-]*", word)]
     if chosen[-1:] and "|" in chosen[-1]:
         return [[program, *chosen[:-1], each] for each in chosen[-1].split("|")]
     return [[program, *chosen]]
+
+
+def test_the_index_lists_every_page_and_the_guide_every_command():
+    index = read(ROOT / "docs" / "index.md")
+    named = {
+        (index.path.parent / link.split("#")[0]).resolve() for link in index.links()
+    }
+    pages_of_docs = {path for path in PAGES if path.parent == index.path.parent}
+    assert pages_of_docs - named == {index.path}
+    guide = read(ROOT / "docs" / "evaluation.md")
+    assert set(evaluate_commands()) <= set(guide.spans())
 
 
 def test_the_api_page_lists_modules():
@@ -206,9 +213,9 @@ def test_the_api_page_lists_modules():
 
 
 def test_the_checks_can_fail():
-    assert outcome(["stemjax", "evaluate", "no-such-command"])
-    assert outcome(["train.py", "stemgen-mini", "--no-such-flag", "1"])
-    assert not outcome(["stemjax", "sample", "--out", "x"])
+    assert error_of("stemjax", "evaluate", "no-such-command")
+    assert error_of("train.py", "stemgen-mini", "--no-such-flag", "1")
+    assert not error_of("stemjax", "sample", "--out", "x")
     assert not names_something("stemjax.nowhere")
     assert not names_something("stemjax.config.decode.NoSuchName")
     assert names_something("stemjax.config.decode.DecodeConfig")

@@ -1,5 +1,6 @@
 """The tutorial notebook runs from its first cell to its last."""
 
+import json
 import os
 import re
 import sys
@@ -34,11 +35,11 @@ def test_the_notebook_runs(notebook, tmp_path, monkeypatch):
     nbclient = pytest.importorskip("nbclient")
     pytest.importorskip("ipykernel")
     # the kernel is this interpreter, and writes nothing outside tmp_path
-    kernel = tmp_path / "kernels" / "python3"
-    kernel.mkdir(parents=True)
-    (kernel / "kernel.json").write_text(
-        '{"argv": ["%s", "-m", "ipykernel_launcher", "-f", "{connection_file}"],'
-        ' "display_name": "test", "language": "python"}' % sys.executable
+    kernel = tmp_path / "kernels" / "python3" / "kernel.json"
+    kernel.parent.mkdir(parents=True)
+    start = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    kernel.write_text(
+        json.dumps({"argv": start, "display_name": "test", "language": "python"})
     )
     monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
