@@ -47,7 +47,9 @@ def save_safetensors(
     arrays = {k: np.ascontiguousarray(v) for k, v in sorted(flat.items())}
     with replacing(path) as part:
         part.touch()
-        mode = part.stat().st_mode  # safetensors makes the file readable by its owner alone
+        mode = (
+            part.stat().st_mode
+        )  # safetensors makes the file readable by its owner alone
         safetensors.numpy.save_file(arrays, part, metadata=dict(metadata or {}))
         part.chmod(mode)
 
