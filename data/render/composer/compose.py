@@ -10,14 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from stemjax.data.render.events import (
-    DRUM_CHANNEL,
-    DRUM_PROGRAM,
-    Event,
-    Kind,
-    assign_stems,
-)
-from stemjax.data.render.harmony import (
+from stemjax.data.render.composer.harmony import (
     Chord,
     Loop,
     Mode,
@@ -26,8 +19,15 @@ from stemjax.data.render.harmony import (
     draw_loop,
     tempi_of,
 )
-from stemjax.data.render.instruments import FEATURED, Part, Role, draw_parts
-from stemjax.data.render.patterns import PLAY, Bar, Note, kit
+from stemjax.data.render.composer.instruments import FEATURED, Part, Role, draw_parts
+from stemjax.data.render.composer.patterns import PLAY, Bar, Note, kit
+from stemjax.data.render.events import (
+    DRUM_CHANNEL,
+    DRUM_PROGRAM,
+    Event,
+    Kind,
+    assign_stems,
+)
 
 _NAMES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 _SPLIT_CYCLE = (Split.TRAIN, Split.VALIDATION, Split.TEST) + (Split.TRAIN,) * 7
