@@ -93,10 +93,9 @@ def known_flags() -> set[str]:
     for words in [*HELPS, *(["evaluate", name] for name in evaluate_commands())]:
         with contextlib.redirect_stdout(text), contextlib.suppress(SystemExit):
             main([*words, "--help"])
-    for name in ("examples.bundle.training_set", "examples.bundle.recordings"):
-        module = importlib.import_module(module_to_run(name))
-        with contextlib.redirect_stdout(text), contextlib.suppress(SystemExit):
-            sys_argv(module.main, "x", "--help")
+    module = importlib.import_module("examples.bundle.bundle")
+    with contextlib.redirect_stdout(text), contextlib.suppress(SystemExit):
+        sys_argv(module.main, "x", "--help")
     return set(re.findall(r"--[a-z][\w.-]*", text.getvalue()))
 
 

@@ -1,7 +1,7 @@
-"""Keys, chord loops and tempi of the composer, and how the splits are kept apart.
+"""Keys, chord loops and tempi of the composer.
 
-Train, validation and test songs share neither tempo nor chord loop, by construction:
-a tempo's last digit and a loop's checksum say which split may use it.
+Train, validation and test songs share neither tempo nor chord loop: the last digit of a
+tempo and the checksum of a loop determine the split that may use it.
 """
 
 import enum
@@ -12,7 +12,7 @@ import numpy as np
 
 
 class Split(enum.StrEnum):
-    """Part of the data set that a song belongs to."""
+    """A split of the data set."""
 
     TRAIN = "train"
     VALIDATION = "validation"
@@ -29,7 +29,8 @@ class Mode(enum.Enum):
 class Triad(NamedTuple):
     """A chord of a loop, relative to the tonic."""
 
-    root: int  # semitones above the tonic, 0..11
+    root: int
+    """Semitones above the tonic, 0..11."""
     is_minor: bool
 
 
@@ -37,7 +38,7 @@ Loop = tuple[Triad, ...]
 
 
 class Chord(NamedTuple):
-    """A chord that sounds: pitch classes 0..11, root first."""
+    """A chord as pitch classes 0..11, root first."""
 
     tones: tuple[int, ...]
 
@@ -47,7 +48,7 @@ class Chord(NamedTuple):
         return self.tones[0]
 
 
-# How often each degree follows another; bVII in major and V in minor are borrowed.
+# Weights of the degrees in a loop; bVII in major and V in minor are borrowed.
 _DEGREES = {
     Mode.MAJOR: {
         Triad(0, False): 4.0,
@@ -69,22 +70,22 @@ _DEGREES = {
     },
 }
 _LENGTHS = (4, 4, 4, 4, 5, 6, 8, 8)
-# Under one octave of tempi: none is another's double, which would sound alike.
+# Less than a factor of two: no tempo is the double of another.
 _TEMPI = range(84, 168)
 _TEMPO_DIGIT = {3: Split.VALIDATION, 7: Split.TEST}
 _LOOP_BUCKET = {0: Split.VALIDATION, 1: Split.TEST}  # of 10; others train
 
 
 def tempi_of(split: Split) -> list[int]:
-    """Tempi in beats a minute that songs of `split` may have."""
+    """Tempi in beats per minute of the songs of a split."""
     return [bpm for bpm in _TEMPI if _TEMPO_DIGIT.get(bpm % 10, Split.TRAIN) is split]
 
 
 def fingerprint(loop: Loop) -> Loop:
-    """One form for all loops that sound as the same progression.
+    """Canonical form of all loops with the same progression.
 
-    Free of key, of mode (C Am F G in C major is III i VI VII of A minor), of the chord
-    it starts from, and of repetition.
+    Independent of key, mode (C Am F G in C major is III i VI VII of A minor), first chord
+    and repetition.
     """
     size = len(loop)
     period = next(
@@ -92,21 +93,21 @@ def fingerprint(loop: Loop) -> Loop:
         for p in range(1, size + 1)
         if size % p == 0 and loop[:p] * (size // p) == loop
     )
-    turned = [loop[i:period] + loop[:i] for i in range(period)]
+    rotations = [loop[i:period] + loop[:i] for i in range(period)]
     return min(
         tuple(Triad((c.root - turn[0].root) % 12, c.is_minor) for c in turn)
-        for turn in turned
+        for turn in rotations
     )
 
 
 def split_of_loop(loop: Loop) -> Split:
-    """The only split that may use this progression."""
-    plain = ",".join(f"{root}{'m' * minor}" for root, minor in fingerprint(loop))
-    return _LOOP_BUCKET.get(zlib.crc32(plain.encode()) % 10, Split.TRAIN)
+    """The only split that may use a progression."""
+    text = ",".join(f"{root}{'m' * minor}" for root, minor in fingerprint(loop))
+    return _LOOP_BUCKET.get(zlib.crc32(text.encode()) % 10, Split.TRAIN)
 
 
 def draw_loop(rng: np.random.Generator, mode: Mode, split: Split) -> Loop:
-    """A loop of 4 to 8 chords, three or more of them distinct, that `split` may use."""
+    """A loop of 4 to 8 chords, at least three of them distinct, that `split` may use."""
     while True:
         loop = _random_loop(rng, mode)
         if split_of_loop(loop) is split:
@@ -130,9 +131,9 @@ def _random_loop(rng: np.random.Generator, mode: Mode) -> Loop:
 def colour(
     rng: np.random.Generator, triad: Triad, tonic: int, richness: float
 ) -> Chord:
-    """The triad as it sounds in the key of `tonic`, sometimes with a seventh or sus4.
+    """A triad in the key of `tonic`, sometimes with a seventh, ninth or suspended fourth.
 
-    richness: probability of a colour, 0 to 1.
+    richness: probability of such a colour, 0 to 1.
     """
     intervals = [0, 3 if triad.is_minor else 4, 7]
     if rng.random() < richness:
@@ -148,7 +149,7 @@ def colour(
 
 
 def voice(chord: Chord, centre: int, previous: tuple[int, ...] = ()) -> tuple[int, ...]:
-    """Pitches of the chord around MIDI note `centre`, moving little from `previous`."""
+    """Pitches of a chord around MIDI note `centre`, close to the pitches `previous`."""
     size = len(chord.tones)
     options = []
     for turn in range(size):

@@ -1,4 +1,4 @@
-"""Which General MIDI programs the composer gives to which role, and where they play."""
+"""General MIDI programs, roles and registers of the composer's parts."""
 
 import enum
 from typing import NamedTuple
@@ -11,26 +11,34 @@ BASS = CATEGORIES.index("bass")
 
 
 class Role(enum.Enum):
-    """What a part does in a song."""
+    """Function of a part in a song."""
 
     DRUMS = "drums"
     BASS = "bass"
-    COMP = "comp"  # rhythmic chords
-    PAD = "pad"  # held chords
+    COMP = "comp"
+    """Rhythmic chords."""
+    PAD = "pad"
+    """Held chords."""
     LEAD = "lead"
     ARP = "arp"
-    STAB = "stab"  # short chords off the beat
-    OSTINATO = "ostinato"  # a repeated rhythm on one or two pitches
-    EFFECT = "effect"  # a long sound now and then
+    """Broken chords."""
+    STAB = "stab"
+    """Short chords off the beat."""
+    OSTINATO = "ostinato"
+    """A repeated rhythm on two pitches."""
+    EFFECT = "effect"
+    """A long sound in every bar."""
 
 
 class Family(NamedTuple):
-    """How a category of instruments is used."""
+    """Use of a category of instruments."""
 
     programs: tuple[int, ...]
     roles: tuple[Role, ...]
-    centre: int  # MIDI note around which it plays
-    weight: float  # how often it is picked
+    centre: int
+    """MIDI note in the middle of its register."""
+    weight: float
+    """Relative frequency."""
 
 
 _EIGHT = tuple(range(8))
@@ -42,8 +50,8 @@ def _family(category: str, roles, centre, weight, offsets=_EIGHT) -> tuple[int, 
     return number, Family(programs, roles, centre, weight)
 
 
-# Programs left out sound only in a narrow range or are no pitched instrument:
-# 47 timpani, 55 orchestra hit, 119 reverse cymbal (too faint in TimGM6mb).
+# Left out because of a narrow range or no pitch: 47 timpani, 55 orchestra hit,
+# 119 reverse cymbal (too faint in TimGM6mb).
 FAMILIES: dict[int, Family] = dict(
     [
         _family("piano", (Role.COMP, Role.COMP, Role.ARP, Role.LEAD), 62, 2.5),
@@ -64,14 +72,15 @@ FAMILIES: dict[int, Family] = dict(
         _family("sound-effects", (Role.EFFECT,), 60, 0.6),
     ]
 )
-# Categories that a song can feature so that all are heard; drums and bass are common.
 FEATURED = tuple(c for c in range(len(CATEGORIES)) if c not in (BASS, DRUMS, VOICE))
+"""Categories of which each song has one in turn; drums and bass are common anyway."""
 
 
 class Part(NamedTuple):
     """One part of a song."""
 
-    program: int  # 128 for drums
+    program: int
+    """128 for drums."""
     role: Role
     centre: int
 
@@ -92,7 +101,7 @@ def draw_parts(rng: np.random.Generator, featured: int) -> list[Part]:
         is_second_bass = number == BASS and any(p.role is Role.BASS for p in parts)
         if not is_second_bass:
             parts.append(_draw_part(rng, number, taken))
-        weights[numbers.index(number)] *= 0.3  # a second guitar is rarer than a first
+        weights[numbers.index(number)] *= 0.3  # a second part of a category is rarer
     return parts
 
 

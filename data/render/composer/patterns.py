@@ -1,7 +1,7 @@
-"""What each role plays: a pattern drawn once a song, then carried through its bars.
+"""Notes of each role: a pattern drawn once per song and applied to its bars.
 
 All functions take (rng, bars, centre) and return notes in beats from the song's start.
-Patterns are written on sixteenths, as in "x...x...": x an accent, o a softer note.
+Patterns are strings of sixteenths such as "x...o...": x accented, o softer.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -9,10 +9,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from stemjax.data.render.harmony import Chord, nearest, voice
-from stemjax.data.render.instruments import Role
+from stemjax.data.render.composer.harmony import Chord, nearest, voice
+from stemjax.data.render.composer.instruments import Role
 
-STEPS = 4  # sixteenths a beat
+STEPS = 4
+"""Sixteenths per beat."""
 
 
 class Note(NamedTuple):
@@ -27,10 +28,14 @@ class Note(NamedTuple):
 class Bar(NamedTuple):
     """A bar in which a part plays."""
 
-    number: int  # from the song's start
-    start: float  # beats
-    chords: tuple[Chord, ...]  # one a beat
-    scale: tuple[int, ...]  # pitch classes
+    number: int
+    """Counted from the song's start."""
+    start: float
+    """In beats."""
+    chords: tuple[Chord, ...]
+    """One per beat."""
+    scale: tuple[int, ...]
+    """Pitch classes."""
     is_section_start: bool
     is_section_end: bool
 
@@ -100,7 +105,7 @@ def kit(rng: np.random.Generator) -> int:
 
 
 def drums(rng: np.random.Generator, bars: Sequence[Bar], centre: int) -> list[Note]:
-    """A groove, with a crash where sections start and a fill where they end."""
+    """A groove with a crash at the start and a fill at the end of sections."""
     kick, snare, closed, opened = _pick(rng, _GROOVES)
     snare_note = _SNARE if rng.random() < 0.8 else _RIM
     ride = _RIDE if rng.random() < 0.5 else _OPEN
@@ -160,8 +165,8 @@ def comp(rng: np.random.Generator, bars: Sequence[Bar], centre: int) -> list[Not
 
 
 def stab(rng: np.random.Generator, bars: Sequence[Bar], centre: int) -> list[Note]:
-    """Short chords, a few a bar."""
-    fitting = [line for line in _STABS if _hits(line, bars[0].steps)]  # in 3/4 not all
+    """A few short chords per bar."""
+    fitting = [line for line in _STABS if _hits(line, bars[0].steps)]  # not all fit 3/4
     return _chords(rng, bars, centre, _pick(rng, fitting), 0.25, longest=0.5)
 
 
@@ -179,7 +184,7 @@ def _chords(rng, bars, centre, line, hold, longest=4.0) -> list[Note]:
 
 
 def pad(rng: np.random.Generator, bars: Sequence[Bar], centre: int) -> list[Note]:
-    """Chords held for as long as they last."""
+    """Held chords."""
     lift = int(rng.integers(-4, 5))
     out, previous = [], ()
     for bar in bars:
@@ -192,7 +197,7 @@ def pad(rng: np.random.Generator, bars: Sequence[Bar], centre: int) -> list[Note
 
 
 def arp(rng: np.random.Generator, bars: Sequence[Bar], centre: int) -> list[Note]:
-    """The chord's notes one after another, over one or two octaves."""
+    """Notes of the chord one after another, over one or two octaves."""
     stride = int(rng.choice((1, 2, 2)))  # sixteenths or eighths
     octaves = int(rng.integers(1, 3))
     shape = int(rng.integers(4))
@@ -215,7 +220,7 @@ def arp(rng: np.random.Generator, bars: Sequence[Bar], centre: int) -> list[Note
 
 
 def lead(rng: np.random.Generator, bars: Sequence[Bar], centre: int) -> list[Note]:
-    """A melody of two motifs: chord tones on the beat, steps of the scale between."""
+    """A melody of two motifs: chord tones on the beat, scale tones between."""
     motifs = [_motif(rng) for _ in range(2)]
     plan = _pick(rng, ((0, 0, 0, 1), (0, 1, 0, 1), (0, 0, 1, 1), (0, 1, 1, 0)))
     hold = rng.uniform(0.7, 0.98)
@@ -245,7 +250,7 @@ def _motif(rng: np.random.Generator) -> tuple[str, list[int]]:
 
 
 def ostinato(rng: np.random.Generator, bars: Sequence[Bar], centre: int) -> list[Note]:
-    """A rhythm on a low and a high pitch, the same in every bar."""
+    """The same rhythm of a low and a high pitch in every bar."""
     line = _pick(rng, _OSTINATOS)
     low = centre + int(rng.integers(-5, 3))
     high = low + int(rng.choice((3, 5, 7)))

@@ -1,7 +1,7 @@
-"""The seeded composer: songs of 4 to 9 parts for a data set that anyone can make.
+"""Composes songs of 4 to 9 parts from a seed.
 
-A song has a key, a tempo, a loop of 4 to 8 chords, parts that keep to their patterns,
-and sections in which parts rest, so that silence occurs.
+A song has a key, a tempo, a loop of 4 to 8 chords, a pattern for each part, and sections
+in which parts rest, so that stems contain silence.
 """
 
 import zlib
@@ -10,14 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from stemjax.data.render.events import (
-    DRUM_CHANNEL,
-    DRUM_PROGRAM,
-    Event,
-    Kind,
-    assign_stems,
-)
-from stemjax.data.render.harmony import (
+from stemjax.data.render.composer.harmony import (
     Chord,
     Loop,
     Mode,
@@ -26,8 +19,15 @@ from stemjax.data.render.harmony import (
     draw_loop,
     tempi_of,
 )
-from stemjax.data.render.instruments import FEATURED, Part, Role, draw_parts
-from stemjax.data.render.patterns import PLAY, Bar, Note, kit
+from stemjax.data.render.composer.instruments import FEATURED, Part, Role, draw_parts
+from stemjax.data.render.composer.patterns import PLAY, Bar, Note, kit
+from stemjax.data.render.events import (
+    DRUM_CHANNEL,
+    DRUM_PROGRAM,
+    Event,
+    Kind,
+    assign_stems,
+)
 
 _NAMES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 _SPLIT_CYCLE = (Split.TRAIN, Split.VALIDATION, Split.TEST) + (Split.TRAIN,) * 7
@@ -36,24 +36,28 @@ _SPLIT_CYCLE = (Split.TRAIN, Split.VALIDATION, Split.TEST) + (Split.TRAIN,) * 7
 class Composition(NamedTuple):
     """A composed song."""
 
-    events: tuple[Event, ...]  # with their stems
+    events: tuple[Event, ...]
+    """With their stems."""
     split: Split
-    tempo: int  # beats a minute
-    key: str  # "A minor"
+    tempo: int
+    """Beats per minute."""
+    key: str
+    """For example "A minor"."""
     loop: Loop
     parts: tuple[Part, ...]
 
     @property
     def loop_name(self) -> str:
-        """The chord loop relative to the tonic, as in "0 9m 5 7"."""
+        """The chord loop relative to the tonic, such as "0 9m 5 7"."""
         return " ".join(f"{root}{'m' * minor}" for root, minor in self.loop)
 
 
 class _Form(NamedTuple):
-    """What all parts share."""
+    """Bars and sections of a song."""
 
     bars: list[Bar]
-    sections: list[list[int]]  # bar numbers of each section
+    sections: list[list[int]]
+    """Bar numbers of each section."""
 
 
 def split_of(index: int) -> Split:
@@ -64,8 +68,8 @@ def split_of(index: int) -> Split:
 def compose(seed: int, index: int, seconds: float) -> Composition:
     """Song `index` of the data set with `seed`, `seconds` long.
 
-    The same arguments give the same song.  Songs of different splits have different
-    tempi and chord loops (harmony.py).
+    Equal arguments give equal songs.  Songs of different splits have different tempi and
+    chord loops (harmony.py).
     """
     split = split_of(index)
     rng = np.random.default_rng([seed, zlib.crc32(split.value.encode()), index])
@@ -98,7 +102,7 @@ def compose(seed: int, index: int, seconds: float) -> Composition:
 
 
 def _rank(index: int) -> int:
-    """How many songs of the same split come before song `index`."""
+    """Number of songs of the same split before song `index`."""
     cycles, place = divmod(index, len(_SPLIT_CYCLE))
     split = _SPLIT_CYCLE[place]
     return cycles * _SPLIT_CYCLE.count(split) + _SPLIT_CYCLE[:place].count(split)
@@ -109,7 +113,7 @@ def _draw_form(
 ) -> _Form:
     """Bars with their chords until `beats` is reached, in sections of four or eight."""
     metre = 3 if rng.random() < 0.12 else 4
-    rate = int(rng.choice((1, 1, 1, 2))) * metre  # beats a chord
+    rate = int(rng.choice((1, 1, 1, 2))) * metre  # beats per chord
     if metre == 4 and rng.random() < 0.2:
         rate = 2
     richness = rng.uniform(0.0, 0.6)
@@ -119,7 +123,7 @@ def _draw_form(
     sections: list[list[int]] = []
     first = 0
     while first < total:
-        # Four bars where the song is short, so that parts have a section to rest in.
+        # Four bars in a short song, so that parts have a section to rest in.
         size = 8 if total >= 40 and rng.random() < 0.6 else 4
         sections.append(list(range(first, min(first + size, total))))
         first += size
@@ -131,9 +135,9 @@ def _draw_form(
     bars = []
     for number in range(total):
         start = number * metre
-        own = [chords[(start + b) // rate % len(chords)] for b in range(metre)]
+        beats_of = [chords[(start + b) // rate % len(chords)] for b in range(metre)]
         bars.append(
-            Bar(number, start, tuple(own), scale, number in starts, number in ends)
+            Bar(number, start, tuple(beats_of), scale, number in starts, number in ends)
         )
     return _Form(bars, sections)
 
@@ -143,8 +147,8 @@ def _draw_rests(
 ) -> np.ndarray:
     """is_playing [parts, sections]: parts rest in about a quarter of the sections.
 
-    Every part plays in at least half of them; where there are three or more, all but
-    drums and bass rest in at least one, unless fewer than two parts would play then.
+    Every part plays in at least half of them.  With three or more sections, all parts
+    but drums and bass rest in at least one, unless fewer than two parts would play.
     """
     count = len(parts)
     is_playing = rng.random((count, sections)) < 0.75
@@ -173,7 +177,7 @@ def _perform(
     swing: float,
     seconds: float,
 ) -> list[Event]:
-    """Notes in beats to events in seconds, with swing and a player's unevenness."""
+    """Notes in beats to events in seconds, with swing and random timing and loudness."""
     feel = rng.normal(0.0, 0.004)  # seconds ahead of or behind the beat
     loudness = rng.normal(0.0, 4.0)
     timed = []
@@ -189,7 +193,7 @@ def _perform(
     following: dict[int, float] = {}
     out = []
     for start, end, pitch, velocity in reversed(timed):
-        # A pitch struck again ends first, else its end would cut the new note.
+        # A note ends before its pitch starts again, else its end would cut the new note.
         end = min(end, following.get(pitch, seconds))
         following[pitch] = start
         if end > start:
