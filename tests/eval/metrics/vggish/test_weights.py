@@ -1,4 +1,4 @@
-"""Reading, converting, proving and finding the weights of VGGish."""
+"""Weights of VGGish: reading, conversion, verification, search."""
 
 import json
 import pathlib
@@ -36,7 +36,7 @@ TORCH_NAMES = (  # of torchvggish's state dict, in its order
 
 
 def double() -> dict[str, np.ndarray]:
-    """Not VGGish, but the smoke test's four numbers: a last bias of three levels.
+    """Weights with the smoke test's four numbers by a last bias of three levels.
 
     Stands where a test needs weights that pass; the real ones cannot be shipped.
     """
@@ -175,10 +175,10 @@ def test_the_layout_of_torch_is_turned():
     }
     params = {n: rng.standard_normal(s).astype(np.float32) for n, s in shapes.items()}
     state = as_torch(params) | {"pproc.pca_means": np.zeros((128, 1))}
-    found = vggish_weights.from_torch(state)
-    assert found.keys() == params.keys()
+    result = vggish_weights.from_torch(state)
+    assert result.keys() == params.keys()
     for name in params:
-        np.testing.assert_array_equal(found[name], params[name])
+        np.testing.assert_array_equal(result[name], params[name])
     assert "embeddings.9.weight" in vggish_weights.from_torch(
         {"embeddings.9.weight": np.zeros((2, 2))}
     )  # kept, so that it is refused by its name
@@ -241,9 +241,9 @@ def test_a_digest_in_the_name_is_checked(tmp_path):
 
 
 def test_without_weights_a_reason_and_no_network(nowhere):
-    found = vggish_weights.find()
-    assert isinstance(found, Unavailable)
-    assert found.reason.startswith("VGGish weights not found")
+    result = vggish_weights.find()
+    assert isinstance(result, Unavailable)
+    assert result.reason.startswith("VGGish weights not found")
     for words in (
         "$STEMJAX_VGGISH",
         "no ~/.local/share/stemjax/vggish.safetensors",
@@ -251,9 +251,9 @@ def test_without_weights_a_reason_and_no_network(nowhere):
         "~/.cache/torch/hub/checkpoints/vggish-10086976.pth",
         "convert-vggish vggish-10086976.pth",
     ):
-        assert words in found.reason
-    assert "\n" not in found.reason
-    assert str(nowhere) not in found.reason  # reports are files: no machine's paths
+        assert words in result.reason
+    assert "\n" not in result.reason
+    assert str(nowhere) not in result.reason  # reports are files: no machine's paths
 
 
 def test_the_order_of_the_search(nowhere, monkeypatch):
@@ -284,8 +284,8 @@ def test_the_folders_of_the_environment(nowhere, monkeypatch):
     ]
     monkeypatch.setenv("TORCH_HOME", "/t")
     monkeypatch.setenv("STEMJAX_WEIGHTS", "/w")
-    own, _, hub = vggish_weights.places()
-    assert str(own) == "/w/vggish.safetensors"
+    mine, _, hub = vggish_weights.places()
+    assert str(mine) == "/w/vggish.safetensors"
     assert str(hub) == "/t/hub/checkpoints/vggish-10086976.pth"
 
 
@@ -306,7 +306,7 @@ def test_a_broken_file_that_is_found_is_not_passed_over(nowhere):
 
 
 def test_the_real_weights_where_they_are():
-    found = vggish_weights.find()
-    if isinstance(found, Unavailable):
-        pytest.skip(found.reason)
-    np.testing.assert_allclose(found.statistics, EXPECTED, rtol=0.02, atol=2e-3)
+    result = vggish_weights.find()
+    if isinstance(result, Unavailable):
+        pytest.skip(result.reason)
+    np.testing.assert_allclose(result.statistics, EXPECTED, rtol=0.02, atol=2e-3)
