@@ -16,7 +16,7 @@ import pytest
 from stemjax.eval.metrics.vggish.torch_state_dict import read_state_dict
 from stemjax.io.errors import UserError
 
-GOLDEN = pathlib.Path(__file__).parent.parent / "golden" / "torch_state_dict"
+GOLDEN = pathlib.Path(__file__).parents[3] / "golden" / "torch_state_dict"
 LAYOUTS = {"zip": True, "old": False}  # the value of torch's own switch
 
 BASE = np.arange(24, dtype=np.float32).reshape(2, 3, 4) / 7

@@ -228,7 +228,7 @@ def test_other_formats_are_refused_with_the_mend(tmp_path, name):
 
 
 def test_a_digest_in_the_name_is_checked(tmp_path):
-    golden = pathlib.Path(__file__).parent.parent / "golden" / "torch_state_dict"
+    golden = pathlib.Path(__file__).parents[3] / "golden" / "torch_state_dict"
     content = (golden / "zip.pth").read_bytes()
     path = tmp_path / "vggish-10086976.pth"
     path.write_bytes(content)
