@@ -1,4 +1,4 @@
-"""Measure models and codecs: `python evaluate.py --help`. The same as `stemjax evaluate`."""
+"""Measure models and codecs: `python evaluate.py --help`. Same as `stemjax evaluate`."""
 
 from stemjax.cli.evaluate.main import main
 

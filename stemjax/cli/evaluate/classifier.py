@@ -3,8 +3,8 @@
 import functools
 from typing import Any
 
-from stemjax.cli.evaluate.decoding_arguments import ClassifierArguments
-from stemjax.cli.evaluate.progress import ProgressBar
+from stemjax.cli.evaluate.shared.decoding_arguments import ClassifierArguments
+from stemjax.cli.evaluate.shared.progress import ProgressBar
 from stemjax.data.drawing.audio import StemSource
 from stemjax.data.drawing.evaluation_stems import labelled_clips
 from stemjax.data.layouts.song import SPLITS

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from stemjax import codec
-from stemjax.cli.evaluate.decoding_arguments import CodecTableArguments
-from stemjax.cli.evaluate.output import write_json
+from stemjax.cli.evaluate.shared.decoding_arguments import CodecTableArguments
+from stemjax.cli.evaluate.shared.output import write_json
 from stemjax.codec.codec import Codec
 from stemjax.data.drawing.crops import codec_eval_clips
 from stemjax.data.spec import open_data

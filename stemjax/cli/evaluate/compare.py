@@ -1,7 +1,7 @@
 """`evaluate.py compare`: paired differences of two scores of the same examples."""
 
-from stemjax.cli.evaluate.arguments import CompareArguments
-from stemjax.cli.evaluate.output import read_score, write_json
+from stemjax.cli.evaluate.shared.arguments import CompareArguments
+from stemjax.cli.evaluate.shared.output import read_score, write_json
 from stemjax.eval.metrics import compare
 
 

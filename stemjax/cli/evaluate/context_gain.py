@@ -4,9 +4,9 @@ import functools
 from typing import Any
 
 import stemjax
-from stemjax.cli.evaluate.decoding_arguments import ContextGainArguments
-from stemjax.cli.evaluate.output import write_json
-from stemjax.cli.evaluate.progress import ProgressBar
+from stemjax.cli.evaluate.shared.decoding_arguments import ContextGainArguments
+from stemjax.cli.evaluate.shared.output import write_json
+from stemjax.cli.evaluate.shared.progress import ProgressBar
 from stemjax.config.train import PairConfig
 from stemjax.data.drawing import pairs
 from stemjax.data.spec import open_data

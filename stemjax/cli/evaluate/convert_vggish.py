@@ -1,6 +1,6 @@
 """`evaluate.py convert-vggish`: VGGish's published weights as a safetensors file."""
 
-from stemjax.cli.evaluate.arguments import ConvertVggishArguments
+from stemjax.cli.evaluate.shared.arguments import ConvertVggishArguments
 from stemjax.eval.metrics.vggish.weights import convert
 
 

@@ -1,10 +1,10 @@
 """`evaluate.py generate`: stems for the contexts of a manifest."""
 
 import stemjax
-from stemjax.cli.evaluate.decoding import parse_shard
-from stemjax.cli.evaluate.decoding_arguments import GenerateArguments
-from stemjax.cli.evaluate.examples import example_set
-from stemjax.cli.evaluate.progress import ProgressBar
+from stemjax.cli.evaluate.shared.decoding import parse_shard
+from stemjax.cli.evaluate.shared.decoding_arguments import GenerateArguments
+from stemjax.cli.evaluate.shared.examples import example_set
+from stemjax.cli.evaluate.shared.progress import ProgressBar
 from stemjax.config.runs import to_json
 from stemjax.data.drawing.evaluation_pairs import read_manifest
 from stemjax.data.spec import open_audio

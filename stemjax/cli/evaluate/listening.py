@@ -8,16 +8,20 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from stemjax.cli.evaluate.classifier import load_classifier
-from stemjax.cli.evaluate.decoding import (
+from stemjax.cli.evaluate.shared.decoding import (
     decode,
     given_steps,
     score_bar,
     will_score,
 )
-from stemjax.cli.evaluate.decoding_arguments import ListeningArguments
-from stemjax.cli.evaluate.examples import describe_examples, load_run, open_source
-from stemjax.cli.evaluate.folders import cache_folder
-from stemjax.cli.evaluate.output import write_json
+from stemjax.cli.evaluate.shared.decoding_arguments import ListeningArguments
+from stemjax.cli.evaluate.shared.examples import (
+    describe_examples,
+    load_run,
+    open_source,
+)
+from stemjax.cli.evaluate.shared.folders import cache_folder
+from stemjax.cli.evaluate.shared.output import write_json
 from stemjax.config.decode import DECODE_PRESETS, DecodeConfig
 from stemjax.config.runs import to_json
 from stemjax.config.sweeps import TableRow, with_steps

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Union
 
 import tyro
 
-from stemjax.cli.evaluate import arguments, decoding_arguments
+from stemjax.cli.evaluate.shared import arguments, decoding_arguments
 
 COMMANDS = {
     "score": arguments.ScoreArguments,

@@ -1,6 +1,6 @@
 """`evaluate.py make-manifest`: evaluation pairs of a prepared folder, one row each."""
 
-from stemjax.cli.evaluate.decoding_arguments import MakeManifestArguments
+from stemjax.cli.evaluate.shared.decoding_arguments import MakeManifestArguments
 from stemjax.data.drawing.evaluation_pairs import make_pairs, summary_lines, to_lines
 from stemjax.data.spec import open_audio
 from stemjax.io.atomic import write_text

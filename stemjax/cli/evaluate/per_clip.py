@@ -1,8 +1,8 @@
 """`evaluate.py per-clip`: generated clips ranked by their distance from real stems."""
 
-from stemjax.cli.evaluate.arguments import PerClipArguments
-from stemjax.cli.evaluate.folders import DELAY, cache_folder, stem_folders
-from stemjax.cli.evaluate.progress import ProgressBar
+from stemjax.cli.evaluate.shared.arguments import PerClipArguments
+from stemjax.cli.evaluate.shared.folders import DELAY, cache_folder, stem_folders
+from stemjax.cli.evaluate.shared.progress import ProgressBar
 from stemjax.eval.metrics.score import probe_all
 from stemjax.eval.populations.clips import pair_folders, read_facts
 from stemjax.eval.reports import clip_report

@@ -4,8 +4,8 @@ import functools
 import pathlib
 from collections.abc import Sequence
 
-from stemjax.cli.evaluate.arguments import ReportArguments
-from stemjax.cli.evaluate.output import METRICS_FILE, read_score, write_json
+from stemjax.cli.evaluate.shared.arguments import ReportArguments
+from stemjax.cli.evaluate.shared.output import METRICS_FILE, read_score, write_json
 from stemjax.eval.reports import overview
 from stemjax.io.atomic import write_text
 from stemjax.io.errors import UserError

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from stemjax import codec
-from stemjax.analysis.extract import basic_pitch_analyser, salience_analyser
-from stemjax.cli.evaluate.arguments import (
+from stemjax.cli.evaluate.shared.analysers import ANALYSERS
+from stemjax.cli.evaluate.shared.arguments import (
     NoteTranscriber,
     ScoreArguments,
 )
-from stemjax.cli.evaluate.folders import DELAY, cache_folder, stem_folders
-from stemjax.cli.evaluate.output import METRICS_FILE, write_json
-from stemjax.cli.evaluate.progress import ProgressBar
+from stemjax.cli.evaluate.shared.folders import DELAY, cache_folder, stem_folders
+from stemjax.cli.evaluate.shared.output import METRICS_FILE, write_json
+from stemjax.cli.evaluate.shared.progress import ProgressBar
 from stemjax.config.metrics import Metric
 from stemjax.eval.metrics import imported, imported_scores
 from stemjax.eval.metrics.score import MusicSource, ScoreSettings, score
@@ -25,11 +25,6 @@ from stemjax.eval.studies.score_settings import (
 )
 from stemjax.io.atomic import write_text
 from stemjax.io.errors import UserError
-
-ANALYSERS = {
-    NoteTranscriber.SALIENCE: salience_analyser,
-    NoteTranscriber.BASIC_PITCH: basic_pitch_analyser,
-}
 
 
 def run(command: ScoreArguments) -> None:

@@ -1,9 +1,9 @@
 """`evaluate.py selftest`: check the metrics on synthetic clips with known music."""
 
 from stemjax.analysis.extract import salience_analyser
-from stemjax.cli.evaluate.arguments import SelftestArguments
-from stemjax.cli.evaluate.output import write_json
-from stemjax.cli.evaluate.progress import ProgressBar
+from stemjax.cli.evaluate.shared.arguments import SelftestArguments
+from stemjax.cli.evaluate.shared.output import write_json
+from stemjax.cli.evaluate.shared.progress import ProgressBar
 from stemjax.eval.populations.progress import advance
 from stemjax.eval.selftest import bars
 from stemjax.eval.selftest.checks import table

@@ -4,18 +4,18 @@ import functools
 import pathlib
 from collections.abc import Mapping, Sequence
 
-from stemjax.cli.evaluate.decoding import (
+from stemjax.cli.evaluate.shared.decoding import (
     decode,
     open_scorer,
     score_bar,
 )
-from stemjax.cli.evaluate.decoding_arguments import SweepArguments
-from stemjax.cli.evaluate.examples import (
+from stemjax.cli.evaluate.shared.decoding_arguments import SweepArguments
+from stemjax.cli.evaluate.shared.examples import (
     describe_examples,
     draw_other_examples,
     load_run,
 )
-from stemjax.cli.evaluate.output import write_json
+from stemjax.cli.evaluate.shared.output import write_json
 from stemjax.config.decode import FAST, DecodeConfig
 from stemjax.config.runs import to_json
 from stemjax.config.sweeps import TableRow, with_steps

@@ -6,20 +6,20 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import stemjax
-from stemjax.cli.evaluate.decoding import (
+from stemjax.cli.evaluate.shared.decoding import (
     decode,
     given_steps,
     open_scorer,
     score_bar,
 )
-from stemjax.cli.evaluate.decoding_arguments import TablesArguments
-from stemjax.cli.evaluate.examples import (
+from stemjax.cli.evaluate.shared.decoding_arguments import TablesArguments
+from stemjax.cli.evaluate.shared.examples import (
     describe_examples,
     draw_examples,
     draw_other_examples,
     load_run,
 )
-from stemjax.cli.evaluate.output import write_json
+from stemjax.cli.evaluate.shared.output import write_json
 from stemjax.config.decode import BEST
 from stemjax.eval.metrics.score import FORMAT
 from stemjax.eval.populations.decoding_run import DecodingRun, manifest_hash

@@ -24,7 +24,7 @@ from stemjax.eval.populations.progress import StageProgress, advance
 from stemjax.eval.studies.rows import Scorer, ScoreReport
 
 
-class Shard(NamedTuple):
+class JobShard(NamedTuple):
     """Part of a run that one job of an array decodes."""
 
     index: int
@@ -37,7 +37,7 @@ class Shard(NamedTuple):
         return number % self.count == self.index
 
 
-WHOLE = Shard(0, 1)
+WHOLE = JobShard(0, 1)
 
 
 def decode_missing(
@@ -45,7 +45,7 @@ def decode_missing(
     jobs: Sequence[Job],
     *,
     batch_size: int,
-    shard: Shard = WHOLE,
+    shard: JobShard = WHOLE,
     progress: StageProgress = lambda what, done, total: None,
 ) -> None:
     """Write the references and the stems of a shard that do not exist yet.

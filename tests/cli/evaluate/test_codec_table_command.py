@@ -7,7 +7,7 @@ import pytest
 
 from stemjax.arrays.mel import mel_power
 from stemjax.cli.evaluate import codec_table as command
-from stemjax.cli.evaluate.decoding_arguments import CodecTableArguments
+from stemjax.cli.evaluate.shared.decoding_arguments import CodecTableArguments
 from stemjax.codec.codec import Codec
 from stemjax.eval.reports import codec_report
 from stemjax.eval.studies import codec_table

@@ -7,7 +7,7 @@ import types
 import pytest
 
 from stemjax.cli.evaluate import context_gain as command
-from stemjax.cli.evaluate.decoding_arguments import ContextGainArguments
+from stemjax.cli.evaluate.shared.decoding_arguments import ContextGainArguments
 from stemjax.eval.reports.context_gain_report import table
 from stemjax.io.errors import UserError
 from tests.eval.metrics.test_context_gain import CFG, batches

@@ -3,8 +3,11 @@
 import pytest
 
 from stemjax.cli.evaluate import sweep
-from stemjax.cli.evaluate.decoding import check_numbers, given_steps, parse_shard
-from stemjax.cli.evaluate.decoding_arguments import DecodingArguments, SweepArguments
+from stemjax.cli.evaluate.shared.decoding import check_numbers, given_steps, parse_shard
+from stemjax.cli.evaluate.shared.decoding_arguments import (
+    DecodingArguments,
+    SweepArguments,
+)
 from stemjax.config.decode import BEST, FAST
 from stemjax.config.metrics import Metric
 from stemjax.config.sweeps import GRIDS, TABLES, TableRow

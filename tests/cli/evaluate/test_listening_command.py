@@ -9,7 +9,7 @@ import pytest
 import soundfile
 
 from stemjax.cli.evaluate import listening as command
-from stemjax.cli.evaluate.decoding_arguments import ListeningArguments
+from stemjax.cli.evaluate.shared.decoding_arguments import ListeningArguments
 from stemjax.config.decode import DecodeConfig
 from stemjax.config.model import StemGenConfig, TransformerConfig
 from stemjax.eval.metrics.alignment import BeatsAndChroma

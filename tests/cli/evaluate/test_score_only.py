@@ -7,7 +7,7 @@ import pytest
 import soundfile
 
 from stemjax.cli.evaluate import score
-from stemjax.cli.evaluate.arguments import ScoreArguments, SingleMetric
+from stemjax.cli.evaluate.shared.arguments import ScoreArguments, SingleMetric
 from stemjax.config.metrics import Metric
 from stemjax.eval.metrics import frechet
 from stemjax.eval.metrics.embeddings import Embedding

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from stemjax.cli.evaluate import selftest as command
-from stemjax.cli.evaluate.arguments import SelftestArguments
+from stemjax.cli.evaluate.shared.arguments import SelftestArguments
 from stemjax.eval.selftest import bars
 from stemjax.eval.selftest.checks import is_zero
 from stemjax.io.errors import UserError
@@ -33,8 +33,8 @@ def run(monkeypatch, tmp_path):
 
 
 def test_checks_that_pass(run, capsys):
-    assert run(0, 8) == {
-        "n": 8,
+    assert run(0, 120) == {
+        "n": 120,
         "checks": [{"name": "music", "value": 0}],
         "failed": [],
     }

@@ -2,7 +2,7 @@
 
 import pathlib
 
-from stemjax.cli.evaluate.arguments import PopulationArguments
+from stemjax.cli.evaluate.shared.arguments import PopulationArguments
 from stemjax.io.errors import UserError
 
 DELAY = 2.0  # seconds before a progress bar appears

@@ -2,26 +2,26 @@
 
 from collections.abc import Sequence
 
-from stemjax.cli.evaluate.decoding_arguments import (
+from stemjax.cli.evaluate.shared.analysers import ANALYSERS
+from stemjax.cli.evaluate.shared.decoding_arguments import (
     DecodingArguments,
     ScoredDecodingArguments,
 )
-from stemjax.cli.evaluate.folders import DELAY, cache_folder
-from stemjax.cli.evaluate.progress import ProgressBar
-from stemjax.cli.evaluate.score import ANALYSERS
+from stemjax.cli.evaluate.shared.folders import DELAY, cache_folder
+from stemjax.cli.evaluate.shared.progress import ProgressBar
 from stemjax.config.decode import FAST
 from stemjax.eval.metrics.score import MIN_EXAMPLES
 from stemjax.eval.populations.cost import estimate, lines
 from stemjax.eval.populations.decoding_run import DecodingRun, unique
 from stemjax.eval.populations.generate import Job
-from stemjax.eval.studies.decoding import WHOLE, Shard, decode_missing, make_scorer
+from stemjax.eval.studies.decoding import WHOLE, JobShard, decode_missing, make_scorer
 from stemjax.eval.studies.rows import Scorer
 from stemjax.eval.studies.score_settings import make_settings
 from stemjax.io.audio import MIN_SECONDS
 from stemjax.io.errors import UserError
 
 
-def parse_shard(text: str) -> Shard:
+def parse_shard(text: str) -> JobShard:
     """Parse "i/N".
 
     Raises:
@@ -29,7 +29,7 @@ def parse_shard(text: str) -> Shard:
     """
     index, _, count = text.partition("/")
     if index.isdigit() and count.isdigit() and int(index) < int(count):
-        return Shard(int(index), int(count))
+        return JobShard(int(index), int(count))
     raise UserError(f"--shard {text}: write i/N with 0 <= i < N, such as 0/4")
 
 

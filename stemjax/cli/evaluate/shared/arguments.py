@@ -103,7 +103,9 @@ class PerClipArguments(EmbeddingArguments, PopulationArguments):
 class ReportArguments:
     """Put several scores into one table, with paired differences from the first."""
 
-    scores: tyro.conf.Positional[tuple[str, ...]]
+    scores: Annotated[
+        tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(metavar="SCORE ...")
+    ]
     """metrics.json files, or folders that hold one."""
     name: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
     """Name of a row, one per score in order. Empty: the scores' folder names."""
@@ -139,7 +141,7 @@ class SelftestArguments:
 class ConvertVggishArguments:
     """Convert torchvggish's weights after checking them against reference values."""
 
-    source: tyro.conf.Positional[str]
+    source: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="SOURCE")]
     """The published file vggish-10086976.pth; torch is not needed."""
-    out: tyro.conf.Positional[str]
+    out: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="OUT")]
     """The .safetensors file to write."""

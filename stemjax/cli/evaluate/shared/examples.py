@@ -5,8 +5,8 @@ import pathlib
 from collections.abc import Sequence
 
 import stemjax
-from stemjax.cli.evaluate.decoding import check_numbers
-from stemjax.cli.evaluate.decoding_arguments import DecodingArguments
+from stemjax.cli.evaluate.shared.decoding import check_numbers
+from stemjax.cli.evaluate.shared.decoding_arguments import DecodingArguments
 from stemjax.data.drawing.audio import StemSource
 from stemjax.data.drawing.evaluation_pairs import (
     EvaluationPair,

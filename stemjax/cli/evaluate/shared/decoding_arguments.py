@@ -5,7 +5,11 @@ from typing import Annotated, Literal
 
 import tyro
 
-from stemjax.cli.evaluate.arguments import CACHE, EmbeddingArguments, NoteTranscriber
+from stemjax.cli.evaluate.shared.arguments import (
+    CACHE,
+    EmbeddingArguments,
+    NoteTranscriber,
+)
 from stemjax.config.sweeps import FAST_SECONDS
 
 
@@ -34,7 +38,7 @@ class DecodingArguments(ModelArguments):
     seed: int = 0
     """Seed of the examples, of their settings and of the jackknife groups."""
     seeds: int = 1
-    """Stems generated per example, each with its own seed; values are means."""
+    """Stems generated per example with different seeds; values are means."""
     fast: bool = False
     """Quick trial: 16 decoding steps and crops of 5 s."""
     batch_size: int = 4
@@ -69,8 +73,11 @@ class ScoredDecodingArguments(DecodingArguments, EmbeddingArguments):
 class TablesArguments(ScoredDecodingArguments):
     """Reproduce the paper's Tables 1 to 3 on a model, with errors and anchors."""
 
-    numbers: tyro.conf.Positional[tuple[Literal[1, 2, 3], ...]] = (1, 2, 3)
-    """Numbers of the paper's tables to make."""
+    numbers: Annotated[
+        tyro.conf.Positional[tuple[Literal[1, 2, 3], ...]],
+        tyro.conf.arg(metavar="TABLE ..."),
+    ] = (1, 2, 3)
+    """Numbers of the paper's tables to make: 1, 2, 3 or several of them."""
     n: int | None = None
     """Number of examples, at most. None: the paper's 1000 and 400."""
     steps: tuple[int, ...] = ()
@@ -87,7 +94,7 @@ class TablesArguments(ScoredDecodingArguments):
 class SweepArguments(ScoredDecodingArguments):
     """Score a grid of decoding settings."""
 
-    grid: tyro.conf.Positional[str]
+    grid: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="GRID")]
     """presets, guidance, causal-bias, confidence, temperature or steps.
     Or a TOML file; see docs/evaluation.md."""
     n: int = 400
