@@ -1,4 +1,4 @@
-"""Give a recording and an instrument, get a stem: `python sample.py --help`."""
+"""Generate a stem for a context mix; see `python sample.py --help`."""
 
 from stemjax.cli.sample.main import main
 

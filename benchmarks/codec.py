@@ -1,9 +1,9 @@
-"""Codec speed, one JSON line: times real time, and the ratio to transformers.
+"""Speed of codecs, one JSON line: times real time, and the ratio to transformers.
 
 `python benchmarks/codec.py [--seconds 20] [--repeats 5] [--threads N]`.  The published
-32 kHz size and codec-seanet, random weights, batch 1.  Where torch imports, its EnCodec of
-the same shape runs in the same process, turn by turn; `over_transformers` is its best
-time over ours.
+32 kHz size and codec-seanet, random weights, batch 1.  With torch installed, the EnCodec
+of transformers runs in turn with ours in the same process; `over_transformers` is its
+best time over ours.
 """
 
 import argparse
@@ -27,7 +27,7 @@ SIZES = {"encodec-32k": CodecConfig(), "codec-seanet": CODEC_SEANET.model}
 
 
 def our_codec(cfg: CodecConfig) -> Codec:
-    """Random weights; codebooks of the latents' order of size."""
+    """Codec with random weights, and codebooks as large as the latents."""
     params, _ = jax.jit(lambda key: functional.init(key, cfg))(jax.random.key(0))
     shape = (cfg.num_codebooks, cfg.codebook_size, cfg.hidden_size)
     tables = 0.1 * jax.random.normal(jax.random.key(1), shape)
@@ -36,7 +36,7 @@ def our_codec(cfg: CodecConfig) -> Codec:
 
 
 def their_codec(cfg: CodecConfig, threads: int):
-    """(encode, decode) of transformers, or None where it is not installed."""
+    """(encode, decode) of transformers; None: not installed."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -73,7 +73,7 @@ def their_codec(cfg: CodecConfig, threads: int):
 
 
 def measure(cfg: CodecConfig, seconds: float, repeats: int, threads: int) -> dict:
-    """Best times of encoding and decoding, ours and theirs in turn."""
+    """Speed of encoding and decoding by the best times, ours and theirs in turn."""
     ours, theirs = our_codec(cfg), their_codec(cfg, threads)
     rng = np.random.default_rng(0)
     audio = rng.normal(size=(1, round(seconds * cfg.sample_rate))).astype(np.float32)
@@ -103,14 +103,18 @@ def measure(cfg: CodecConfig, seconds: float, repeats: int, threads: int) -> dic
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=20.0)
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=0, help="of torch; 0: its own")
-    given = parser.parse_args()
-    line = {"benchmark": "codec", "seconds": given.seconds}
+    parser.add_argument("--seconds", type=float, default=20.0, help="of audio")
+    parser.add_argument("--repeats", type=int, default=5, help="timed runs")
+    parser.add_argument(
+        "--threads", type=int, default=0, help="threads of torch; 0: torch decides"
+    )
+    arguments = parser.parse_args()
+    line = {"benchmark": "codec", "seconds": arguments.seconds}
     line |= {"device": jax.devices()[0].device_kind}
     for name, cfg in SIZES.items():
-        line[name] = measure(cfg, given.seconds, given.repeats, given.threads)
+        line[name] = measure(
+            cfg, arguments.seconds, arguments.repeats, arguments.threads
+        )
     print(json.dumps(line))
 
 

@@ -1,10 +1,10 @@
 """Speed of the data, one JSON line: pairs of 20 s per second from a prepared folder.
 
 `python benchmarks/data_pairs.py [FOLDER] [--loader numpy|tf] [--batches N]`.  Without a
-folder, four synthetic minutes of eight stems are prepared into a temporary one.  Two
-threads read and mix; the paper's own training used 17.4 pairs/s (150k steps of 40 pairs
-in 4 days on one A100).  `cpu_ms_per_pair` counts all threads: 1000 over it is what one
-core gives when nothing else runs.
+folder it prepares four synthetic minutes of eight stems in a temporary one.  Two threads
+read and mix.  The paper's training used 17.4 pairs/s (150k steps of 40 pairs in 4 days on
+one A100).  `cpu_ms_per_pair` counts all threads: one core alone makes 1000 /
+`cpu_ms_per_pair` pairs/s.
 """
 
 import argparse
@@ -22,8 +22,8 @@ from stemjax.config.categories import CATEGORIES
 from stemjax.config.runs import Loader
 from stemjax.config.train import PairConfig
 from stemjax.data.drawing.pairs import pair_batches
-from stemjax.data.prepare import Layout, PrepareArgs, prepare
-from stemjax.data.prepared.records import Prepared, open_prepared
+from stemjax.data.prepare import PrepareArgs, SongLayout, prepare
+from stemjax.data.prepared.records import PreparedFolder, open_prepared
 from stemjax.data.prepared.segments import SAMPLE_RATE
 from stemjax.data.prepared.synthetic import song
 
@@ -32,7 +32,7 @@ PAPER_PAIRS_PER_SECOND = 17.4
 BATCH = 4
 
 
-def prepared_synthetic(folder: Path) -> Prepared:
+def prepared_synthetic(folder: Path) -> PreparedFolder:
     """Write songs of eight stems (two synthetic songs each) and prepare them."""
     import soundfile
 
@@ -46,12 +46,16 @@ def prepared_synthetic(folder: Path) -> Prepared:
                 soundfile.write(path, stem, SAMPLE_RATE, subtype="PCM_16")
     made = folder / "prepared"
     prepare(
-        PrepareArgs(input=folder / "songs", out=made, layout=Layout.FOLDER, workers=1)
+        PrepareArgs(
+            input=folder / "songs", out=made, layout=SongLayout.FOLDER, workers=1
+        )
     )
     return open_prepared(made)
 
 
-def measure(source: Prepared, loader: Loader, batches: int) -> dict[str, float | str]:
+def measure(
+    source: PreparedFolder, loader: Loader, batches: int
+) -> dict[str, float | str]:
     """Time `batches` batches after one warm-up."""
     pairs = PairConfig()
     made = pair_batches(

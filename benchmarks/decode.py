@@ -1,10 +1,9 @@
 """Decoding speed, one JSON line: ms per step, times real time, seconds to compile.
 
 `python benchmarks/decode.py [--seconds 10 20] [--presets fast best] [--batch 1]`.
-stemgen-mini's size with random weights on random codes, so the codec is not in it; the
-machine must be idle.
-`together_over_apart` is the time of guidance's branches as one batch over that of one
-after another, which chose the default of `branches_together` for this backend.
+The size of stemgen-mini, random weights and codes, no codec; the machine must be idle.
+`together_over_apart` is the time of a step with the branches of guidance as one batch over
+the time with one branch after another; it decided the default of `branches_together`.
 """
 
 import argparse
@@ -24,7 +23,7 @@ CONFIG = STEMGEN_MINI.model
 
 
 def timed(params, config, batch: int, seconds: float, **options) -> tuple[float, float]:
-    """Seconds of one warm decoding, and seconds that compiling took before it."""
+    """(seconds of one decoding after compiling, seconds of compiling)."""
     frames = round(seconds * CONFIG.frame_rate)
     rng = np.random.default_rng(0)
     shape = (batch, CONFIG.num_codebooks, frames)
@@ -32,7 +31,7 @@ def timed(params, config, batch: int, seconds: float, **options) -> tuple[float,
     conditions = {"instrument": np.full(batch, 4, np.int32)}
     keys = jax.random.split(jax.random.key(0), batch)
     arguments = (context, conditions, keys)
-    # settings beside the guidance are traced: the shortest preset compiles for all
+    # settings other than guidance are traced: the shortest preset compiles for all
     first = decode(StemGenNetwork(CONFIG), params, FAST, *arguments, **options)
     if config.guidance is not FAST.guidance:
         first = decode(StemGenNetwork(CONFIG), params, config, *arguments, **options)

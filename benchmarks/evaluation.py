@@ -51,12 +51,12 @@ def loading(mixes: np.ndarray) -> float:
 
 def written(mixes: np.ndarray, folder: Path) -> list[clips.Example]:
     """The mixes as files, probed."""
-    found = []
+    examples = []
     for k, mix in enumerate(mixes):
         path = folder / f"{k}.flac"
         soundfile.write(path, soxr.resample(mix, RATE, 32_000), 32_000)
-        found.append(clips.probe(clips.Triple(str(k), path, path, None)))
-    return found
+        examples.append(clips.probe(clips.Triple(str(k), path, path, None)))
+    return examples
 
 
 def main() -> None:

@@ -1,12 +1,11 @@
-"""The accelerator's rows of docs/performance.md: one command, one JSON line as soon as
-something is measured, under 10 minutes on one H100 or H200.
+"""Rows of docs/performance.md for an accelerator, as JSON lines.
 
-`python benchmarks/gpu.py [--rows NAME ...] [--no-compile] [--tiny] [--here]`.  Needs
-jax, flax, optax, orbax, numpy and torch, and of stemjax what imports no more.  Every
-row runs in a process of its own with a share of the time left (--here: in this one), so
-a row that fails, hangs or runs out of memory says so and the others stand.  Sizes are
-the paper's: 1024/16/20, 2048 codes, 4 levels, 1000 frames, bfloat16.  A later line of a
-row adds to the earlier one.  --tiny only shows that the script runs.
+`python benchmarks/gpu.py [--rows NAME ...] [--no-compile] [--tiny] [--here]`, under 10
+minutes on one H100 or H200.  Needs jax, flax, optax, orbax, numpy and torch alone.  Every
+row runs in a separate process with a time limit (--here: in this process): a row that
+fails, hangs or runs out of memory prints an error, and the others go on.  Sizes are the
+paper's: 1024/16/20, 2048 codes, 4 levels, 1000 frames, bfloat16.  A row may print several
+lines; together they are its figures.  --tiny only shows that the script runs.
 """
 
 import argparse
@@ -21,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 BUDGET_SECONDS = 590.0
-ROW_SECONDS = {  # at most; in the order of what matters most
+ROW_SECONDS = {  # limit of each row, the most important row first
     "ceiling": 60.0,
     "decode_1": 130.0,
     "train": 170.0,
@@ -32,12 +31,13 @@ ROW_SECONDS = {  # at most; in the order of what matters most
 }
 
 
-def say(row: str, **figures: object) -> None:
+def print_row(row: str, **figures: object) -> None:
+    """Print figures of a row as a JSON line."""
     print(json.dumps({"row": row} | figures), flush=True)
 
 
 def run_here(row: str, *, is_tiny: bool, is_compiled: bool) -> None:
-    """Measure a row in this process and print its lines, or its error as its value."""
+    """Measure a row in this process and print its figures or its error."""
     from benchmarks.peers.timing import reason
 
     try:
@@ -45,21 +45,21 @@ def run_here(row: str, *, is_tiny: bool, is_compiled: bool) -> None:
 
         size = gpu_rows.TINY if is_tiny else gpu_rows.PAPER
         for figures in gpu_rows.ROWS[row](size, is_compiled):
-            say(row, **figures)
+            print_row(row, **figures)
     except Exception as error:
-        say(row, error=reason(error))
+        print_row(row, error=reason(error))
 
 
-def run_apart(row: str, arguments: list[str], limit: float) -> None:
-    """Measure a row in a process of its own, which prints its own lines."""
-    own = [sys.executable, __file__, "--rows", row, "--here", *arguments]
+def run_apart(row: str, flags: list[str], limit: float) -> None:
+    """Measure a row in a separate process, which prints its figures."""
+    command = [sys.executable, __file__, "--rows", row, "--here", *flags]
     try:
-        code = subprocess.run(own, timeout=limit).returncode
+        code = subprocess.run(command, timeout=limit).returncode
     except subprocess.TimeoutExpired:
-        say(row, error=f"stopped after {limit:.0f} s")
+        print_row(row, error=f"stopped after {limit:.0f} s")
     else:
         if code:
-            say(row, error=f"ended with code {code}")
+            print_row(row, error=f"ended with code {code}")
 
 
 def main() -> None:
@@ -68,19 +68,19 @@ def main() -> None:
     parser.add_argument("--no-compile", action="store_true", help="no torch.compile")
     parser.add_argument("--tiny", action="store_true")
     parser.add_argument("--here", action="store_true")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     # torch needs memory beside jax
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
-    arguments = ["--tiny"] * given.tiny + ["--no-compile"] * given.no_compile
+    flags = ["--tiny"] * arguments.tiny + ["--no-compile"] * arguments.no_compile
     end = time.monotonic() + BUDGET_SECONDS
-    for row in given.rows:
+    for row in arguments.rows:
         left = end - time.monotonic()
-        if given.here:
-            run_here(row, is_tiny=given.tiny, is_compiled=not given.no_compile)
+        if arguments.here:
+            run_here(row, is_tiny=arguments.tiny, is_compiled=not arguments.no_compile)
         elif left < 5:
-            say(row, error="no time left")
+            print_row(row, error="no time left")
         else:
-            run_apart(row, arguments, min(left, ROW_SECONDS[row]))
+            run_apart(row, flags, min(left, ROW_SECONDS[row]))
 
 
 if __name__ == "__main__":

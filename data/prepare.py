@@ -1,16 +1,14 @@
 """`python -m data.prepare`: songs split into stems become a folder to train from.
 
-Host side.  Layouts list the songs, shards are made in processes, `assemble` joins them.
+A layout lists the songs, processes write the shards, and `assemble` joins them.
 """
 
 import dataclasses
 import enum
-import math
 import multiprocessing
 import os
 import shutil
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -18,14 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from stemjax.data.layouts import folder, medleydb, moisesdb, musdb, slakh
-from stemjax.data.layouts.song import Fault
+from stemjax.data.layouts.song import SongFault
 from stemjax.data.layouts.split_table import read_split_table
 from stemjax.data.prepared.assemble import assemble, plan_of, read_report, undo
+from stemjax.data.prepared.estimate import announce
 from stemjax.data.prepared.manifest import MANIFEST, read_manifest
 from stemjax.data.prepared.records import Encoding
-from stemjax.data.prepared.segments import SAMPLE_RATE, read_stem
 from stemjax.data.prepared.shards import (
-    RECORD_BYTES,
     WORK,
     Shard,
     finished,
@@ -33,15 +30,12 @@ from stemjax.data.prepared.shards import (
     measure,
     plan_shards,
 )
+from stemjax.data.prepared.summary import lines_of, summarise
 from stemjax.io.errors import UserError, exit_on_bad_input, fail
 
-_INDEX_BYTES = 3 << 16  # array_record's index and the padding of its last block
-_WRITE_SECONDS = 0.002  # per record, measured on one core
-_MARGIN_BYTES = 64 << 20
 
-
-class Layout(enum.Enum):
-    """How a data set lies on the disk."""
+class SongLayout(enum.Enum):
+    """Arrangement of a data set's files."""
 
     SLAKH = "slakh"
     MUSDB = "musdb"
@@ -51,11 +45,11 @@ class Layout(enum.Enum):
 
 
 _READERS = {
-    Layout.SLAKH: slakh.read_songs,
-    Layout.MUSDB: musdb.read_songs,
-    Layout.MEDLEYDB: medleydb.read_songs,
-    Layout.MOISESDB: moisesdb.read_songs,
-    Layout.FOLDER: folder.read_songs,
+    SongLayout.SLAKH: slakh.read_songs,
+    SongLayout.MUSDB: musdb.read_songs,
+    SongLayout.MEDLEYDB: medleydb.read_songs,
+    SongLayout.MOISESDB: moisesdb.read_songs,
+    SongLayout.FOLDER: folder.read_songs,
 }
 
 
@@ -63,54 +57,57 @@ _READERS = {
 class PrepareArgs:
     """Resample songs to 32 kHz mono and cut them into records.
 
-    Stopped and started again, it goes on after the last finished shard.
+    Run the same command again to continue after the last finished shard.
     """
 
     input: Path
     """Folder of the songs."""
     out: Path
-    """Folder to write; it must be new, or of the same preparation."""
-    layout: Layout = Layout.SLAKH
-    """slakh: TrackXXXXX/stems/Sxx.flac; musdb (MUSDB18-HQ), medleydb, moisesdb: as
-    unpacked; folder: song/stem.wav."""
+    """Folder to write: a new one, or one of the same preparation."""
+    layout: SongLayout = SongLayout.SLAKH
+    """Arrangement of the songs. slakh: TrackXXXXX/stems/Sxx.flac; musdb (MUSDB18-HQ),
+    medleydb, moisesdb: as unpacked; folder: song/stem.wav."""
     splits: Path | None = None
-    """Table of splits: CSV with `split` and one of file, title, id."""
+    """Table of splits: CSV with the column split and one of file, title, id."""
     workers: int = os.cpu_count() or 1
     """Processes; the result does not depend on them."""
     flac: bool = False
-    """FLAC inside the records: smaller, slower to read."""
+    """Store records as FLAC: half the disk, slower to read."""
     strict: bool = False
-    """Exit 2 when a song had to be skipped."""
+    """Exit with status 2 if a song was skipped."""
     shard_records: int = 0
-    """Records of 10 s per shard; 0: by the size of the data set."""
+    """Records of 10 s per shard; 0: chosen by the size of the data set."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Outcome:
-    """What a preparation gave."""
+class PrepareResult:
+    """Result of a preparation."""
 
     manifest: dict[str, Any]
-    faults: tuple[Fault, ...]  # songs that were skipped
-    warnings: tuple[Fault, ...]
-    omitted: int  # songs left out on purpose: same MIDI, rows that say omit
-    made: int  # shards made now; the others were there
+    faults: tuple[SongFault, ...]
+    """Songs that were skipped."""
+    warnings: tuple[SongFault, ...]
+    omitted: int
+    """Songs that were left out on purpose: copies, stems that bleed, omit in --splits."""
+    made: int
+    """Shards that this call wrote."""
 
 
-def prepare(args: PrepareArgs) -> Outcome:
+def prepare(args: PrepareArgs) -> PrepareResult:
     """Prepare a folder; estimates go to stdout, the progress bar to stderr.
 
     Raises:
-      UserError: nothing to prepare, an --out of something else, or too little disk.
+      UserError: nothing to prepare, an --out of other content, or too little disk.
     """
     _check(args)
     table = read_split_table(args.splits) if args.splits else None
     listing = _READERS[args.layout](args.input, table)
-    sized, unreadable = measure(listing)
+    measured, unreadable = measure(listing)
     faults = [*listing.faults, *unreadable]
-    if not sized:
+    if not measured:
         raise UserError(_no_song(args, faults))
     encoding = Encoding.FLAC if args.flac else Encoding.INT16
-    shards = plan_shards(sized, encoding, args.shard_records)
+    shards = plan_shards(measured, encoding, args.shard_records)
     work = args.out / WORK
     made = 0
     if _is_finished(args.out, shards):
@@ -118,22 +115,22 @@ def prepare(args: PrepareArgs) -> Outcome:
     else:
         undo(args.out)
         reports = {shard.name: finished(shard, work) for shard in shards}
-        todo = [shard for shard in shards if reports[shard.name] is None]
-        _announce(shards, todo, args)
+        missing = [shard for shard in shards if reports[shard.name] is None]
+        announce(shards, missing, args.out, args.workers)
         work.mkdir(parents=True, exist_ok=True)
-        for shard, report in _make(todo, work, args.workers):
+        for shard, report in _make_shards(missing, work, args.workers):
             reports[shard.name] = report
-        made = len(todo)
+        made = len(missing)
         if not any(report["records"] for report in reports.values()):
             for report in reports.values():
-                faults += [Fault(*pair) for pair in report["faults"]]
+                faults += [SongFault(*pair) for pair in report["faults"]]
             raise UserError(_no_song(args, faults))
         assemble(args.out, shards, [reports[shard.name] for shard in shards])
-    manifest, report = read_manifest(args.out), read_report(args.out)
-    return Outcome(
-        manifest,
-        (*faults, *(Fault(*pair) for pair in report["faults"])),
-        (*listing.warnings, *(Fault(*pair) for pair in report["warnings"])),
+    report = read_report(args.out)
+    return PrepareResult(
+        read_manifest(args.out),
+        (*faults, *(SongFault(*pair) for pair in report["faults"])),
+        (*listing.warnings, *(SongFault(*pair) for pair in report["warnings"])),
         listing.omitted,
         made,
     )
@@ -142,13 +139,13 @@ def prepare(args: PrepareArgs) -> Outcome:
 def _check(args: PrepareArgs) -> None:
     if not args.input.is_dir():
         raise UserError(f"--input {args.input} is no folder: check the path")
-    for name, least in (("workers", 1), ("shard_records", 0)):
-        if getattr(args, name) < least:
-            flag = "--" + name.replace("_", "-")
-            raise UserError(f"{flag} must be {least} or more")
+    if args.workers < 1:
+        raise UserError("--workers must be 1 or more")
+    if args.shard_records < 0:
+        raise UserError("--shard-records must be 0 or more")
 
 
-def _no_song(args: PrepareArgs, faults: Sequence[Fault]) -> str:
+def _no_song(args: PrepareArgs, faults: Sequence[SongFault]) -> str:
     why = f" (of {len(faults)}, the first: {faults[0].reason})" if faults else ""
     return (
         f"no song can be used in {args.input} with the layout {args.layout.value}{why}:"
@@ -157,10 +154,10 @@ def _no_song(args: PrepareArgs, faults: Sequence[Fault]) -> str:
 
 
 def _is_finished(out: Path, shards: Sequence[Shard]) -> bool:
-    """Whether `out` is this very preparation, done; False: it is new or begun.
+    """Whether `out` holds this preparation, finished; False if it is new or unfinished.
 
     Raises:
-      UserError: it is something else.
+      UserError: it holds other content.
     """
     if not out.exists():
         return False
@@ -178,90 +175,31 @@ def _is_finished(out: Path, shards: Sequence[Shard]) -> bool:
     return False
 
 
-def _announce(
-    shards: Sequence[Shard], todo: Sequence[Shard], args: PrepareArgs
-) -> None:
-    """Print songs, disk and time.
-
-    Raises:
-      UserError: the disk is too small.
-    """
-    songs = sum(len(shard.songs) for shard in shards)
-    hours = sum(shard.seconds for shard in shards) / 3600
-    print(f"{songs} songs, {hours:.2f} h of stems, {len(shards)} shards", flush=True)
-    if len(todo) < len(shards):
-        print(f"{len(shards) - len(todo)} shards are there from an earlier run")
-    if not todo:
-        return
-    records = sum(shard.records for shard in todo)
-    need = records * RECORD_BYTES[todo[0].encoding] + len(todo) * _INDEX_BYTES
-    home = next(
-        path for path in (args.out, *args.out.absolute().parents) if path.exists()
-    )
-    free = shutil.disk_usage(home).free
-    seconds = _seconds_needed(todo, args.workers)
-    print(
-        f"needs at most {_size(need)} of {_size(free)} free and about"
-        f" {_clock(seconds)} with {args.workers} processes",
-        flush=True,
-    )
-    if need + _MARGIN_BYTES > free:
-        mend = "free some" if args.flac else "free some or add --flac"
-        raise UserError(
-            f"{home} has {_size(free)} free, preparing needs {_size(need)}: {mend}"
-        )
-
-
-def _seconds_needed(todo: Sequence[Shard], workers: int) -> float:
-    """From the time that the first stem takes here."""
-    stem = todo[0].songs[0].song.stems[0]
-    start = time.perf_counter()
-    try:
-        seconds = len(read_stem(stem.path)) / SAMPLE_RATE
-    except UserError:  # the song will be listed as a fault in its turn
-        return math.nan
-    per_second = (time.perf_counter() - start) / max(seconds, 0.01)
-    records = sum(shard.records for shard in todo)
-    work = per_second * sum(shard.seconds for shard in todo) + _WRITE_SECONDS * records
-    return work / min(workers, len(todo)) + 1
-
-
-def _size(count: float) -> str:
-    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
-
-
-def _clock(seconds: float) -> str:
-    if math.isnan(seconds):
-        return "an unknown time"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}"
-
-
-def _make(
-    todo: Sequence[Shard], work: Path, workers: int
+def _make_shards(
+    missing: Sequence[Shard], work: Path, workers: int
 ) -> Iterator[tuple[Shard, dict[str, Any]]]:
-    """Make shards, in processes when there are several; yields them as they finish."""
+    """Write shards, in processes if there are several; yields them as they finish."""
     from tqdm import tqdm
 
-    songs = sum(len(shard.songs) for shard in todo)
-    with tqdm(total=songs, unit="song", desc="prepare", disable=not todo) as bar:
-        if workers == 1 or len(todo) < 2:
-            for shard in todo:
+    songs = sum(len(shard.songs) for shard in missing)
+    with tqdm(total=songs, unit="song", desc="prepare", disable=not missing) as bar:
+        if workers == 1 or len(missing) < 2:
+            for shard in missing:
                 yield shard, make_shard(shard, work)
                 bar.update(len(shard.songs))
             return
         # Spawned, not forked: the parent may hold threads of readers or of jax.
         context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(min(workers, len(todo)), mp_context=context) as pool:
-            jobs = {pool.submit(make_shard, shard, work): shard for shard in todo}
+        count = min(workers, len(missing))
+        with ProcessPoolExecutor(count, mp_context=context) as pool:
+            jobs = {pool.submit(make_shard, shard, work): shard for shard in missing}
             try:
                 for job in as_completed(jobs):
                     yield jobs[job], job.result()
                     bar.update(len(jobs[job].songs))
             except BrokenProcessPool:
                 raise UserError(
-                    "a process was killed, as when memory is short: start again with"
+                    "a process was killed, perhaps for lack of memory: start again with"
                     " fewer --workers; finished shards are kept"
                 ) from None
             except BaseException:
@@ -269,46 +207,38 @@ def _make(
                 raise
 
 
-def _print_outcome(outcome: Outcome, out: Path) -> None:
-    for fault in outcome.warnings:
+def _print_result(result: PrepareResult, out: Path) -> None:
+    for fault in result.warnings:
         print(f"warning: {fault.song}: {fault.reason}", file=sys.stderr)
-    splits = outcome.manifest["splits"]
-    for split, counts in splits.items():
+    for line in lines_of(summarise(out)):
+        print(line)
+    if result.omitted:
         print(
-            f"{split}: {counts['songs']} songs, {counts['segments']} segments,"
-            f" {counts['stems']} stems, {counts['seconds'] / 60:.1f} min"
-        )
-    if outcome.omitted:
-        print(
-            f"left out on purpose: {outcome.omitted} songs"
+            f"left out on purpose: {result.omitted} songs"
             " (copies, stems that bleed, omit in --splits)"
         )
-    if not splits["train"]["songs"]:
+    if not result.manifest["splits"]["train"]["songs"]:
         print("warning: no song is in train: give --splits CSV", file=sys.stderr)
-    if outcome.faults:
-        print(f"skipped {len(outcome.faults)} songs:", file=sys.stderr)
-        for fault in outcome.faults:
+    if result.faults:
+        print(f"skipped {len(result.faults)} songs:", file=sys.stderr)
+        for fault in result.faults:
             print(f"  {fault.song}: {fault.reason}", file=sys.stderr)
-    print(f"{out}: {outcome.made} shards made now; {outcome.manifest['content_hash']}")
+    print(f"{out}: {result.made} shards made now; {result.manifest['content_hash']}")
 
 
 def main(
     argv: list[str] | None = None, *, prog: str = "python -m data.prepare"
 ) -> None:
-    """Parse, prepare, and turn bad input into one line and exit 2."""
+    """Parse the arguments and prepare; bad input is one line and exit status 2."""
     import tyro
 
-    with exit_on_bad_input():
-        args = tyro.cli(
-            PrepareArgs,
-            args=argv,
-            prog=prog,
-            config=(tyro.conf.EnumChoicesFromValues,),  # slakh, not SLAKH
-        )
-        outcome = prepare(args)
-    _print_outcome(outcome, args.out)
-    if args.strict and outcome.faults:
-        fail(f"{len(outcome.faults)} songs were skipped and --strict was given")
+    with exit_on_bad_input(resumes=True):
+        config = (tyro.conf.EnumChoicesFromValues,)
+        args = tyro.cli(PrepareArgs, args=argv, prog=prog, config=config)
+        result = prepare(args)
+    _print_result(result, args.out)
+    if result.faults and args.strict:
+        fail(f"{len(result.faults)} songs were skipped and --strict was given")
 
 
 if __name__ == "__main__":

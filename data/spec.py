@@ -1,6 +1,6 @@
-"""What `--data` names: a prepared folder, a token store, or several with weights.
+"""Data sets that `--data` names: prepared folders or token stores, with weights.
 
-Each may be a URL (gs://...): it is copied to this machine first.
+A URL (gs://...) is copied to this machine first.
 """
 
 import json
@@ -14,31 +14,34 @@ from stemjax.data.prepared.staging import staged
 from stemjax.io.errors import UserError
 
 
-class Opened(NamedTuple):
-    """Data sets that were opened, all of one kind."""
+class OpenedData(NamedTuple):
+    """Open data sets, all of one kind."""
 
     is_tokens: bool
-    data: Any  # one source, or a `Mixture`
+    """Whether they are token stores."""
+    data: Any
+    """One source, or a `Mixture`."""
 
     @property
     def sources(self) -> tuple[Any, ...]:
-        """The single sources."""
+        """The sources, without weights."""
         is_mixture = isinstance(self.data, Mixture)
         return self.data.sources if is_mixture else (self.data,)
 
     def check_codec(self, spec: str, name: str, sha256: str) -> None:
-        """That tokens, if these are tokens, are those of a codec.
+        """Check that token stores were made with a codec; audio passes.
 
-        spec: what the user calls the data.
+        Args:
+          spec: the value of `--data`, for the message.
 
         Raises:
           UserError: a store of another codec.
         """
         for source in self.sources if self.is_tokens else ():
-            own = source.codec
-            if own.sha256 != sha256:
+            codec = source.codec
+            if codec.sha256 != sha256:
                 raise UserError(
-                    f"{spec}: tokens of codec {own.name!r}, not of {name!r}; fill a"
+                    f"{spec}: tokens of codec {codec.name!r}, not of {name!r}; fill a"
                     " store with that one"
                 )
 
@@ -47,11 +50,11 @@ class Opened(NamedTuple):
         return any(len(source.index(split).songs) for source in self.sources)
 
 
-def open_data(spec: str) -> Opened:
-    """Open "FOLDER" or "FOLDER=WEIGHT,FOLDER=WEIGHT,..."; a weight left out is 1.
+def open_data(spec: str) -> OpenedData:
+    """Open "FOLDER" or "FOLDER=WEIGHT,FOLDER=WEIGHT,..."; the default weight is 1.
 
     Raises:
-      UserError: a folder that is neither, kinds that differ, a weight that is no number.
+      UserError: a folder of another kind, kinds that differ, an invalid weight.
     """
     places, weights = zip(*map(_folder_and_weight, spec.split(",")), strict=True)
     folders = [staged(place) for place in places]
@@ -66,15 +69,15 @@ def open_data(spec: str) -> Opened:
     else:
         sources = tuple(open_prepared(folder) for folder in folders)
     if len(sources) == 1:
-        return Opened(is_tokens, sources[0])
-    return Opened(is_tokens, Mixture(sources, weights))
+        return OpenedData(is_tokens, sources[0])
+    return OpenedData(is_tokens, Mixture(sources, weights))
 
 
 def open_audio(spec: str) -> Any:
-    """The one prepared folder that `spec` names.
+    """Open exactly one prepared folder.
 
     Raises:
-      UserError: several, or a token store, or as `open_data`.
+      UserError: several folders, a token store, or as `open_data`.
     """
     opened = open_data(spec)
     if opened.is_tokens or len(opened.sources) > 1:
@@ -91,7 +94,7 @@ def _folder_and_weight(part: str) -> tuple[str, float]:
 
 
 def _kind(folder: Path) -> str:
-    """ "prepared" or "tokens", by the manifest."""
+    """The manifest's `kind`: "prepared" or "tokens"."""
     path = folder / MANIFEST
     try:
         return json.loads(path.read_text(encoding="utf-8"))["kind"]

@@ -1,10 +1,10 @@
-"""stemjax: StemGen in JAX. Any recording and an instrument in, a stem that fits out.
+"""stemjax: StemGen in JAX, a music model that generates a stem for a context mix.
 
     import stemjax
     model = stemjax.load("stemgen-mini")
     result = model.generate(context, sample_rate, instrument="bass", seed=0)
 
-`import stemjax` is light: jax is imported when a model is loaded.
+`import stemjax` is fast: jax is imported when a model is loaded.
 """
 
 import os
@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from stemjax.api import Kept, Model, Result
 
-# Read once, by etils and fsspec: buckets are opened through gcsfs, also where TensorFlow
-# is installed, and listed anew each time, as other processes write there too.
+# etils and fsspec read these once.  Buckets are opened with gcsfs even if TensorFlow is
+# installed, and listings are not cached, because other processes write there too.
 os.environ.setdefault("EPATH_USE_TF", "0")
 os.environ.setdefault("FSSPEC_GCS_USE_LISTINGS_CACHE", "false")
 

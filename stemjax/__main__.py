@@ -1,4 +1,4 @@
-"""`python -m stemjax`: the command `stemjax`."""
+"""Command `python -m stemjax`, the same as `stemjax`."""
 
 from stemjax.cli.main import main
 

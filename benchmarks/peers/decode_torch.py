@@ -36,10 +36,10 @@ def branches(model: StemGen, context_codes, instrument):
     context_codes: [B, Q, T].  instrument: [B].  Rows are branch-major, [3 B, ...].
     """
     null = torch.full_like(context_codes, model.cfg.codebook_size)
-    nobody = torch.full_like(instrument, model.cfg.conditions[0].size)
+    no_instrument = torch.full_like(instrument, model.cfg.conditions[0].size)
     return model.embed(
         torch.cat((context_codes, null, null)),
-        torch.cat((nobody, instrument, nobody)),
+        torch.cat((no_instrument, instrument, no_instrument)),
     )
 
 

@@ -1,4 +1,4 @@
-"""What benchmarks/gpu.py measures: each row is a generator of figures."""
+"""Rows of benchmarks/gpu.py: each is a generator of figures."""
 
 import dataclasses
 import os
@@ -33,7 +33,7 @@ FORWARD_SHARE = 3  # a training step is three forwards
 
 @dataclasses.dataclass(frozen=True)
 class Size:
-    """What is measured: the paper's sizes, or small ones that only show that it runs."""
+    """Sizes to measure: the paper's, or small ones that only show that the row runs."""
 
     model: StemGenConfig
     frames: int
@@ -154,11 +154,11 @@ def audio(codec_name: str, size: Size, is_compiled: bool) -> Figures:
     rng = np.random.default_rng(0)
     shape = (size.train_batch, size.frames * codec.hop)
     streams = {n: rng.integers(-(2**14), 2**14, shape) for n in ("context", "target")}
-    heard = {n: x.astype(np.int16) for n, x in streams.items()}
-    heard["instrument"] = tokens["instrument"]
+    batch = {n: x.astype(np.int16) for n, x in streams.items()}
+    batch["instrument"] = tokens["instrument"]
     programs = {
         "tokens": peers_train.our_step(run, codec, tokens),
-        "audio": peers_train.our_step(run, codec, heard, random_codec(codec)),
+        "audio": peers_train.our_step(run, codec, batch, random_codec(codec)),
     }
     interleaved(programs, 3)
     times = interleaved(programs, size.repeats)
@@ -212,10 +212,10 @@ def first_step(size: Size) -> None:
 
 ROWS: Mapping[str, Callable[[Size, bool], Figures]] = {
     "ceiling": ceiling,
-    "decode_1": lambda *given: decode(1, *given),
-    "decode_32": lambda *given: decode(32, *given),
+    "decode_1": lambda *args: decode(1, *args),
+    "decode_32": lambda *args: decode(32, *args),
     "train": train,
-    "audio_codec_seanet": lambda *given: audio("codec_seanet", *given),
-    "audio_encodec_32k": lambda *given: audio("encodec_32k", *given),
+    "audio_codec_seanet": lambda *args: audio("codec_seanet", *args),
+    "audio_encodec_32k": lambda *args: audio("encodec_32k", *args),
     "startup": startup,
 }

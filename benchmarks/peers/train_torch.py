@@ -31,8 +31,8 @@ def draw(batch: int, levels: int, frames: int, objective: StemGenObjective, devi
     rank = torch.rand(batch, frames, device=device).argsort(dim=-1).argsort(dim=-1)
     is_drawn = (rank < count[:, None])[:, None]
     at = torch.arange(levels, device=device)[:, None]
-    own = level[:, None, None]
-    is_masked = torch.where(at == own, is_drawn, at > own)
+    drawn_level = level[:, None, None]
+    is_masked = torch.where(at == drawn_level, is_drawn, at > drawn_level)
     rates = torch.tensor(
         [objective.context_dropout, objective.condition_dropout], device=device
     )

@@ -1,1 +1,1 @@
-"""Data sets as users hold them. Each module's `read_songs(root, splits) -> Listing`."""
+"""Data sets as they are published: each module has `read_songs(root, splits)`."""

@@ -1,4 +1,4 @@
-"""Plain folders: one folder a song, one audio file a stem, `stems.csv` if need be."""
+"""Folders of songs: one folder per song, one audio file per stem, optional `stems.csv`."""
 
 import csv
 import re
@@ -6,9 +6,9 @@ from pathlib import Path
 
 from stemjax.config.categories import UNKNOWN, category_of
 from stemjax.data.layouts.song import (
-    Fault,
-    Listing,
     Song,
+    SongFault,
+    SongListing,
     StemFile,
     audio_in,
     in_order,
@@ -23,15 +23,16 @@ MIXES = frozenset({"mix", "mixture", "master", "mixdown"})  # not stems
 _NUMBER = re.compile(r"^\d+[\s._-]+|[\s._-]*\d+$")  # "01 bass", "guitar_2"
 
 
-def read_songs(root: Path, splits: SplitTable | None) -> Listing:
+def read_songs(root: Path, splits: SplitTable | None) -> SongListing:
     """Songs of a folder of folders, `song/stem.wav`, or `train/song/stem.wav` and so on.
 
-    - The category is the file's name, numbers before or after it apart ("02_Bass.wav").
-      A name that is no category is of unknown category (context only), with a warning.
-    - `stems.csv` in `root` (columns `song,file,category`) overrules names; an empty
+    - The category is the file's name without numbers before or after it ("02_Bass.wav").
+      A file with another name is of unknown category (context only), with a warning.
+    - `stems.csv` in `root` (columns `song,file,category`) overrides names; an empty
       category is unknown, `omit` leaves the file out.
-    - Files called mix, mixture, mixdown or master are left out: the mix is the sum.
-    - The split is the song's row in `splits`, else its folder, else a hash of its name.
+    - Files named mix, mixture, mixdown or master are left out: the mix is the sum.
+    - The split is that of the song's row in `splits`, else of its folder, else a hash of
+      its name.
 
     Raises:
       UserError: a stems.csv without its columns or with an unknown category.
@@ -59,9 +60,9 @@ def read_songs(root: Path, splits: SplitTable | None) -> Listing:
                 if category is None:
                     category = UNKNOWN
                     warnings.append(
-                        Fault(
+                        SongFault(
                             name,
-                            f"{path.name} names no category: context only; say it in"
+                            f"{path.name} names no category: context only; name it in"
                             f" {TABLE}",
                         )
                     )
@@ -70,13 +71,13 @@ def read_songs(root: Path, splits: SplitTable | None) -> Listing:
             stems.append(StemFile(path.stem, category, path))
         if rows:
             missing = ", ".join(sorted(rows))
-            faults.append(Fault(name, f"{TABLE} lists {missing}, not in {folder}"))
+            faults.append(SongFault(name, f"{TABLE} lists {missing}, not in {folder}"))
         elif not stems:
-            faults.append(Fault(name, f"no audio file in {folder}"))
+            faults.append(SongFault(name, f"no audio file in {folder}"))
         else:
             split = split or folder_split or split_by_hash(name)
             songs.append(Song(name, name, split, "folder", tuple(stems)))
-    return Listing(in_order(songs), tuple(faults), tuple(warnings), omitted)
+    return SongListing(in_order(songs), tuple(faults), tuple(warnings), omitted)
 
 
 def _bare(name: str) -> str:
@@ -91,7 +92,7 @@ def _by_name(name: str) -> int | None:
 
 
 def _read_table(path: Path) -> dict[str, dict[str, int | str]]:
-    """song -> file -> category index or OMIT; empty without a table."""
+    """Song -> file -> category index or OMIT; {} without a table."""
     table: dict[str, dict[str, int | str]] = {}
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:

@@ -1,7 +1,7 @@
 """MedleyDB's layout: `Title/{Title_METADATA.yaml, Title_STEMS/Title_STEM_XX.wav}`.
 
-Read from the stems; `Title_RAW` and `Title_MIX.wav` are left alone.  Songs whose stems
-bleed into each other are left out: their contexts would hold the target.
+The stems are read, not `Title_RAW` and `Title_MIX.wav`.  Songs whose stems bleed into
+each other are left out: their contexts would contain the target.
 """
 
 from pathlib import Path
@@ -9,9 +9,9 @@ from typing import Any
 
 from stemjax.config.categories import UNKNOWN, category_of
 from stemjax.data.layouts.song import (
-    Fault,
-    Listing,
     Song,
+    SongFault,
+    SongListing,
     StemFile,
     artist_key,
     folders_in,
@@ -21,9 +21,9 @@ from stemjax.data.layouts.song import (
 from stemjax.data.layouts.split_table import OMIT, SplitTable
 from stemjax.io.errors import UserError
 
-# MedleyDB's taxonomy (its resources/taxonomy.yaml) by our category, after General MIDI.
-# Not here, so context only: Main System, Unlabeled, sampler, synthesizer (but see
-# `_BY_COMPONENT`) and whatever a later version adds.
+# MedleyDB's taxonomy (resources/taxonomy.yaml) by category, after General MIDI.  Other
+# names are unknown: Main System, Unlabeled, sampler, synthesizer (but see
+# `_BY_COMPONENT`) and additions of later versions.
 INSTRUMENTS: dict[str, tuple[str, ...]] = {
     "piano": ("piano", "tack piano", "electric piano", "harpsichord"),
     "chromatic-percussion": (
@@ -81,26 +81,26 @@ INSTRUMENTS: dict[str, tuple[str, ...]] = {
 }
 _CATEGORY = {name: category_of(c) for c, names in INSTRUMENTS.items() for name in names}
 
-# What a synthesizer plays is known of the lines that the annotators marked.
+# Category of a synthesizer by the component that the annotators marked.
 _BY_COMPONENT = {"melody": category_of("synth-lead"), "bass": category_of("bass")}
 
 # Stems that bleed although has_bleed says no (ERRATA.md of marl/medleydb, error 1).
 KNOWN_BLEED = frozenset({"Lushlife_ToynbeeSuite", "TheScarletBrand_LesFleursDuMal"})
 
-# The artist is the folder's name up to "_" (the metadata spell some in two ways), but
-# one ensemble's recordings (artist: NYU) are filed under their composers.
+# The artist is the folder's name up to "_" (the metadata spell some in two ways), except
+# that recordings of one ensemble (artist: NYU) are named after their composers.
 _COMPOSERS_OF_NYU = {"debussy", "handel", "mozart", "schubert", "schumann", "wolf"}
 
 
-def read_songs(root: Path, splits: SplitTable | None) -> Listing:
+def read_songs(root: Path, splits: SplitTable | None) -> SongListing:
     """Songs of MedleyDB: folders of `root`, or of its folders (V1, V2).
 
     - A song's metadata lie in its folder or in `root/Metadata`.
-    - `instrument` may be a list: a stem whose instruments are of several categories, or
-      of one that is not in `INSTRUMENTS`, is of unknown category (context only).
+    - `instrument` may be a list.  A stem whose instruments have several categories, or
+      one that is not in `INSTRUMENTS`, is of unknown category (context only).
     - Songs that bleed (`has_bleed: yes`, and `KNOWN_BLEED`) are left out.
-    - The split is the song's row in `splits` (by "artist - title" or id), else a hash
-      of its artist, so that all songs of an artist, remixes too, share it.
+    - The split is that of the song's row in `splits` (by "artist - title" or id), else a
+      hash of its artist, so all songs of an artist, remixes included, share it.
     """
     songs, faults, omitted = [], [], 0
     for folder in _folders(root):
@@ -110,7 +110,7 @@ def read_songs(root: Path, splits: SplitTable | None) -> Listing:
             bleeds = _is_yes(meta.get("has_bleed")) or name in KNOWN_BLEED
             stems = () if bleeds else _stems(folder, meta)
         except UserError as error:
-            faults.append(Fault(name, str(error)))
+            faults.append(SongFault(name, str(error)))
             continue
         title = f"{meta.get('artist')} - {meta.get('title')}"
         split = splits.split_of(file=None, title=title, id=name) if splits else None
@@ -118,11 +118,11 @@ def read_songs(root: Path, splits: SplitTable | None) -> Listing:
             omitted += 1
             continue
         songs.append(Song(name, title, split or _split(name), "medleydb", stems))
-    return Listing(in_order(songs), tuple(faults), (), omitted)
+    return SongListing(in_order(songs), tuple(faults), (), omitted)
 
 
 def _folders(root: Path) -> list[Path]:
-    """Song folders: those that hold stems or metadata of their own name."""
+    """Song folders: those with stems or metadata of the folder's name."""
 
     def is_song(folder: Path) -> bool:
         start = folder / folder.name
@@ -175,13 +175,13 @@ def _category(entry: dict[str, Any]) -> int:
     names = entry.get("instrument")
     names = names if isinstance(names, list) else [names]
     component = str(entry.get("component") or "")
-    found = {
+    categories = {
         _BY_COMPONENT.get(component, UNKNOWN)
         if name == "synthesizer"
         else _CATEGORY.get(name, UNKNOWN)
         for name in names
     }
-    return found.pop() if len(found) == 1 else UNKNOWN
+    return categories.pop() if len(categories) == 1 else UNKNOWN
 
 
 def _is_yes(value: Any) -> bool:

@@ -2,7 +2,7 @@
 
 data.json lists tracks under stems: {song, artist, genre, stems: [{stemName, tracks:
 [{id, trackType, extension, has_bleed}]}]}.  The tracks of a stem that share a category
-are summed into one stem of ours.
+are summed.
 """
 
 import json
@@ -11,9 +11,9 @@ from typing import Any
 
 from stemjax.config.categories import CATEGORIES, UNKNOWN, category_of
 from stemjax.data.layouts.song import (
-    Fault,
-    Listing,
     Song,
+    SongFault,
+    SongListing,
     StemFile,
     artist_key,
     in_order,
@@ -22,7 +22,7 @@ from stemjax.data.layouts.song import (
 from stemjax.data.layouts.split_table import OMIT, SplitTable
 from stemjax.io.errors import UserError
 
-# Stems of one category, whatever their tracks (moisesdb/defaults.py of moises-db).
+# Stems of one category (moisesdb/defaults.py of the package moises-db).
 STEMS: dict[str, str] = {
     "vocals": "voice",
     "bass": "bass",
@@ -32,8 +32,8 @@ STEMS: dict[str, str] = {
     "bowed_strings": "strings",
 }
 
-# Of the other stems the trackType decides, by how it begins, up to "(" or ",".  Not
-# here, so context only: other plucked instruments, other keys, other wind.
+# Category of the other stems by the beginning of trackType, up to "(" or ",".  Others
+# are unknown: other plucked instruments, other keys, other wind.
 TRACK_TYPES: dict[str, str] = {
     "a-tonal percussion": "percussive",
     "pitched percussion": "chromatic-percussion",
@@ -45,19 +45,19 @@ TRACK_TYPES: dict[str, str] = {
     "reeds": "reed",
     "fx/processed sound": "sound-effects",
 }
-_CLICK = "click track"  # no part of the music: left out
+_CLICK = "click track"  # left out
 
 
-def read_songs(root: Path, splits: SplitTable | None) -> Listing:
+def read_songs(root: Path, splits: SplitTable | None) -> SongListing:
     """Songs of MoisesDB: `root` is moisesdb_v0.1 or the folder that holds it.
 
-    - A stemName may occur twice: its tracks are taken together, as moises-db does.
+    - The tracks of stems with the same stemName are joined, as moises-db does.
     - Tracks of one stem are cut to the shortest and summed, as moises-db does; they may
       differ in length and sample rate.
-    - A track that bleeds is left out, with a warning: the other tracks are clean.  A
-      song of such tracks alone is left out.
-    - The split is the song's row in `splits` (by "artist - song" or id), else a hash of
-      its artist.
+    - A track that bleeds is left out with a warning; the other tracks are clean.  A song
+      without other tracks is left out.
+    - The split is that of the song's row in `splits` (by "artist - song" or id), else a
+      hash of its artist.
     """
     songs, faults, warnings, omitted = [], [], [], 0
     for path in sorted([*root.glob("*/data.json"), *root.glob("*/*/data.json")]):
@@ -66,7 +66,7 @@ def read_songs(root: Path, splits: SplitTable | None) -> Listing:
             meta = _read_metadata(path)
             stems, bleeding = _stems(path.parent, meta)
         except UserError as error:
-            faults.append(Fault(name, str(error)))
+            faults.append(SongFault(name, str(error)))
             continue
         artist = str(meta.get("artist") or "")
         title = f"{artist} - {meta.get('song') or name}"
@@ -75,16 +75,16 @@ def read_songs(root: Path, splits: SplitTable | None) -> Listing:
             omitted += 1
             continue
         if bleeding:
-            warnings.append(Fault(name, f"{bleeding} tracks bleed: left out"))
+            warnings.append(SongFault(name, f"{bleeding} tracks bleed: left out"))
         if not stems:
             if bleeding:
                 omitted += 1
             else:
-                faults.append(Fault(name, f"{path} lists no tracks"))
+                faults.append(SongFault(name, f"{path} lists no tracks"))
             continue
         split = split or split_by_hash(artist_key(artist) or name)
         songs.append(Song(name, title, split, "moisesdb", stems))
-    return Listing(in_order(songs), tuple(faults), tuple(warnings), omitted)
+    return SongListing(in_order(songs), tuple(faults), tuple(warnings), omitted)
 
 
 def _read_metadata(path: Path) -> dict[str, Any]:
@@ -104,7 +104,7 @@ def _read_metadata(path: Path) -> dict[str, Any]:
 
 
 def _stems(folder: Path, meta: dict[str, Any]) -> tuple[tuple[StemFile, ...], int]:
-    """Stems, and how many tracks were left out because they bleed."""
+    """Stems, and the number of tracks that were left out because they bleed."""
     files: dict[tuple[str, int], list[Path]] = {}
     bleeding = 0
     for stem in meta["stems"]:

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from stemjax.config.categories import DRUMS, UNKNOWN, VOICE, category_of
 from stemjax.data.layouts.song import (
-    Fault,
-    Listing,
     Song,
+    SongFault,
+    SongListing,
     StemFile,
     folders_in,
     in_order,
@@ -17,11 +17,11 @@ from stemjax.io.errors import UserError
 STEMS = {
     "bass": category_of("bass"),
     "drums": DRUMS,
-    "other": UNKNOWN,  # several instruments: context only
+    "other": UNKNOWN,  # several instruments
     "vocals": VOICE,
 }
 
-# musdb's own validation set (its configs/mus.yaml), out of the 100 of train.
+# Validation set of the package musdb (configs/mus.yaml), out of the 100 of train.
 VALIDATION = frozenset(
     {
         "ANiMAL - Rockshow",
@@ -41,7 +41,7 @@ VALIDATION = frozenset(
     }
 )
 
-# Errata of sigsep/website (issues 27 and 51), by how their titles begin.
+# Errata of sigsep/website (issues 27 and 51) by the beginning of the title.
 _BLEEDS = "stems bleed into each other"
 KNOWN_BAD = {
     "PR - Oh No": "the left channel of the stems does not sum to the mixture",
@@ -53,10 +53,10 @@ KNOWN_BAD = {
 }
 
 
-def read_songs(root: Path, splits: SplitTable | None) -> Listing:
-    """Songs of MUSDB18-HQ; a row of `splits` (by title) wins over the folder.
+def read_songs(root: Path, splits: SplitTable | None) -> SongListing:
+    """Songs of MUSDB18-HQ; a row of `splits` (by title) overrides the folder.
 
-    `mixture.wav` is left out: the mix is the sum of the stems.
+    `mixture.wav` is not read: the mix is the sum of the stems.
 
     Raises:
       UserError: the folder holds MUSDB18's .stem.mp4 files.
@@ -84,17 +84,17 @@ def read_songs(root: Path, splits: SplitTable | None) -> Listing:
             missing = [name for name in STEMS if not (song / f"{name}.wav").is_file()]
             if missing:
                 faults.append(
-                    Fault(
+                    SongFault(
                         song.name, f"{song / missing[0]}.wav is missing: unpack again"
                     )
                 )
                 continue
             for title, reason in KNOWN_BAD.items():
                 if song.name.startswith(title):
-                    warnings.append(Fault(song.name, f"{reason} (known erratum)"))
+                    warnings.append(SongFault(song.name, f"{reason} (known erratum)"))
             stems = tuple(
                 StemFile(name, category, song / f"{name}.wav")
                 for name, category in STEMS.items()
             )
             songs.append(Song(song.name, song.name, split, "musdb18-hq", stems))
-    return Listing(in_order(songs), tuple(faults), tuple(warnings), omitted)
+    return SongListing(in_order(songs), tuple(faults), tuple(warnings), omitted)

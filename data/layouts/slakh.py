@@ -1,7 +1,7 @@
 """Slakh2100's layout: `TrackXXXXX/{metadata.yaml, stems/Sxx.flac}`, redux or flat.
 
-Read by what is on the disk.  metadata.yaml names stems that have no audio, its
-`audio_dir` can be anything (Track00616), and stems start at S00 with gaps.
+The files on the disk decide: metadata.yaml lists stems without audio, its `audio_dir`
+can be wrong (Track00616), and stem numbers start at S00 and have gaps.
 """
 
 from pathlib import Path
@@ -10,9 +10,9 @@ from typing import Any
 from stemjax.config.categories import DRUMS, UNKNOWN, category_of_program
 from stemjax.data.layouts.song import (
     SPLITS,
-    Fault,
-    Listing,
     Song,
+    SongFault,
+    SongListing,
     StemFile,
     audio_in,
     in_order,
@@ -23,34 +23,34 @@ from stemjax.data.layouts.split_table import OMIT, SplitTable
 from stemjax.data.render.slakh import CLASSES
 from stemjax.io.errors import UserError
 
-# By exact spelling: "Sound Effects" (12) and "Sound effects" (15) differ by one case.
+# Case matters: "Sound Effects" is class 12, "Sound effects" class 15.
 _BY_CLASS = {name: number for number, name in enumerate(CLASSES)} | {"Drums": DRUMS}
 
 
-def read_songs(root: Path, splits: SplitTable | None) -> Listing:
+def read_songs(root: Path, splits: SplitTable | None) -> SongListing:
     """Songs of a Slakh-layout folder.
 
-    The split of a song is its row in `splits`, else the folder it lies in (train,
-    validation, test; `omitted` and others beside them are left out), else the `split`
-    of its metadata.yaml, else a hash of its title, file or id.  Songs with the same
-    `UUID` (the MD5 of their MIDI) are kept once, by order of split, then of id.
+    The split of a song is that of its row in `splits`, else its folder (train,
+    validation, test; `omitted` and others beside them are left out), else the `split` of
+    its metadata.yaml, else a hash of its title, file or id.  Of songs with the same
+    `UUID` (the MD5 of their MIDI) the first by split and id is kept.
     """
     songs: list[tuple[Song, str | None]] = []
-    faults: list[Fault] = []
-    warnings: list[Fault] = []
+    faults: list[SongFault] = []
+    warnings: list[SongFault] = []
     omitted = 0
     for folder_split, folder in song_folders(root):
         try:
             meta = _read_metadata(folder)
             stems, unsure = _stems(folder, meta)
         except UserError as error:
-            faults.append(Fault(folder.name, str(error)))
+            faults.append(SongFault(folder.name, str(error)))
             continue
         split = _split(folder, folder_split, meta, splits)
         if split == OMIT:
             omitted += 1
             continue
-        warnings += [Fault(folder.name, reason) for reason in unsure]
+        warnings += [SongFault(folder.name, reason) for reason in unsure]
         title = str(meta.get("title") or folder.name)
         uuid = meta.get("UUID")
         song = Song(folder.name, title, split, "slakh", stems)
@@ -65,7 +65,7 @@ def read_songs(root: Path, splits: SplitTable | None) -> Listing:
         if uuid:
             seen.add(uuid)
         kept.append(song)
-    return Listing(tuple(kept), tuple(faults), tuple(warnings), omitted)
+    return SongListing(tuple(kept), tuple(faults), tuple(warnings), omitted)
 
 
 def _read_metadata(folder: Path) -> dict[str, Any]:
@@ -85,7 +85,7 @@ def _read_metadata(folder: Path) -> dict[str, Any]:
 
 
 def _stems(folder: Path, meta: dict) -> tuple[tuple[StemFile, ...], list[str]]:
-    """Stems that have a file, and remarks on those whose category is unknown."""
+    """Stems with a file, and remarks on those of unknown category."""
     entries = meta.get("stems") or {}
     stems, remarks = [], []
     for path in audio_in(folder / "stems"):
@@ -115,13 +115,13 @@ def _split(
 ) -> str:
     file, title = meta.get("source_midi"), meta.get("title")
     if splits:
-        found = splits.split_of(
+        split = splits.split_of(
             file=str(file) if file else None,
             title=str(title) if title else None,
             id=folder.name,
         )
-        if found:
-            return found
+        if split:
+            return split
     if folder_split:
         return folder_split
     if meta.get("split") in SPLITS:

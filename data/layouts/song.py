@@ -1,4 +1,4 @@
-"""What a layout's loader yields: songs, their stems and splits. No audio is read."""
+"""Songs, stems and splits, as a layout lists them; no audio is read."""
 
 import dataclasses
 import hashlib
@@ -14,9 +14,11 @@ class StemFile:
     """One stem of a song."""
 
     name: str
-    category: int  # stemjax.config.categories; -1 unknown: context, never target
+    category: int
+    """Index of `stemjax.config.categories`; -1 unknown: context, never target."""
     path: Path
-    more: tuple[Path, ...] = ()  # files that are summed to it, cut to the shortest
+    more: tuple[Path, ...] = ()
+    """Further files that are added to it, cut to the shortest."""
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -28,62 +30,68 @@ class StemFile:
 class Song:
     """One song, split into stems that sum to its mix."""
 
-    id: str  # unique within the data set
+    id: str
+    """Unique within the data set."""
     title: str
-    split: str  # one of SPLITS
-    source: str  # the layout it came from
+    split: str
+    """One of `SPLITS`."""
+    source: str
+    """Name of its layout."""
     stems: tuple[StemFile, ...]
 
 
 @dataclasses.dataclass(frozen=True)
-class Fault:
-    """Why a song cannot be used, in words for the user."""
+class SongFault:
+    """A song and the reason why it is skipped or odd."""
 
     song: str
     reason: str
 
 
 @dataclasses.dataclass(frozen=True)
-class Listing:
-    """Everything a loader found, in a fixed order."""
+class SongListing:
+    """All songs of a data set, in a fixed order."""
 
     songs: tuple[Song, ...]
-    faults: tuple[Fault, ...] = ()  # songs that are skipped
-    warnings: tuple[Fault, ...] = ()  # songs that are used all the same
-    omitted: int = 0  # songs left out on purpose: duplicates, rows that say omit
+    faults: tuple[SongFault, ...] = ()
+    """Songs that are skipped."""
+    warnings: tuple[SongFault, ...] = ()
+    """Remarks on songs that are used."""
+    omitted: int = 0
+    """Songs left out on purpose: duplicates, rows of the split table with `omit`."""
 
 
 def split_by_hash(key: str) -> str:
-    """A split from a song's own name: 80 % train, 10 % validation, 10 % test.
+    """The split of a key such as a title: 80 % train, 10 % validation, 10 % test.
 
-    SHA-256 of `key` modulo 100, so that adding songs never moves another song.
+    It depends on SHA-256 of `key` modulo 100, so added songs never move another song.
     """
     point = int(hashlib.sha256(key.encode()).hexdigest(), 16) % 100
     return "train" if point < 80 else "validation" if point < 90 else "test"
 
 
 def artist_key(artist: str) -> str:
-    """An artist's name for `split_by_hash`: letters and digits, in one case.
+    """An artist's name as key of `split_by_hash`: its letters and digits, case-folded.
 
-    All songs of an artist then share a split, whatever the spelling of a title.
+    All songs of an artist share a split in any spelling.
     """
     return "".join(letter for letter in artist.casefold() if letter.isalnum())
 
 
 def folders_in(folder: Path) -> list[Path]:
-    """Sub-folders in order of name; hidden ones are somebody's unfinished work."""
-    found = (path for path in folder.iterdir() if path.is_dir())
-    return sorted(path for path in found if not path.name.startswith("."))
+    """Sub-folders in order of name, without hidden ones, which may be unfinished."""
+    folders = (path for path in folder.iterdir() if path.is_dir())
+    return sorted(path for path in folders if not path.name.startswith("."))
 
 
 def audio_in(folder: Path) -> list[Path]:
-    """Audio files of a folder in order of name; none when there is no such folder."""
+    """Audio files of a folder in order of name; [] without such a folder."""
     if not folder.is_dir():
         return []
-    found = (path for path in folder.iterdir() if path.is_file())
+    files = (path for path in folder.iterdir() if path.is_file())
     return sorted(
         path
-        for path in found
+        for path in files
         if path.suffix.lower() in AUDIO_SUFFIXES and not path.name.startswith(".")
     )
 
@@ -91,9 +99,9 @@ def audio_in(folder: Path) -> list[Path]:
 def song_folders(root: Path) -> list[tuple[str | None, Path]]:
     """(split or None, song folder) of a data set, split folders first.
 
-    A folder called train, validation or test directly under `root` holds songs of that
-    split; with at least one of them no other folder of `root` is read (so Slakh redux's
-    `omitted` is left out).  Without any, every folder is a song without a split.
+    A folder named train, validation or test directly under `root` holds songs of that
+    split.  If there is one, no other folder of `root` is read (`omitted` of Slakh redux
+    is left out).  Otherwise every folder is a song without a split.
     """
     splits = [split for split in SPLITS if (root / split).is_dir()]
     if splits:

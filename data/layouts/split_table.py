@@ -1,4 +1,4 @@
-"""Splits of songs from a CSV table: one column `split`, and `file`, `title` or `id`."""
+"""Table of splits: CSV with a column `split` and one of `file`, `title` and `id`."""
 
 import csv
 import dataclasses
@@ -13,35 +13,36 @@ _KEYS = ("file", "title", "id")
 
 @dataclasses.dataclass(frozen=True)
 class SplitTable:
-    """Rows of a split table, found by any of their names."""
+    """Rows of a split table by file, title and id."""
 
     path: Path
-    rows: dict[str, dict[str, frozenset[str]]]  # column -> name -> its splits
+    rows: dict[str, dict[str, frozenset[str]]]
+    """Column -> name -> splits of its rows."""
 
     def split_of(self, *, file: str | None, title: str | None, id: str) -> str | None:
-        """The split of a song: its row by file, else by title, else by id, else None.
+        """The split of a song by its file, else its title, else its id; None without a row.
 
         Raises:
-          UserError: rows of the name that decides disagree.
+          UserError: the rows of that name disagree.
         """
         for column, name in zip(_KEYS, (file, title, id), strict=True):
-            found = self.rows[column].get(_plain(name)) if name else None
-            if found and len(found) > 1:
+            splits = self.rows[column].get(_normal(name)) if name else None
+            if splits and len(splits) > 1:
                 raise UserError(
                     f"{self.path}: {column} {name!r} has the splits"
-                    f" {', '.join(sorted(found))}: leave one"
+                    f" {', '.join(sorted(splits))}: leave one"
                 )
-            if found:
-                (split,) = found
+            if splits:
+                (split,) = splits
                 return split
         return None
 
 
 def read_split_table(path: Path) -> SplitTable:
-    """Read a table such as examples/bundle/splits/freedoom.csv.
+    """Read a table of splits.
 
     Raises:
-      UserError: unreadable, without the columns, or with an unknown split.
+      UserError: not readable, columns missing, or an unknown split.
     """
     rows: dict[str, dict[str, set[str]]] = {column: {} for column in _KEYS}
     try:
@@ -60,7 +61,7 @@ def read_split_table(path: Path) -> SplitTable:
                         f" of {', '.join((*SPLITS, OMIT))}"
                     )
                 for column in _KEYS:
-                    if name := _plain(row.get(column) or ""):
+                    if name := _normal(row.get(column) or ""):
                         rows[column].setdefault(name, set()).add(split)
     except OSError as error:
         raise UserError(f"cannot read --splits {path}: {error.strerror}") from error
@@ -69,11 +70,11 @@ def read_split_table(path: Path) -> SplitTable:
     return SplitTable(
         path,
         {
-            column: {name: frozenset(found) for name, found in names.items()}
+            column: {name: frozenset(splits) for name, splits in names.items()}
             for column, names in rows.items()
         },
     )
 
 
-def _plain(name: str) -> str:
+def _normal(name: str) -> str:
     return name.strip().casefold()

@@ -1,7 +1,7 @@
-"""The last step of preparation: finished shards become one folder.
+"""Last step of preparation: finished shards become one folder.
 
-Cut short, it is undone and done again by the next run; manifest.json comes last, and a
-folder without it is not a prepared folder.
+manifest.json is written last; a folder without it is not a prepared folder.  The next run
+undoes an interrupted assembly and repeats it.
 """
 
 import hashlib
@@ -29,12 +29,12 @@ from stemjax.data.prepared.shards import WORK, Shard
 from stemjax.io.atomic import write_text
 
 REPORT = "report.json"
-_MOVES = "moves.json"  # in .work: file there -> its final name
+_MOVES = "moves.json"  # in .work: file name there -> final name
 _VERSION = "1.0.0"
 
 
 def plan_of(shards: Sequence[Shard]) -> str:
-    """Names a whole preparation."""
+    """Hash of a whole preparation."""
     return hashlib.sha256(
         to_json([shard.plan for shard in shards]).encode()
     ).hexdigest()
@@ -50,7 +50,7 @@ def assemble(
     levels: list[np.ndarray] = []
     moves: dict[str, str] = {}
     for split in SPLITS:
-        # A shard all of whose songs were skipped has no records and leaves no file.
+        # A shard without usable songs has no records and gets no file.
         kept = [
             (shard, report)
             for shard, report in zip(shards, reports, strict=True)
@@ -93,19 +93,19 @@ def assemble(
         "songs": songs,
     }
     manifest["content_hash"] = content_hash(manifest)
-    found = {
+    remarks = {
         name: [pair for report in reports for pair in report[name]]
         for name in ("faults", "warnings")
     }
-    write_text(out / REPORT, to_json(found))
+    write_text(out / REPORT, to_json(remarks))
     write_text(out / MANIFEST, to_json(manifest))
     shutil.rmtree(work)
 
 
 def undo(out: Path) -> None:
-    """Move the shards back into `.work` after an `assemble` that was cut short.
+    """Move the shards back into `.work` after an interrupted `assemble`.
 
-    Without this, a preparation that goes on with other songs would leave files behind.
+    Otherwise a preparation that continues with other songs would leave files behind.
     """
     work = out / WORK
     try:
@@ -119,14 +119,14 @@ def undo(out: Path) -> None:
 
 
 def read_report(out: Path) -> dict[str, list[list[str]]]:
-    """`faults` and `warnings` of the songs' audio, each a list of [song, reason]."""
+    """`faults` and `warnings` of the songs' audio: lists of [song, reason]."""
     return json.loads((out / REPORT).read_text(encoding="utf-8"))
 
 
 def write_tfds_info(
     folder: Path, encoding: Encoding, files: dict[str, list[dict[str, Any]]]
 ) -> None:
-    """dataset_info.json and features.json, so that `tfds.builder_from_directory` opens.
+    """Write dataset_info.json and features.json for `tfds.builder_from_directory`.
 
     Shuffling is disabled: element k of a split is its record k.
     """
@@ -139,7 +139,7 @@ def write_tfds_info(
         name=DATASET,
         version=tfds.core.Version(_VERSION),
         data_dir=os.fspath(folder),
-        module_name="stemjax.data.prepare",
+        module_name="data.prepare",
     )
     info = tfds.core.DatasetInfo(
         builder=identity,
@@ -187,10 +187,10 @@ def _counts(
     songs: list[dict[str, Any]],
     files: dict[str, list[dict[str, Any]]],
 ) -> dict[str, Any]:
-    own = [song for song in songs if song["split"] == split]
-    segments = [segment for song in own for segment in song["segments"]]
+    in_split = [song for song in songs if song["split"] == split]
+    segments = [segment for song in in_split for segment in song["segments"]]
     return {
-        "songs": len(own),
+        "songs": len(in_split),
         "segments": len(segments),
         "stems": sum(len(segment["stems"]) for segment in segments),
         "records": sum(shard["records"] for shard in files.get(split, ())),

@@ -1,6 +1,6 @@
-"""manifest.json of a prepared folder: what song, segment and stem each record holds.
+"""manifest.json of a prepared folder: song, segment and stem of each record.
 
-Host side, NumPy only.  Layout of the file (`format` 1)::
+Host side, NumPy only.  SongLayout of the file (`format` 1)::
 
     {"format": 1, "kind": "prepared", "sample_rate": 32000, "record_seconds": 10,
      "segment_seconds": 60, "encoding": "int16" | "flac", "content_hash": hex,
@@ -64,27 +64,28 @@ class IndexTable:
 
 
 def load_manifest(path: Path, kind: str, version: int, *, make: str) -> dict[str, Any]:
-    """The manifest at `path`, if it is of this kind and format.
+    """Read the manifest at `path` and check its kind and format.
 
-    make: the command that makes such a folder.
+    Args:
+      make: command that makes such a folder, for messages.
 
     Raises:
-      UserError: no manifest, not JSON, of another kind or format.
+      UserError: no manifest, not JSON, another kind or format.
     """
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
     except OSError:
         raise UserError(
-            f"{path.parent} holds no {path.name}: make the folder with `{make}`; begun,"
-            " the same command goes on where it stopped"
+            f"{path.parent} holds no {path.name}: make the folder with `{make}`; if it is"
+            " unfinished, the same command continues it"
         ) from None
     except ValueError as error:
         raise UserError(
             f"{path} is not JSON ({error}): make the folder again with `{make}`"
         ) from None
-    found = manifest.get("kind") if isinstance(manifest, dict) else None
-    if found != kind:
-        raise UserError(f"{path} is of kind {found!r}, not {kind!r}: give another DIR")
+    actual = manifest.get("kind") if isinstance(manifest, dict) else None
+    if actual != kind:
+        raise UserError(f"{path} is of kind {actual!r}, not {kind!r}: give another DIR")
     if manifest.get("format") != version:
         raise UserError(
             f"{path} has format {manifest.get('format')!r}, this version reads"
@@ -97,7 +98,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """Read and check the manifest of a prepared folder.
 
     Raises:
-      UserError: no manifest, another kind or format, or a shard that is missing.
+      UserError: no manifest, another kind or format, or a missing shard.
     """
     path = folder / MANIFEST
     manifest = load_manifest(
@@ -117,7 +118,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 
 def first_records(manifest: dict[str, Any]) -> dict[str, int]:
-    """Number of each split's first record: splits follow each other in a fixed order."""
+    """Number of each split's first record; splits follow each other in a fixed order."""
     first, table = 0, {}
     for split in SPLITS:
         table[split] = first
@@ -129,7 +130,7 @@ def index_table(manifest: dict[str, Any], rms: np.ndarray, split: str) -> IndexT
     """The index of one split; `rms` is the whole folder's table [S, 600] in dB / 10.
 
     Raises:
-      UserError: a split that is none of train, validation, test.
+      UserError: an unknown split.
     """
     if split not in SPLITS:
         raise UserError(f"split {split!r} must be one of {', '.join(SPLITS)}")
@@ -163,17 +164,17 @@ def index_table(manifest: dict[str, Any], rms: np.ndarray, split: str) -> IndexT
 
 
 def content_hash(manifest: dict[str, Any]) -> str:
-    """SHA-256 over all that a reader sees: songs, categories, audio, levels.
+    """SHA-256 of the readable content: songs, categories, audio, levels.
 
-    The audio and the levels enter by the hashes of their values in the manifest, so
-    that how the songs were named on the disk (`plan`) and the files' own bytes do not.
+    The hashes of audio and levels in the manifest represent their values, so file names
+    (`plan`) and the bytes of the files do not matter.
     """
-    seen = {k: v for k, v in manifest.items() if k not in ("content_hash", "plan")}
-    seen["shards"] = {
+    content = {k: v for k, v in manifest.items() if k not in ("content_hash", "plan")}
+    content["shards"] = {
         split: [(shard["records"], shard["sha256"]) for shard in shards]
         for split, shards in manifest["shards"].items()
     }
-    return hashlib.sha256(to_json(seen).encode()).hexdigest()
+    return hashlib.sha256(to_json(content).encode()).hexdigest()
 
 
 def to_json(value: Any) -> str:

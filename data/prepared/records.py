@@ -1,8 +1,8 @@
 """Records on disk: one stem x 10 s each, in array_record shards that TFDS opens too.
 
 A record is a `tf.train.Example` with one bytes feature, as TFDS writes it for
-`Tensor((None,), int16, encoding="bytes")`; it is packed and read here by hand, so that
-training needs array_record only: no TFDS, no TensorFlow.
+`Tensor((None,), int16, encoding="bytes")`.  This module packs and parses it, so that
+training needs array_record, but neither TFDS nor TensorFlow.
 """
 
 import contextlib
@@ -29,29 +29,32 @@ from stemjax.data.prepared.manifest import (
 from stemjax.data.prepared.segments import RECORD_SAMPLES, SAMPLE_RATE
 from stemjax.io.errors import UserError
 
-DATASET = "stems"  # name of the TFDS data set
+DATASET = "stems"
+"""Name of the TFDS data set."""
 
 
 class Encoding(enum.Enum):
-    """What a record's bytes are."""
+    """Encoding of a record's audio."""
 
-    INT16 = "int16"  # little-endian samples, feature `audio`
-    FLAC = "flac"  # a FLAC file, feature `flac`: smaller, slower to read
+    INT16 = "int16"
+    """Little-endian samples, feature `audio`."""
+    FLAC = "flac"
+    """A FLAC file, feature `flac`: smaller, slower to read."""
 
     @property
     def feature(self) -> str:
-        """Name of the one feature."""
+        """Name of the feature."""
         return "audio" if self is Encoding.INT16 else "flac"
 
     @property
     def writer_options(self) -> str:
-        """For ArrayRecordWriter; zstd:1 is as fast as none and packs silence."""
+        """Options of ArrayRecordWriter; zstd:1 costs no time and compresses silence."""
         packing = "zstd:1" if self is Encoding.INT16 else "uncompressed"
         return f"group_size:1,{packing}"
 
 
 class ShardWriter:
-    """Writes one shard; the file appears under its name when closed without error."""
+    """Writes one shard; the file gets its name when it is closed without error."""
 
     def __init__(self, path: Path, encoding: Encoding):
         from array_record.python import array_record_module
@@ -68,32 +71,32 @@ class ShardWriter:
         """Append one record, int16 [320000].
 
         Raises:
-          UserError: this record or one before it could not be written.
+          UserError: this or an earlier record could not be written.
         """
-        plain = np.ascontiguousarray(audio, "<i2").tobytes()
-        payload = plain if self._encoding is Encoding.INT16 else _to_flac(audio)
-        with self._said_plainly():
+        samples = np.ascontiguousarray(audio, "<i2").tobytes()
+        payload = samples if self._encoding is Encoding.INT16 else _to_flac(audio)
+        with self._named_errors():
             self._writer.write(to_example(self._encoding.feature, payload))
-        self._hash.update(plain)
+        self._hash.update(samples)
         self.records += 1
 
     @property
     def sha256(self) -> str:
-        """Hash of the samples written, whatever their encoding."""
+        """Hash of the samples, independent of the encoding."""
         return self._hash.hexdigest()
 
     def close(self) -> None:
         """Finish the shard.
 
         Raises:
-          UserError: it could not be written whole, as on a full disk.
+          UserError: it could not be written, for example on a full disk.
         """
-        with self._said_plainly():
+        with self._named_errors():
             self._writer.close()
         os.replace(self._part, self._path)
 
     @contextlib.contextmanager
-    def _said_plainly(self) -> Iterator[None]:
+    def _named_errors(self) -> Iterator[None]:
         try:
             yield
         except RuntimeError as error:
@@ -104,32 +107,31 @@ class ShardWriter:
 
 
 def sha256_of_records(path: Path, encoding: Encoding) -> str:
-    """`ShardWriter.sha256` of a finished shard: of its samples, in order.
+    """`ShardWriter.sha256` of a finished shard.
 
     Raises:
       ValueError: it is damaged.
     """
     from array_record.python import array_record_module
 
-    seen = hashlib.sha256()
+    digest = hashlib.sha256()
     try:
         reader = array_record_module.ArrayRecordReader(os.fspath(path))
         for number in range(reader.num_records()):
             (record,) = reader.read([number])
             payload = payload_of(record)
-            is_plain = encoding is Encoding.INT16
-            seen.update(payload if is_plain else _from_flac(payload).tobytes())
+            is_int16 = encoding is Encoding.INT16
+            digest.update(payload if is_int16 else _from_flac(payload).tobytes())
         reader.close()
     except (RuntimeError, IndexError) as error:
         raise ValueError(f"cannot read {path}: {error}") from error
-    return seen.hexdigest()
+    return digest.hexdigest()
 
 
-class Prepared:
+class PreparedFolder:
     """A prepared folder, open for reading from any thread.
 
-    Files open at the first read that needs them.  It can be pickled to another process,
-    where it opens them anew.
+    Files are opened on first use.  A pickled copy opens them again.
     """
 
     def __init__(self, folder: Path):
@@ -155,15 +157,15 @@ class Prepared:
 
     @property
     def content_hash(self) -> str:
-        """Names the content: equal hashes, equal songs and samples."""
+        """Hash of the content: songs and samples."""
         return self.manifest["content_hash"]
 
     def first_record(self, split: str) -> int:
-        """Number of a split's first record; within a split positions count from it."""
+        """Number of a split's first record, from which its positions are counted."""
         return first_records(self.manifest)[split]
 
     def index(self, split: str) -> IndexTable:
-        """The index of a split; empty (no songs) when nothing was put into it."""
+        """The index of a split; it may have no songs."""
         if split not in self._tables:
             self._tables[split] = index_table(self.manifest, self._rms, split)
         return self._tables[split]
@@ -182,7 +184,7 @@ class Prepared:
         for row, (shard, number) in enumerate(zip(shards, numbers, strict=True)):
             position = int(number - self._starts[shard])
             try:
-                # One by one: a list is read by threads that cost more than they gain.
+                # One at a time: for a list the reader starts threads, which is slower.
                 (record,) = self._reader(shard).read([position])
             except (ValueError, RuntimeError, IndexError) as error:
                 raise UserError(f"cannot read {self._paths[shard]}: {error}") from error
@@ -215,13 +217,13 @@ class Prepared:
             raise UserError(f"cannot read {path}: {error}: prepare again") from error
 
 
-def open_prepared(folder: str | os.PathLike) -> Prepared:
-    """Open what `python -m data.prepare` wrote.
+def open_prepared(folder: str | os.PathLike) -> PreparedFolder:
+    """Open a folder that `python -m data.prepare` wrote.
 
     Raises:
-      UserError: not such a folder, of another format, or not whole.
+      UserError: not a prepared folder, another format, or a missing shard.
     """
-    return Prepared(Path(folder))
+    return PreparedFolder(Path(folder))
 
 
 def to_example(feature: str, payload: bytes) -> bytes:
@@ -254,7 +256,7 @@ def _field(number: int, content: bytes) -> bytes:
 
 
 def _first_field(view: memoryview) -> tuple[int, memoryview, memoryview]:
-    """(number, content, what follows) of the length-delimited field at the start."""
+    """(number, content, remainder) of the length-delimited field at the start."""
     length, shift, place = 0, 0, 1
     while True:
         byte = view[place]

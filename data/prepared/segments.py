@@ -1,6 +1,6 @@
 """One song's stems as int16 segments of 60 s, 32 kHz mono (StemGen, sec. 3).
 
-Between the layouts (paths) and the shards (records): reads, resamples, pads, cuts.
+Reads, resamples, pads and cuts the files that a layout lists.
 """
 
 import dataclasses
@@ -19,32 +19,32 @@ RMS_SECONDS = 0.1
 SEGMENT_SAMPLES = SEGMENT_SECONDS * SAMPLE_RATE
 RECORD_SAMPLES = RECORD_SECONDS * SAMPLE_RATE
 RMS_SAMPLES = round(RMS_SECONDS * SAMPLE_RATE)
-RMS_FRAMES = SEGMENT_SAMPLES // RMS_SAMPLES  # per segment
+RMS_FRAMES = SEGMENT_SAMPLES // RMS_SAMPLES
+"""Frames of 0.1 s per segment."""
 SILENCE_DB = -120.0
 MIN_SONG_SECONDS = 1
-MIN_TAIL_SECONDS = 5  # a shorter rest after the last whole segment is dropped
+MIN_TAIL_SECONDS = 5
+"""A shorter remainder after the last whole segment is dropped."""
 _MAX_DIFFERENCE_SECONDS = 1
 
 
 @dataclasses.dataclass(frozen=True)
 class SongAudio:
-    """All stems of a song, equally long.
-
-    stems: int16 [S, N] at 32 kHz.
-    gain: the common gain that keeps every stem within int16; 1 unless a peak passes 1.
-    warnings: what was odd but mended.
-    """
+    """All stems of a song, equally long."""
 
     stems: np.ndarray
+    """[S, N] int16 at 32 kHz."""
     gain: float
+    """Common gain that brings every stem within int16; 1 unless a peak exceeds 1."""
     warnings: tuple[str, ...]
+    """Remarks on stems that were padded or scaled."""
 
 
 def read_song(song: Song) -> SongAudio:
     """Read and align the stems of a song; shorter ones are zero-padded.
 
     Raises:
-      UserError: a stem that cannot be used; the message names its file.
+      UserError: a stem that cannot be used, naming its file.
     """
     gain = 1.0
     while True:
@@ -55,7 +55,7 @@ def read_song(song: Song) -> SongAudio:
             stems.append(_to_int16(audio))
         if peak <= 1 or gain < 1:
             break
-        # One gain for the song keeps the stems' balance; a second pass, as it is rare.
+        # One gain keeps the stems' balance. It is rare, so a second pass reads again.
         gain = 1 / peak
     lengths = [len(stem) for stem in stems]
     samples = max(lengths)
@@ -77,7 +77,7 @@ def read_song(song: Song) -> SongAudio:
 
 
 def _read_sum(paths: Sequence[Path]) -> np.ndarray:
-    """The files of a stem as one, float32 [N]: summed, cut to the shortest."""
+    """Sum of a stem's files, float32 [N], cut to the shortest."""
     total = read_stem(paths[0])
     for path in paths[1:]:
         part = read_stem(path)
@@ -112,14 +112,14 @@ def read_stem(path: Path) -> np.ndarray:
 
 
 def samples_at_32k(frames: int, rate: int) -> int:
-    """Length of a recording of `frames` samples at `rate` Hz once at 32 kHz."""
+    """Length at 32 kHz of a recording of `frames` samples at `rate` Hz."""
     return round(frames * SAMPLE_RATE / rate)
 
 
 def segment_lengths(samples: int) -> list[int]:
-    """Lengths of a song's segments, in samples: whole ones, then the rest.
+    """Lengths of a song's segments in samples: whole ones, then the remainder.
 
-    A rest under 5 s is dropped unless it is all there is.
+    A remainder under 5 s is dropped unless the song has no whole segment.
     """
     whole, rest = divmod(samples, SEGMENT_SAMPLES)
     keeps_rest = rest >= MIN_TAIL_SECONDS * SAMPLE_RATE or not whole
@@ -127,7 +127,7 @@ def segment_lengths(samples: int) -> list[int]:
 
 
 def records_in(samples: int) -> int:
-    """Records that one stem of a segment takes; the last one is zero-padded."""
+    """Number of records of one stem of a segment; the last one is zero-padded."""
     return -(-samples // RECORD_SAMPLES)
 
 
@@ -141,8 +141,8 @@ def records_of(segment: np.ndarray) -> Iterator[np.ndarray]:
 def rms_tenths(segment: np.ndarray) -> np.ndarray:
     """RMS per 0.1 s of int16 [N] as int16 [600] in tenths of dB re full scale.
 
-    -1200 (-120 dB) where digitally silent and past the end; a last, shorter frame is
-    measured as if zero-padded.
+    -1200 (-120 dB) for digital silence and past the end; a shorter last frame is measured
+    as if zero-padded.
     """
     frames = np.zeros(RMS_FRAMES * RMS_SAMPLES, np.float32)
     frames[: len(segment)] = segment
@@ -154,5 +154,5 @@ def rms_tenths(segment: np.ndarray) -> np.ndarray:
 
 
 def _to_int16(audio: np.ndarray) -> np.ndarray:
-    """float32 [-1, 1] to int16; a FLAC of 16 bits comes back bit for bit."""
+    """float32 [-1, 1] to int16; samples of a 16-bit FLAC keep their bits."""
     return np.clip(np.rint(audio * 32768), -32768, 32767).astype(np.int16)

@@ -1,9 +1,9 @@
-"""Preparation in shards: what goes into which, and the making of one.
+"""Preparation in shards: the plan of all shards, and the writing of one.
 
-A shard is the unit of work and of resuming.  The plan depends on the songs' headers
-and on the options alone, never on the number of processes, so the folder is the same
-bytes however it was made.  A finished shard is three files in `.work`: the records, the
-levels (`.npy`) and, written last, `.json`; the latter names the plan it belongs to.
+A shard is the unit of work and of resuming.  The plan depends on the audio files' headers
+and the options, not on the number of processes, so the bytes of the folder do not depend
+on it either.  A finished shard is three files in `.work`: the records, the levels
+(`.npy`) and, written last, `.json`, which holds the hash of its plan.
 """
 
 import dataclasses
@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from stemjax.data.layouts.song import SPLITS, Fault, Listing, Song
+from stemjax.data.layouts.song import SPLITS, Song, SongFault, SongListing
 from stemjax.data.prepared.manifest import to_json
 from stemjax.data.prepared.records import Encoding, ShardWriter
 from stemjax.data.prepared.segments import (
@@ -32,22 +32,25 @@ from stemjax.io.atomic import replacing, write_text
 from stemjax.io.errors import UserError
 
 WORK = ".work"
-_VERSION = 1  # of what `make_shard` writes; a change makes old shards be redone
+_VERSION = 1  # format of a shard; shards of another version are written again
 _SHARDS_WANTED = 64  # of a data set, for even work in many processes ...
 _RECORDS_LEAST = 64  # ... of 40 MB or more each
-SHARD_BYTES = 256_000_000  # at most, unless a single song is larger
-# int16: noise at full scale, which nothing packs; FLAC: loud, dense music.
+SHARD_BYTES = 256_000_000
+"""Largest shard, unless a single song is larger."""
+# int16: noise at full scale, which does not compress; FLAC: loud, dense music.
 RECORD_BYTES = {Encoding.INT16: 642_000, Encoding.FLAC: 360_000}
 
 
 @dataclasses.dataclass(frozen=True)
-class Sized:
-    """A song with what its headers promise."""
+class MeasuredSong:
+    """A song and its size by the headers of its files."""
 
     song: Song
     records: int
-    seconds: float  # of all stems together
-    files: tuple[tuple[str, int], ...]  # (name, bytes) of its stems
+    seconds: float
+    """Total length of all stems."""
+    files: tuple[tuple[str, int], ...]
+    """(name, bytes) of its stems."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,51 +58,52 @@ class Shard:
     """Songs that are written into one file."""
 
     split: str
-    number: int  # within the split
-    songs: tuple[Sized, ...]
+    number: int
+    """Index within the split."""
+    songs: tuple[MeasuredSong, ...]
     encoding: Encoding
 
     @property
     def name(self) -> str:
-        """Of the files in `.work`, without suffix."""
+        """Name of its files in `.work`, without suffix."""
         return f"{self.split}-{self.number:05d}"
 
     @property
     def records(self) -> int:
-        """How many records the headers promise."""
-        return sum(sized.records for sized in self.songs)
+        """Number of records by the headers."""
+        return sum(song.records for song in self.songs)
 
     @property
     def seconds(self) -> float:
-        """Audio of all stems of all songs."""
-        return sum(sized.seconds for sized in self.songs)
+        """Total length of all stems."""
+        return sum(song.seconds for song in self.songs)
 
     @property
     def plan(self) -> str:
-        """Names what the shard is made from and how."""
+        """Hash of its songs, their files and the encoding."""
         songs = []
-        for sized in self.songs:
-            song = sized.song
+        for measured in self.songs:
+            song = measured.song
             stems = [[stem.name, stem.category] for stem in song.stems]
             songs.append(
-                [song.id, song.title, song.split, song.source, stems, sized.files]
+                [song.id, song.title, song.split, song.source, stems, measured.files]
             )
         text = to_json([_VERSION, self.name, self.encoding.value, songs])
         return hashlib.sha256(text.encode()).hexdigest()
 
 
-def measure(listing: Listing) -> tuple[list[Sized], list[Fault]]:
+def measure(listing: SongListing) -> tuple[list[MeasuredSong], list[SongFault]]:
     """Read the headers of all stems; a song with an unreadable one is a fault."""
-    sized, faults = [], []
+    measured, faults = [], []
     for song in listing.songs:
         try:
-            sized.append(_measure_song(song))
+            measured.append(_measure_song(song))
         except UserError as error:
-            faults.append(Fault(song.id, str(error)))
-    return sized, faults
+            faults.append(SongFault(song.id, str(error)))
+    return measured, faults
 
 
-def _measure_song(song: Song) -> Sized:
+def _measure_song(song: Song) -> MeasuredSong:
     import soundfile
 
     longest, files = 0, []
@@ -116,7 +120,7 @@ def _measure_song(song: Song) -> Sized:
             lengths.append(samples_at_32k(info.frames, info.samplerate))
         longest = max(longest, min(lengths))
     lengths = segment_lengths(longest)
-    return Sized(
+    return MeasuredSong(
         song=song,
         records=sum(map(records_in, lengths)) * len(song.stems),
         seconds=sum(lengths) / SAMPLE_RATE * len(song.stems),
@@ -125,27 +129,27 @@ def _measure_song(song: Song) -> Sized:
 
 
 def plan_shards(
-    sized: list[Sized], encoding: Encoding, shard_records: int = 0
+    songs: list[MeasuredSong], encoding: Encoding, shard_records: int = 0
 ) -> list[Shard]:
     """Songs in order, cut into shards of about `shard_records` (0: chosen by size).
 
-    A shard holds whole songs and at most `SHARD_BYTES`, so that copying one over a
-    network is short; a song larger than that is a shard of its own.
+    A shard holds whole songs and at most `SHARD_BYTES`, so that it is copied quickly over
+    a network; a larger song gets a shard to itself.
     """
     if not shard_records:
-        wanted = sum(one.records for one in sized) // _SHARDS_WANTED
+        wanted = sum(song.records for song in songs) // _SHARDS_WANTED
         shard_records = max(wanted, _RECORDS_LEAST)
     most = SHARD_BYTES // RECORD_BYTES[encoding]
     shards = []
     for split in SPLITS:
-        groups: list[list[Sized]] = []
+        groups: list[list[MeasuredSong]] = []
         filled = shard_records
-        for one in (one for one in sized if one.song.split == split):
-            if filled >= shard_records or filled + one.records > most:
+        for measured in (m for m in songs if m.song.split == split):
+            if filled >= shard_records or filled + measured.records > most:
                 groups.append([])
                 filled = 0
-            groups[-1].append(one)
-            filled += one.records
+            groups[-1].append(measured)
+            filled += measured.records
         shards += [
             Shard(split, number, tuple(group), encoding)
             for number, group in enumerate(groups)
@@ -154,7 +158,7 @@ def plan_shards(
 
 
 def finished(shard: Shard, work: Path) -> dict[str, Any] | None:
-    """What `make_shard` said about a shard, when it is already in `work`."""
+    """The report of a shard that is finished in `work`; None if it is not."""
     try:
         report = json.loads((work / f"{shard.name}.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -163,17 +167,16 @@ def finished(shard: Shard, work: Path) -> dict[str, Any] | None:
 
 
 def make_shard(shard: Shard, work: Path) -> dict[str, Any]:
-    """Write one shard into `work`; songs that cannot be used are reported in it.
+    """Write one shard into `work`; unusable songs are listed in its report.
 
     Returns:
-      The content of its `.json`: `records`, `sha256`, `songs` as in the manifest but
-      with `record` counted from the shard's start, `faults`, `warnings`.
+      The report, also written as `.json`: `records`, `sha256`, `songs` as in the manifest
+      but with `record` counted from the shard's start, `faults`, `warnings`.
     """
     records_path = work / f"{shard.name}.array_record"
     writer = ShardWriter(records_path, shard.encoding)
     songs, levels, faults, warnings = [], [], [], []
-    for sized in shard.songs:
-        song = sized.song
+    for song in (measured.song for measured in shard.songs):
         try:
             audio = read_song(song)
         except UserError as error:
@@ -210,7 +213,7 @@ def make_shard(shard: Shard, work: Path) -> dict[str, Any]:
 def _write_segments(
     song: Song, stems: np.ndarray, writer: ShardWriter, levels: list[np.ndarray]
 ) -> list[dict[str, Any]]:
-    """Records and levels of int16 [S, N]; returns the manifest's segments."""
+    """Write records and levels of int16 [S, N]; returns the manifest's segments."""
     segments = []
     for number, length in enumerate(segment_lengths(stems.shape[1])):
         start = number * SEGMENT_SECONDS * SAMPLE_RATE

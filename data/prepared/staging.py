@@ -13,13 +13,13 @@ import hashlib
 import json
 import os
 import re
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from stemjax.data.disk import check_disk
 from stemjax.data.drawing.prefetch import in_threads
 from stemjax.data.prepared.manifest import KIND as PREPARED
 from stemjax.data.prepared.manifest import MANIFEST, RMS
@@ -33,7 +33,6 @@ from stemjax.io.weights import sha256_of
 
 STAGING = "STEMJAX_STAGING"
 """Environment variable: the folder of the copies."""
-_MARGIN_BYTES = 64 << 20
 
 
 class StagedFile(NamedTuple):
@@ -142,16 +141,12 @@ def _announce(place: str, folder: Path, missing: list[StagedFile]) -> None:
     if not missing:
         return
     need = sum(file.bytes or 0 for file in missing)
-    free = shutil.disk_usage(folder).free
     print(
         f"staging {place}: {len(missing)} files, {need / 1e6:.1f} MB, into {folder}",
         flush=True,
     )
-    if need + _MARGIN_BYTES > free:
-        raise UserError(
-            f"{folder} has {free / 1e6:.1f} MB free, {place} needs {need / 1e6:.1f} MB:"
-            f" free some or set {STAGING} to another disk"
-        )
+    mend = f"free some or set {STAGING} to another disk"
+    check_disk(folder, need, purpose=place, mend=mend)
 
 
 def _copy(url: str, file: StagedFile, folder: Path) -> None:

@@ -1,8 +1,8 @@
-"""A seeded set of songs made in memory, for tiny runs and tests; NumPy only.
+"""A seeded set of songs made in memory, for tiny runs and tests.
 
-Each song has four stems of different categories which share tempo, key and chords, so
-that a context says something about its missing stem; songs share neither. Every stem
-rests in some bars.  It has the interface of `data.prepared.records.Prepared`.
+The four stems of a song have different categories and share tempo, key and chords, so a
+context is informative about its missing stem; songs do not share them.  Every stem rests
+in some bars.  The interface is that of `data.prepared.records.PreparedFolder`.
 """
 
 import dataclasses
@@ -25,24 +25,31 @@ from stemjax.data.prepared.segments import (
 from stemjax.io.errors import UserError
 from stemjax.io.random import generator
 
-PIANO, GUITAR, BASS, LEAD, PAD, DRUMS = 0, 3, 4, 10, 11, 16  # categories
+PIANO, GUITAR, BASS, LEAD, PAD, DRUMS = 0, 3, 4, 10, 11, 16
+"""Categories of the stems."""
 CHORDS = ((0, 4, 7), (9, 12, 16), (5, 9, 12), (7, 11, 14), (2, 5, 9), (4, 7, 11))
 BEATS_PER_BAR = 4
-REST = 0.2  # share of bars in which a stem is silent
-PEAK = 0.22  # of a stem: four of them stay within full scale
+REST = 0.2
+"""Share of bars in which a stem is silent."""
+PEAK = 0.22
+"""Peak of a stem; the sum of four stays within full scale."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Sheet:
-    """What the stems of one song share. Times in seconds."""
+class SongSheet:
+    """Tempo, key and chords of one song."""
 
     beat: float
-    key: float  # Hz
-    chords: tuple[tuple[int, ...], ...]  # one a half bar, semitones above the key
+    """Length of a beat in seconds."""
+    key: float
+    """Frequency of the tonic in Hz."""
+    chords: tuple[tuple[int, ...], ...]
+    """One chord per half bar, in semitones above the key."""
     seconds: float
+    """Length of the song."""
 
     def chord_at(self, time: float) -> tuple[int, ...]:
-        """The chord sounding at a time."""
+        """The chord at a time in seconds."""
         return self.chords[int(time / (2 * self.beat) + 1e-6) % len(self.chords)]
 
     def hertz(self, semitones: float) -> float:
@@ -53,8 +60,9 @@ class Sheet:
 class SyntheticSet:
     """Songs of three splits, made at construction.
 
-    songs: how many for train, validation and test.
-    seconds: length of every song, at most 60: one segment.
+    Args:
+      songs: number of songs of train, validation and test.
+      seconds: length of every song, at most 60 (one segment).
     """
 
     def __init__(
@@ -99,17 +107,17 @@ class SyntheticSet:
 
     @functools.cached_property
     def content_hash(self) -> str:
-        """Names the content."""
-        seen = hashlib.sha256(self._records.tobytes())
+        """Hash of the content."""
+        digest = hashlib.sha256(self._records.tobytes())
         for table in self._tables.values():
-            seen.update(table.stem_category.tobytes())
-        return seen.hexdigest()
+            digest.update(table.stem_category.tobytes())
+        return digest.hexdigest()
 
 
 def song(seed: int, number: int, samples: int) -> tuple[np.ndarray, tuple[int, ...]]:
     """Stems [4, samples] int16 of one song, and their categories."""
     rng = generator(seed, Stream.SYNTHETIC_SONG, number)
-    sheet = Sheet(
+    sheet = SongSheet(
         beat=60 / rng.uniform(90, 150),
         key=110 * 2 ** (rng.integers(12) / 12),
         chords=tuple(CHORDS[i] for i in rng.integers(len(CHORDS), size=4)),
@@ -131,7 +139,7 @@ def song(seed: int, number: int, samples: int) -> tuple[np.ndarray, tuple[int, .
     return np.round(np.stack(scaled) * 32_767).astype(np.int16), categories
 
 
-def comping(sheet: Sheet, *, step: float, decay: float) -> np.ndarray:
+def comping(sheet: SongSheet, *, step: float, decay: float) -> np.ndarray:
     """Chords every `step` beats."""
     return _render(
         sheet,
@@ -143,8 +151,8 @@ def comping(sheet: Sheet, *, step: float, decay: float) -> np.ndarray:
     )
 
 
-def bass_line(sheet: Sheet, rng: np.random.Generator) -> np.ndarray:
-    """Roots, with a fifth now and then."""
+def bass_line(sheet: SongSheet, rng: np.random.Generator) -> np.ndarray:
+    """Roots of the chords, sometimes a fifth."""
     pattern = rng.choice([0, 0, 0, 7], size=8)
     return _render(
         sheet,
@@ -162,7 +170,7 @@ def bass_line(sheet: Sheet, rng: np.random.Generator) -> np.ndarray:
     )
 
 
-def melody(sheet: Sheet, rng: np.random.Generator) -> np.ndarray:
+def melody(sheet: SongSheet, rng: np.random.Generator) -> np.ndarray:
     """Chord notes two octaves up."""
     pattern = rng.integers(3, size=8)
     return _render(
@@ -181,8 +189,8 @@ def melody(sheet: Sheet, rng: np.random.Generator) -> np.ndarray:
     )
 
 
-def beats(sheet: Sheet, rng: np.random.Generator) -> np.ndarray:
-    """A falling pulse and bursts of noise in turn, with noise between."""
+def beats(sheet: SongSheet, rng: np.random.Generator) -> np.ndarray:
+    """Kick and snare in turn on the beats, with a hi-hat on half beats."""
     kick = tone(55.0, 0.2, 0.05)
     snare = rng.standard_normal(4_800) * np.exp(-np.arange(4_800) / 1_200)
     hat = 0.4 * rng.standard_normal(1_600) * np.exp(-np.arange(1_600) / 300)
@@ -193,17 +201,19 @@ def beats(sheet: Sheet, rng: np.random.Generator) -> np.ndarray:
     return _render(sheet, hits)
 
 
-@functools.lru_cache(maxsize=32)  # a song's chords come round
+@functools.lru_cache(maxsize=32)  # the chords of a song repeat
 def tone(hertz: float, seconds: float, decay: float) -> np.ndarray:
-    """Three partials that decay, faded out at the end."""
+    """Three decaying partials with short fades."""
     time = np.arange(round(seconds * SAMPLE_RATE)) / SAMPLE_RATE
     wave = sum(np.sin(2 * np.pi * hertz * n * time) / n**2 for n in (1, 2, 3))
     fades = np.minimum(1, np.minimum(time, seconds - time) / 0.005)
     return wave * np.exp(-time / decay) * fades
 
 
-def with_rests(stem: np.ndarray, sheet: Sheet, rng: np.random.Generator) -> np.ndarray:
-    """Silence some bars, never two in a row and not the first."""
+def with_rests(
+    stem: np.ndarray, sheet: SongSheet, rng: np.random.Generator
+) -> np.ndarray:
+    """Silence some bars, but not the first and not two in a row."""
     bar = BEATS_PER_BAR * sheet.beat
     is_silent = rng.random(int(sheet.seconds / bar) + 1) < REST
     is_silent[0] = False
@@ -215,13 +225,13 @@ def with_rests(stem: np.ndarray, sheet: Sheet, rng: np.random.Generator) -> np.n
     return stem
 
 
-def _grid(sheet: Sheet, step: float) -> np.ndarray:
+def _grid(sheet: SongSheet, step: float) -> np.ndarray:
     """Times every `step` beats."""
     return np.arange(0, sheet.seconds, step * sheet.beat)
 
 
-def _render(sheet: Sheet, notes: list[tuple[float, np.ndarray]]) -> np.ndarray:
-    """Sum of waves at times."""
+def _render(sheet: SongSheet, notes: list[tuple[float, np.ndarray]]) -> np.ndarray:
+    """Sum of waves that start at given times in seconds."""
     out = np.zeros(round(sheet.seconds * SAMPLE_RATE))
     for time, wave in notes:
         start = round(time * SAMPLE_RATE)
@@ -231,6 +241,6 @@ def _render(sheet: Sheet, notes: list[tuple[float, np.ndarray]]) -> np.ndarray:
 
 
 def _levels(stems: list[np.ndarray]) -> np.ndarray:
-    """RMS tables [S, 600] in dB."""
+    """RMS tables, [S, 600] in dB."""
     rows = [rms_tenths(stem) for stem in stems]
     return np.array(rows, np.float32).reshape(len(rows), 600) / 10

@@ -1,6 +1,6 @@
-"""Songs to render, spread over processes; a finished song's folder is the resume point.
+"""Renders songs in processes; a finished song's folder is the point to resume from.
 
-Each process loads the soundfont at most once.  A song that fails is reported, not fatal.
+Each process loads one soundfont at a time.  A song that fails is reported, not fatal.
 """
 
 import dataclasses
@@ -16,7 +16,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from stemjax.data.render.compose import compose
+from stemjax.data.render.composer.compose import compose
 from stemjax.data.render.events import Event, last_note, stems_of
 from stemjax.data.render.levels import level_stems
 from stemjax.data.render.midi import midi_bytes, read_midi
@@ -33,23 +33,24 @@ _TAIL_SECONDS = 3.0  # after the last note, for its decay
 
 
 class Synth(Protocol):
-    """What renders a stem: a soundfont, or the NumPy fallback."""
+    """Renders stems: a soundfont, or the NumPy synth."""
 
     def render(
         self, events: Sequence[Event], seconds: float, stem: int | None
     ) -> np.ndarray:
-        """Mono float32 [N] of one stem (None: of all)."""
+        """One stem, or all of them if None: mono float32 [N]."""
 
 
 @dataclasses.dataclass(frozen=True)
 class SynthChoice:
-    """A synth that a worker process can make: a soundfont, or None for NumPy."""
+    """A synth by name, which a worker process can load."""
 
     soundfont: Path | None
+    """None: the NumPy synth."""
 
     @property
     def about(self) -> dict[str, str | None]:
-        """What metadata.yaml says of it; nothing is loaded."""
+        """Its entries in metadata.yaml; nothing is loaded."""
         if self.soundfont is None:
             return {"renderer": NumpySynth.name, "soundfont": None}
         return {"renderer": SoundfontSynth.name, "soundfont": self.soundfont.name}
@@ -63,13 +64,15 @@ class SynthChoice:
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
-    """What is left out of a song."""
+    """Parts of songs that are left out."""
 
-    max_seconds: float  # 0: no limit
-    min_notes: int  # stems with fewer struck notes are dropped
+    max_seconds: float
+    """Length at which a MIDI song is cut; 0: never."""
+    min_notes: int
+    """Stems with fewer notes are left out."""
 
 
-class Recipe(NamedTuple):
+class ComposerRecipe(NamedTuple):
     """A song for the composer to write."""
 
     seed: int
@@ -78,50 +81,70 @@ class Recipe(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class Source:
+class SongSource:
     """A song to render: a MIDI file, or a recipe for the composer."""
 
-    track: str  # TrackXXXXX
-    origin: Path | Recipe
-    about: dict[str, str]  # metadata of a MIDI file: title, composer, split
-    variation: Variation = AS_WRITTEN  # of a MIDI file
-    version: Version | None = None  # where a song is rendered in several
+    track: str
+    """Name of its folder, TrackXXXXX."""
+    origin: Path | ComposerRecipe
+    about: dict[str, str]
+    """Metadata of a MIDI file: title, composer, split."""
+    variation: Variation = AS_WRITTEN
+    """Key and tempo of a MIDI file."""
+    version: Version | None = None
+    """Its place in a set of versions."""
 
 
-class Report(NamedTuple):
-    """What became of a song."""
+class RenderReport(NamedTuple):
+    """Result of rendering one song."""
 
     track: str
     seconds: float
+    """Length of the song; 0 if it was finished before."""
     stems: int
     silent: list[str]
+    """Names of silent parts, which are left out."""
     problem: str | None
+    """Why the song was skipped."""
     is_resumed: bool = False
+    """Whether an earlier start finished it."""
+
+    @property
+    def remarks(self) -> list[str]:
+        """Lines for the user about a song that is skipped or incomplete."""
+        lines = []
+        if self.problem:
+            lines.append(f"skipped {self.track}: {self.problem}")
+        if self.silent:
+            names = ", ".join(self.silent)
+            lines.append(f"{self.track}: silent parts left out: {names}")
+        return lines
 
 
 class Score(NamedTuple):
-    """A song as it will be rendered."""
+    """A song, ready to be rendered."""
 
     events: list[Event]
     seconds: float
     stems: list[int]
     treatment: Treatment | None
-    about: dict  # what metadata.yaml says beyond Slakh's own keys
+    about: dict
+    """Entries of metadata.yaml beyond Slakh's own keys."""
 
 
 @functools.lru_cache(maxsize=1)
 def _synth(choice: SynthChoice) -> Synth:
-    """Loaded when a process meets the first song that is not there yet."""
+    """Load a synth when a process reaches the first song that needs it."""
     return choice.make()
 
 
 def render_song(
-    source: Source, out: Path, choice: SynthChoice, limits: Limits
-) -> Report:
+    source: SongSource, out: Path, choice: SynthChoice, limits: Limits
+) -> RenderReport:
     """Render one song into `out`/track unless it is there already.
 
     Raises:
-      UserError: the synth cannot be loaded; whatever else goes wrong is reported.
+      UserError: the synth cannot be loaded; problems of the song are reported.
     """
     folder = out / source.track
     try:
@@ -152,26 +175,26 @@ def render_song(
     except UserError as error:
         return _failed(source, error)
     length = len(levelled.mix) / SAMPLE_RATE
-    return Report(source.track, length, len(levelled.stems), silent, None)
+    return RenderReport(source.track, length, len(levelled.stems), silent, None)
 
 
-def _failed(source: Source, error: UserError) -> Report:
-    return Report(source.track, 0.0, 0, [], str(error))
+def _failed(source: SongSource, error: UserError) -> RenderReport:
+    return RenderReport(source.track, 0.0, 0, [], str(error))
 
 
-def read_score(source: Source, limits: Limits) -> Score:
-    """Read or compose a song and draw what its version asks for; nothing is rendered.
+def read_score(source: SongSource, limits: Limits) -> Score:
+    """Read or compose a song and draw the treatment of its version, without rendering.
 
     Raises:
       UserError: the MIDI file cannot be read.
     """
-    if isinstance(source.origin, Recipe):
+    if isinstance(source.origin, ComposerRecipe):
         song = compose(*source.origin)
         events, seconds = list(song.events), source.origin.seconds
         content = midi_bytes(events)
         about = {
             "title": f"Composed {source.origin.index}, {song.key}, {song.tempo} bpm",
-            "composer": "stemjax.data.render.compose",
+            "composer": "data.render.compose",
             "split": str(song.split),
             "source_midi": f"seed {source.origin.seed}, song {source.origin.index}",
             "key": song.key,
@@ -187,10 +210,10 @@ def read_score(source: Source, limits: Limits) -> Score:
         about = {**source.about, "source_midi": source.origin.name}
         if source.variation != AS_WRITTEN:
             about |= dataclasses.asdict(source.variation)
-            content += repr(source.variation).encode()  # a song of its own
+            content += repr(source.variation).encode()  # makes another song
     if source.version and source.version.number:
         content += repr(source.version).encode()
-    # Slakh's UUID is the MD5 of the MIDI file; it names songs, it protects nothing.
+    # Slakh's UUID is the MD5 of the MIDI file.
     about["UUID"] = hashlib.md5(content, usedforsecurity=False).hexdigest()
     about["rendered_seconds"] = seconds
     about["min_notes"] = limits.min_notes
@@ -204,13 +227,13 @@ def read_score(source: Source, limits: Limits) -> Score:
     return Score(events, seconds, stems, treatment, about)
 
 
-def _resumed(folder: Path, about: dict) -> Report:
-    """Accept a finished folder, if it was made from the same source and settings."""
+def _resumed(folder: Path, about: dict) -> RenderReport:
+    """The report of a finished folder that has the same source and settings."""
     import yaml
 
     try:
-        found = yaml.safe_load((folder / "metadata.yaml").read_text(encoding="utf-8"))
-        differing = [key for key in about if found.get(key) != about[key]]
+        saved = yaml.safe_load((folder / "metadata.yaml").read_text(encoding="utf-8"))
+        differing = [key for key in about if saved.get(key) != about[key]]
     except (OSError, AttributeError, yaml.YAMLError):
         differing = ["metadata.yaml"]
     if differing:
@@ -218,13 +241,15 @@ def _resumed(folder: Path, about: dict) -> Report:
             f"{folder} was rendered otherwise ({', '.join(differing)} differ):"
             " choose another --out or delete it"
         )
-    return Report(folder.name, 0.0, len(found["stems"]), [], None, is_resumed=True)
+    return RenderReport(
+        folder.name, 0.0, len(saved["stems"]), [], None, is_resumed=True
+    )
 
 
 def _end_with_parent() -> None:
-    """Let this process end when its parent is killed, as nobody else tells it.
+    """End this process when its parent is killed.
 
-    It would hold its soundfont for ever, and write songs beside a resumed command.
+    Otherwise it would keep its soundfont and write songs beside a resumed command.
     """
 
     def watch() -> None:
@@ -235,13 +260,13 @@ def _end_with_parent() -> None:
 
 
 def render_all(
-    sources: Sequence[Source],
+    sources: Sequence[SongSource],
     out: Path,
     choice: SynthChoice,
     limits: Limits,
     workers: int,
-) -> Iterator[Report]:
-    """Render all songs from `workers` processes; reports in order of completion."""
+) -> Iterator[RenderReport]:
+    """Render all songs in `workers` processes; yields reports in order of completion."""
     out.mkdir(parents=True, exist_ok=True)
     if workers == 1:
         for source in sources:

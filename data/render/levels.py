@@ -1,4 +1,4 @@
-"""Slakh's levels: stems at one loudness, one gain for the song, int16 that adds up."""
+"""Levels as in Slakh: stems of equal loudness, one gain per song, exact int16 sums."""
 
 import warnings
 from collections.abc import Mapping
@@ -8,17 +8,22 @@ import numpy as np
 
 STEM_LUFS = -13.0
 PEAK_DB = -1.0
-SILENT_DB = -70.0  # a stem with a lower RMS is silent
+SILENT_DB = -70.0
+"""RMS below which a stem is silent."""
 
 
 class Levelled(NamedTuple):
-    """Stems at their final level, and the gains that led there."""
+    """Stems at their final level."""
 
-    stems: dict[int, np.ndarray]  # int16 [N]
-    mix: np.ndarray  # int16 [N], the exact sum of the stems
-    loudness: dict[int, float]  # LUFS before normalisation
+    stems: dict[int, np.ndarray]
+    """[N] int16 by program."""
+    mix: np.ndarray
+    """[N] int16, the exact sum of the stems."""
+    loudness: dict[int, float]
+    """LUFS before normalisation, by program."""
     overall_gain: float
     silent: list[int]
+    """Programs of silent stems, which are left out."""
 
 
 def rms_db(audio: np.ndarray) -> float:
@@ -27,13 +32,13 @@ def rms_db(audio: np.ndarray) -> float:
 
 
 def loudness_lufs(audio: np.ndarray, sample_rate: int) -> float:
-    """Integrated loudness (ITU-R BS.1770) of [N]; -inf where too quiet or short."""
+    """Integrated loudness (ITU-R BS.1770) of [N]; -inf if too quiet or short."""
     import pyloudnorm
 
     meter = pyloudnorm.Meter(sample_rate)
     if len(audio) < meter.block_size * sample_rate:
         return -np.inf
-    with warnings.catch_warnings():  # log of zero, mean of no block: answered by -inf
+    with warnings.catch_warnings():  # log of zero, mean of no block
         warnings.simplefilter("ignore", RuntimeWarning)
         value = meter.integrated_loudness(audio.astype(np.float64))
     return float(value) if np.isfinite(value) else -np.inf
@@ -44,12 +49,14 @@ def level_stems(
     sample_rate: int,
     gains_db: Mapping[int, float] | None = None,
 ) -> Levelled:
-    """Every stem to -13 LUFS, then one gain so that the mix peaks at -1 dB.
+    """Bring every stem to -13 LUFS, then apply one gain so that the mix peaks at -1 dB.
 
-    `gains_db` moves stems against -13 LUFS; without it all are equally loud.
+    A stem that peaks above the mix (stems may cancel) determines the gain instead, so
+    that nothing clips and mix == sum of stems holds exactly in int16.
 
-    Where a single stem peaks above the mix (stems that cancel), it sets the gain
-    instead, for nothing may clip: mix == sum of stems holds exactly in int16.
+    Args:
+      raw: [N] float32 by program.
+      gains_db: level of each stem relative to -13 LUFS; None: all equally loud.
     """
     loudness = {
         stem: loudness_lufs(x, sample_rate) if rms_db(x) > SILENT_DB else -np.inf

@@ -1,7 +1,4 @@
-"""Standard MIDI files: read through mido, written by hand.
-
-Writing needs no package, so that the composer works everywhere.
-"""
+"""Standard MIDI files: reading with mido, writing without any package."""
 
 import struct
 from collections.abc import Iterable
@@ -25,7 +22,7 @@ def read_midi(path: Path) -> list[Event]:
     """Events of a MIDI file in seconds, with their stems.
 
     Raises:
-      UserError: mido is missing, or the file is no readable MIDI.
+      UserError: mido is not installed, or the file is not MIDI.
     """
     try:
         import mido
@@ -33,7 +30,7 @@ def read_midi(path: Path) -> list[Event]:
         raise UserError(f"reading {path} needs mido: pip install mido") from None
     try:
         return assign_stems(_events(mido.MidiFile(path, clip=True)))
-    except Exception as error:  # mido raises whatever a damaged byte leads to
+    except Exception as error:  # damaged bytes raise errors of any type
         cause = f"{type(error).__name__} {error}".strip()
         raise UserError(f"{path} is no readable MIDI file ({cause})") from error
 
@@ -64,7 +61,7 @@ def _events(file) -> Iterable[Event]:
 
 
 def midi_bytes(events: Iterable[Event], stem: int | None = None) -> bytes:
-    """A type-0 MIDI file at 120 beats a minute; with `stem`, only that stem's notes."""
+    """A type-0 MIDI file at 120 beats per minute; with `stem`, only that stem's notes."""
     track = bytearray(_TEMPO)
     last = 0
     for event in events:

@@ -1,8 +1,8 @@
-"""The synth that always works: sums of sines and noise, NumPy only.
+"""Synth of sine partials and noise that needs NumPy only.
 
-It stands in where tinysoundfont or a soundfont is missing.  Families sound apart from
-one another, programs within a family differ a little; nothing more is claimed.  Control
-and pitch-bend events are not followed.
+It replaces tinysoundfont if that or a soundfont is missing.  Families of instruments
+sound different, programs of one family differ a little.  Control and pitch-bend events
+are ignored.
 """
 
 from collections.abc import Iterable
@@ -14,19 +14,26 @@ import numpy as np
 from stemjax.data.render.events import DRUM_PROGRAM, Event, Kind
 
 _MAX_SECONDS = 12.0  # of one note
-_NYQUIST_SHARE = 0.9  # partials above this share of Nyquist are left out
+_NYQUIST_SHARE = 0.9  # highest partial
 
 
 class Tone(NamedTuple):
-    """A family's sound."""
+    """Sound of a family of instruments."""
 
-    harmonics: tuple[float, ...]  # amplitudes of the partials
-    attack: float  # seconds
-    decay: float  # seconds to fall to 1/e while held; 0: sustained
-    release: float  # seconds
-    detune: float = 0.0  # second voice, as a share of the frequency
-    stretch: float = 0.0  # inharmonicity: partial k is at k (1 + stretch k)
-    noise: float = 0.0  # amplitude of breath or hiss
+    harmonics: tuple[float, ...]
+    """Amplitudes of the partials."""
+    attack: float
+    """Seconds."""
+    decay: float
+    """Seconds to fall to 1/e while the note is held; 0: sustained."""
+    release: float
+    """Seconds."""
+    detune: float = 0.0
+    """Offset of a second voice as a fraction of the frequency."""
+    stretch: float = 0.0
+    """Inharmonicity: partial k has k (1 + stretch (k - 1)) times the frequency."""
+    noise: float = 0.0
+    """Amplitude of breath or hiss."""
 
 
 def _saw(count: int, slope: float = 1.0) -> tuple[float, ...]:
@@ -57,22 +64,26 @@ _TONES = (
 )
 
 
-class Hit(NamedTuple):
-    """A drum's sound: a falling tone and coloured noise."""
+class DrumSound(NamedTuple):
+    """Sound of a drum: a falling tone and coloured noise."""
 
     start_hz: float
     end_hz: float
-    tone: float  # amplitude
-    noise: float  # amplitude
-    decay: float  # seconds
-    is_bright: bool = False  # noise without its low end
+    tone: float
+    """Amplitude of the tone."""
+    noise: float
+    """Amplitude of the noise."""
+    decay: float
+    """Seconds to fall to 1/e."""
+    is_bright: bool = False
+    """Whether the noise is high-passed."""
 
 
-_KICK = Hit(140.0, 45.0, 1.0, 0.05, 0.12)
-_SNARE = Hit(220.0, 170.0, 0.4, 0.7, 0.1)
-_HAT = Hit(0.0, 0.0, 0.0, 0.5, 0.03, True)
-_OPEN_HAT = Hit(0.0, 0.0, 0.0, 0.5, 0.2, True)
-_CYMBAL = Hit(0.0, 0.0, 0.0, 0.6, 0.6, True)
+_KICK = DrumSound(140.0, 45.0, 1.0, 0.05, 0.12)
+_SNARE = DrumSound(220.0, 170.0, 0.4, 0.7, 0.1)
+_HAT = DrumSound(0.0, 0.0, 0.0, 0.5, 0.03, True)
+_OPEN_HAT = DrumSound(0.0, 0.0, 0.0, 0.5, 0.2, True)
+_CYMBAL = DrumSound(0.0, 0.0, 0.0, 0.6, 0.6, True)
 _HITS = {35: _KICK, 36: _KICK, 37: _SNARE, 38: _SNARE, 39: _SNARE, 40: _SNARE}
 _HITS |= {42: _HAT, 44: _HAT, 46: _OPEN_HAT, 49: _CYMBAL, 51: _CYMBAL, 57: _CYMBAL}
 
@@ -88,38 +99,38 @@ class NumpySynth:
     def render(
         self, events: Iterable[Event], seconds: float, stem: int | None
     ) -> np.ndarray:
-        """One stem (None: all notes), mono float32 [N], N = seconds in samples."""
+        """One stem, or all notes if None: mono float32 [N], N = seconds in samples."""
         out = np.zeros(int(np.ceil(seconds * self.sample_rate)), np.float32)
-        for start, length, pitch, velocity, own in _notes(events, seconds):
-            if stem is not None and own != stem:
+        for start, length, pitch, velocity, program in _notes(events, seconds):
+            if stem is not None and program != stem:
                 continue
             first = round(start * self.sample_rate)
             samples = max(1, round(min(length, _MAX_SECONDS) * 100))
-            note = _render_note(own, pitch, samples / 100, self.sample_rate)
+            note = _render_note(program, pitch, samples / 100, self.sample_rate)
             part = out[first : first + len(note)]
             part += (velocity / 127) ** 2 * 0.1 * note[: len(part)]
         return out
 
 
 def _notes(events: Iterable[Event], seconds: float):
-    """(start, length, pitch, velocity, stem) of every note; open ones never end."""
-    struck: dict[tuple[int, int], list[Event]] = {}
+    """(start, length, pitch, velocity, stem) of every note; open ones last to the end."""
+    started: dict[tuple[int, int], list[Event]] = {}
     for event in events:
         key = (event.channel, event.a)
         if event.kind is Kind.ON:
-            struck.setdefault(key, []).append(event)
-        elif event.kind is Kind.OFF and struck.get(key):
-            on = struck[key].pop(0)
+            started.setdefault(key, []).append(event)
+        elif event.kind is Kind.OFF and started.get(key):
+            on = started[key].pop(0)
             yield on.seconds, event.seconds - on.seconds, on.a, on.b, on.stem
-    for rest in struck.values():
+    for rest in started.values():
         for on in rest:
             yield on.seconds, max(0.0, seconds - on.seconds), on.a, on.b, on.stem
 
 
 @lru_cache(maxsize=128)
 def _render_note(stem: int, pitch: int, length: float, rate: int) -> np.ndarray:
-    """One note at full velocity, float32, its release included."""
-    # Seeded by the note alone: a stem does not depend on the others, nor on the order.
+    """One note at full velocity with its release, float32 [n]."""
+    # Seeded by the note alone, so a stem does not depend on other stems or the order.
     rng = np.random.default_rng([stem, pitch])
     if stem == DRUM_PROGRAM:
         return _drum(rng, pitch, rate)
@@ -135,7 +146,7 @@ def _render_note(stem: int, pitch: int, length: float, rate: int) -> np.ndarray:
         hz = frequency * k * (1 + tone.stretch * (k - 1))
         if not amplitude or hz > _NYQUIST_SHARE * rate / 2:
             continue
-        # High partials die sooner, as on a string.
+        # High partials decay faster, as on a string.
         fade = np.exp(-t * (1 + 0.3 * k) / tone.decay) if tone.decay else 1.0
         for detune in voices:
             phase = rng.uniform(0, 2 * np.pi)
@@ -151,9 +162,9 @@ def _render_note(stem: int, pitch: int, length: float, rate: int) -> np.ndarray:
 
 def _drum(rng: np.random.Generator, pitch: int, rate: int) -> np.ndarray:
     hit = _HITS.get(pitch)
-    if hit is None:  # toms and the rest: a tone that follows the note number
+    if hit is None:  # toms and others: a tone by note number
         hz = 60.0 * 2 ** ((pitch - 41) / 12)
-        hit = Hit(hz * 1.5, hz, 0.8, 0.1, 0.15)
+        hit = DrumSound(hz * 1.5, hz, 0.8, 0.1, 0.15)
     t = np.arange(round(6 * hit.decay * rate)) / rate
     fade = np.exp(-t / hit.decay)
     hz = hit.end_hz + (hit.start_hz - hit.end_hz) * np.exp(-t / 0.03)
@@ -164,5 +175,5 @@ def _drum(rng: np.random.Generator, pitch: int, rate: int) -> np.ndarray:
 
 
 def _dark(noise: np.ndarray, width: int) -> np.ndarray:
-    """A moving average: noise without its high end."""
+    """Noise low-passed by a moving average."""
     return np.convolve(noise, np.full(width, 1 / width), mode="same")

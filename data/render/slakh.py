@@ -1,4 +1,4 @@
-"""Slakh2100's own words for instruments, and the writing of one song in its layout.
+"""Slakh2100's names of instruments, and writing of a song in its layout.
 
 `TrackXXXXX/{all_src.mid, metadata.yaml, mix.flac, MIDI/Sxx.mid, stems/Sxx.flac}`.
 """
@@ -75,10 +75,10 @@ def name_of(stem: int) -> str:
 
 
 def metadata(track: str, levelled: Levelled, plugin: str, about: dict) -> dict:
-    """The content of metadata.yaml: Slakh's keys, then `about` (source, split, ...).
+    """Content of metadata.yaml: Slakh's keys, then `about` (source, split, ...).
 
-    Stems are numbered by program with drums last.  A silent stem is entered as Slakh
-    does: not rendered, plugin "None", no loudness, no file.
+    Stems are numbered by program with drums last.  A silent stem is listed as in Slakh:
+    not rendered, plugin "None", no loudness, no file.
     """
     stems = {}
     for number, stem in enumerate(sorted([*levelled.stems, *levelled.silent])):

@@ -1,7 +1,7 @@
-"""Stems through tinysoundfont and a SoundFont file; one load a process.
+"""Renders stems with tinysoundfont and a SoundFont file.
 
-With FluidR3 the load takes most of a stem's time, so the synth is reset between stems
-instead of being made anew.
+Loading FluidR3 takes longer than rendering a stem, so a process loads it once and resets
+the synth between stems.
 """
 
 import importlib.util
@@ -13,15 +13,16 @@ import numpy as np
 from stemjax.data.render.events import DRUM_CHANNEL, NO_STEM, Event, Kind
 from stemjax.io.errors import UserError
 
-INSTALL = "pip install --no-deps tinysoundfont"  # its pyaudio need does not build
-BLOCK = 64  # samples; events fall on this grid
-_GAIN_DB = -12.0  # headroom only: every stem's level is set afterwards
-_VOICES = 4096  # stealing a voice would make a stem depend on the others
-_FLUSH = 0.1  # seconds; a reset lets sounding voices fade for 0.01 s
+INSTALL = "pip install --no-deps tinysoundfont"  # its dependency pyaudio does not build
+BLOCK = 64
+"""Samples; events are rounded to this grid."""
+_GAIN_DB = -12.0  # headroom; the levels of stems are set afterwards
+_VOICES = 4096  # enough that no voice is stolen, so stems are independent
+_FLUSH = 0.1  # seconds; after a reset voices fade for 0.01 s
 
 
 def default_soundfont() -> Path | None:
-    """TimGM6mb.sf2 inside the installed pretty_midi, which is not imported."""
+    """TimGM6mb.sf2 of the installed pretty_midi, which is not imported; else None."""
     spec = importlib.util.find_spec("pretty_midi")
     if spec is None or spec.origin is None:
         return None
@@ -43,7 +44,7 @@ class SoundfontSynth:
         """Load `path` (.sf2 or .sf3).
 
         Raises:
-          UserError: tinysoundfont or the file is missing, or it cannot be read.
+          UserError: tinysoundfont or the file is missing, or the file is not a soundfont.
         """
         try:
             import tinysoundfont
@@ -57,14 +58,14 @@ class SoundfontSynth:
         self._synth = tinysoundfont.Synth(samplerate=sample_rate, gain=_GAIN_DB)
         try:
             self._id = self._synth.sfload(str(path), max_voices=_VOICES)
-        except Exception as error:  # the binding raises plain RuntimeError
+        except Exception as error:  # the binding raises RuntimeError
             raise UserError(f"{path} is no readable soundfont ({error})") from error
         self._font = self._synth.soundfonts[self._id]
 
     def render(
         self, events: Iterable[Event], seconds: float, stem: int | None
     ) -> np.ndarray:
-        """One stem (None: all notes), mono float32 [N], N = seconds, up to a block."""
+        """One stem, or all notes if None: mono float32 [N] of whole blocks."""
         self._reset()
         total = int(np.ceil(seconds * self.sample_rate / BLOCK)) * BLOCK
         stereo = np.zeros((total, 2), np.float32)
@@ -107,7 +108,7 @@ class SoundfontSynth:
 
     @staticmethod
     def _try(call, *arguments) -> None:
-        """A preset that the soundfont lacks leaves the channel as it was."""
+        """Call; a preset that the soundfont lacks leaves the channel unchanged."""
         try:
             call(*arguments)
         except RuntimeError:

@@ -1,7 +1,7 @@
-"""A recording's colour: equaliser, room and level of rendered stems.
+"""Equaliser, room and level of rendered stems.
 
-Equaliser and room are linear and the room is one for the whole song, so the mix of
-treated stems is what a desk with those channel strips would give.
+Equaliser and room are linear and all stems of a song share the room, so the mix of the
+treated stems equals that of a mixing desk with these channel strips.
 """
 
 import dataclasses
@@ -18,40 +18,49 @@ _TAU = 2 * np.pi
 class Band:
     """One band of an equaliser."""
 
-    shape: "Shape"
-    hertz: float  # of the peak, or of a shelf's middle
+    shape: "BandShape"
+    hertz: float
+    """Frequency of the peak, or of a shelf's middle."""
     gain_db: float
     q: float
 
 
 @dataclasses.dataclass(frozen=True)
 class Room:
-    """A short, sparse room: noise that dies away after the direct sound."""
+    """A short reverberation: decaying noise after the direct sound."""
 
-    seconds: float  # until the tail has fallen by 60 dB; it is cut there
-    wet_db: float  # energy of the tail against the direct sound
-    delay: float  # seconds from the direct sound to the tail
-    damping: float  # Hz above which the tail is dull (one pole)
-    seed: int  # of the noise
+    seconds: float
+    """Time until the tail has fallen by 60 dB, where it is cut."""
+    wet_db: float
+    """Energy of the tail relative to the direct sound."""
+    delay: float
+    """Seconds from the direct sound to the tail."""
+    damping: float
+    """Cutoff of the tail's one-pole low-pass in Hz."""
+    seed: int
+    """Seed of the noise."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Strip:
-    """What is done to one stem."""
+    """Treatment of one stem."""
 
-    gain_db: float = 0.0  # against the loudness that all stems share
+    gain_db: float = 0.0
+    """Level relative to the common loudness."""
     bands: tuple[Band, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
 class Treatment:
-    """What is done to the stems of one song."""
+    """Treatment of the stems of one song."""
 
-    room: Room | None  # None: dry
-    strips: Mapping[int, Strip]  # by stem
+    room: Room | None
+    """None: dry."""
+    strips: Mapping[int, Strip]
+    """By program."""
 
     def as_dict(self) -> dict[str, Any]:
-        """For metadata.yaml; reading it back gives an equal value."""
+        """Content of metadata.yaml, equal after writing and reading."""
         strips = {
             stem: {
                 "gain_db": strip.gain_db,
@@ -68,7 +77,7 @@ class Treatment:
         }
 
     def gains_db(self) -> dict[int, float]:
-        """Level of each stem against the common loudness."""
+        """Level of each stem relative to the common loudness."""
         return {stem: strip.gain_db for stem, strip in self.strips.items()}
 
 
@@ -97,13 +106,13 @@ def _low_shelf(cosine: float, alpha: float, a: float) -> tuple[list, list]:
 
 
 def _high_shelf(cosine: float, alpha: float, a: float) -> tuple[list, list]:
-    """All of it raised, and the lows lowered again."""
+    """A gain on everything, undone below by a low shelf."""
     b, denominator = _low_shelf(cosine, alpha, 1 / a)
     return [a * a * value for value in b], denominator
 
 
-class Shape(enum.Enum):
-    """Shapes of a band, with their formulas."""
+class BandShape(enum.Enum):
+    """Shapes of a band: label, and function of the coefficients."""
 
     LOW_SHELF = ("low-shelf", _low_shelf)
     PEAK = ("peak", _peak)
@@ -126,7 +135,7 @@ def biquad(band: Band, sample_rate: int) -> np.ndarray:
 
 
 def equalise(audio: np.ndarray, bands: Sequence[Band], sample_rate: int) -> np.ndarray:
-    """float32 [N] through the bands, one after another."""
+    """Filter float32 [N] with the bands, one after another."""
     from scipy.signal import sosfilt
 
     if not bands:
@@ -136,7 +145,7 @@ def equalise(audio: np.ndarray, bands: Sequence[Band], sample_rate: int) -> np.n
 
 
 def impulse_response(room: Room, sample_rate: int) -> np.ndarray:
-    """The room, float32 [N]: 1 at once, then the tail.
+    """Impulse response of a room, float32 [N]: 1 at time 0, then the tail.
 
     The tail's energy is 10 ** (wet_db / 10); its envelope falls 60 dB in `seconds`.
     """
@@ -156,7 +165,7 @@ def impulse_response(room: Room, sample_rate: int) -> np.ndarray:
 
 
 def in_room(audio: np.ndarray, room: Room, sample_rate: int) -> np.ndarray:
-    """float32 [N] with the room's tail, cut to [N]."""
+    """Convolve float32 [N] with a room, cut to [N]."""
     from scipy.signal import oaconvolve
 
     response = impulse_response(room, sample_rate)
@@ -166,7 +175,7 @@ def in_room(audio: np.ndarray, room: Room, sample_rate: int) -> np.ndarray:
 def treat(
     raw: dict[int, np.ndarray], treatment: Treatment, sample_rate: int
 ) -> dict[int, np.ndarray]:
-    """Equaliser and room of every stem, float32 [N] each; levels are set later."""
+    """Apply equaliser and room to every stem, float32 [N] each; levels are set later."""
     treated = {}
     for stem, audio in raw.items():
         audio = equalise(audio, treatment.strips[stem].bands, sample_rate)

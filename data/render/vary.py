@@ -1,4 +1,4 @@
-"""Transposed and faster or slower renderings of a song: more keys from the same MIDI."""
+"""Changes of key and tempo of a MIDI song."""
 
 import dataclasses
 from collections.abc import Iterable
@@ -11,21 +11,23 @@ _LOWEST, _HIGHEST = 23, 108  # a five-string bass's B0, a piano's C8
 
 @dataclasses.dataclass(frozen=True)
 class Variation:
-    """How a rendering departs from the MIDI file."""
+    """Key and tempo relative to the MIDI file."""
 
-    transpose: int = 0  # semitones; drums stay
-    tempo: float = 1.0  # factor: 1.1 plays 10 % faster
+    transpose: int = 0
+    """Semitones; drums are not transposed."""
+    tempo: float = 1.0
+    """Speed factor: 1.1 plays 10 % faster."""
 
 
 AS_WRITTEN = Variation()
 
 
 def vary(events: Iterable[Event], variation: Variation) -> list[Event]:
-    """The events moved in pitch and time.
+    """Events with changed pitch and time.
 
-    A stem that the move would take below B0 or above C8, where instruments do not play,
-    moves an octave the other way as a whole, unless it would leave the range at its
-    other end.  A single note that leaves 0..127 goes back an octave.
+    A stem that the transposition would take below B0 or above C8 is transposed an octave
+    further back as a whole, unless it would leave the range at its other end.  A single
+    note outside of 0..127 moves back by an octave.
     """
     events = list(events)
     moves = {
@@ -48,17 +50,17 @@ def vary(events: Iterable[Event], variation: Variation) -> list[Event]:
 
 
 def _ranges(events: Iterable[Event]) -> dict[int, tuple[int, int]]:
-    """Lowest and highest struck note of each stem but the drums."""
-    found: dict[int, tuple[int, int]] = {}
+    """Lowest and highest note of each stem except drums."""
+    ranges: dict[int, tuple[int, int]] = {}
     for event in events:
         if event.kind is Kind.ON and event.channel != DRUM_CHANNEL:
-            lowest, highest = found.get(event.stem, (event.a, event.a))
-            found[event.stem] = min(lowest, event.a), max(highest, event.a)
-    return found
+            lowest, highest = ranges.get(event.stem, (event.a, event.a))
+            ranges[event.stem] = min(lowest, event.a), max(highest, event.a)
+    return ranges
 
 
 def _move(lowest: int, highest: int, transpose: int) -> int:
-    """Semitones for a stem with this range; stems written beyond it are left alone."""
+    """Semitones by which a stem moves; one written beyond the range moves as given."""
     if lowest >= _LOWEST > lowest + transpose:
         other = transpose + _OCTAVE
     elif highest <= _HIGHEST < highest + transpose:

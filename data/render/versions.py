@@ -1,7 +1,7 @@
-"""How the versions of a song differ: drawn from (seed, title, number) alone.
+"""Versions of a song, drawn from (seed, title, number) alone.
 
 Version 0 is the song as written and untreated; the others are transposed, faster or
-slower, and treated stem by stem.  The versions of a song go round the soundfonts.
+slower, and treated stem by stem.  Successive versions use successive soundfonts.
 """
 
 import zlib
@@ -10,10 +10,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from stemjax.data.render.treat import Band, Room, Shape, Strip, Treatment
+from stemjax.data.render.treat import Band, BandShape, Room, Strip, Treatment
 from stemjax.data.render.vary import Variation
 
-TRANSPOSE = (-5, 6)  # semitones, both ends included: every key once
+TRANSPOSE = (-5, 6)
+"""Semitones, both ends included: every key once."""
 TEMPO = (0.9, 1.1)
 GAIN_DB = (-6.0, 6.0)
 BAND_DB = (-4.0, 4.0)
@@ -21,26 +22,27 @@ WET_DB = (-24.0, -14.0)
 ROOM_SECONDS = (0.2, 0.8)
 _DELAY = (0.004, 0.02)
 _DAMPING = (3000.0, 9000.0)
-_DRY_SHARE = 0.3  # of songs without a room
+_DRY_SHARE = 0.3  # share of songs without a room
 _HERTZ = {
-    Shape.LOW_SHELF: (80.0, 350.0),
-    Shape.PEAK: (300.0, 4000.0),
-    Shape.HIGH_SHELF: (2500.0, 8000.0),
+    BandShape.LOW_SHELF: (80.0, 350.0),
+    BandShape.PEAK: (300.0, 4000.0),
+    BandShape.HIGH_SHELF: (2500.0, 8000.0),
 }
-_Q = {Shape.LOW_SHELF: 0.707, Shape.PEAK: 0.9, Shape.HIGH_SHELF: 0.707}
-# Streams of one version; a stem's strip does not hang on the song's other stems.
+_Q = {BandShape.LOW_SHELF: 0.707, BandShape.PEAK: 0.9, BandShape.HIGH_SHELF: 0.707}
+# Streams of one version; a stem's strip does not depend on the song's other stems.
 _FONT, _TIME_AND_PITCH, _ROOM, _STRIP = range(4)
 
 
 class Version(NamedTuple):
-    """One of the renderings of a song."""
+    """One rendering of a song."""
 
     seed: int
     title: str
-    number: int  # 0: as written
+    number: int
+    """0: as written."""
 
     def soundfont(self, count: int) -> int:
-        """Which of `count` soundfonts plays it: the next one for the next version."""
+        """Index of its soundfont out of `count`; the next version uses the next one."""
         first = _rng(self._replace(number=0), _FONT).integers(count)
         return int(first + self.number) % count
 
@@ -51,7 +53,7 @@ def _rng(version: Version, *stream: int) -> np.random.Generator:
 
 
 def draw_variation(version: Version) -> Variation:
-    """Key and tempo; version 0: as written."""
+    """Key and tempo of a version."""
     if not version.number:
         return Variation()
     rng = _rng(version, _TIME_AND_PITCH)
@@ -60,7 +62,7 @@ def draw_variation(version: Version) -> Variation:
 
 
 def draw_treatment(version: Version, stems: Iterable[int]) -> Treatment | None:
-    """Room of the song, equaliser and level of its stems; version 0: None."""
+    """Room of the song, equaliser and level of its stems; None for version 0."""
     if not version.number:
         return None
     return Treatment(
@@ -82,13 +84,13 @@ def _draw_room(rng: np.random.Generator) -> Room | None:
 
 
 def _draw_strip(rng: np.random.Generator) -> Strip:
-    """A level, and one or two bands of different shapes."""
-    shapes = rng.permutation(len(Shape))[: rng.integers(1, 3)]
-    bands = [_draw_band(rng, list(Shape)[number]) for number in sorted(shapes)]
+    """A level and one or two bands of different shapes."""
+    shapes = rng.permutation(len(BandShape))[: rng.integers(1, 3)]
+    bands = [_draw_band(rng, list(BandShape)[number]) for number in sorted(shapes)]
     return Strip(_uniform(rng, GAIN_DB, 2), tuple(bands))
 
 
-def _draw_band(rng: np.random.Generator, shape: Shape) -> Band:
+def _draw_band(rng: np.random.Generator, shape: BandShape) -> Band:
     low, high = np.log(_HERTZ[shape])
     hertz = round(float(np.exp(rng.uniform(low, high))), 1)
     return Band(shape, hertz, _uniform(rng, BAND_DB, 2), _Q[shape])
@@ -97,5 +99,5 @@ def _draw_band(rng: np.random.Generator, shape: Shape) -> Band:
 def _uniform(
     rng: np.random.Generator, bounds: tuple[float, float], digits: int
 ) -> float:
-    """Rounded, so that metadata.yaml can be read and holds the very number used."""
+    """A rounded number, so that metadata.yaml holds it exactly."""
     return round(float(rng.uniform(*bounds)), digits)

@@ -1,7 +1,7 @@
-"""A token store from tokens that another codec made, with NumPy alone.
+"""Writes a token store from the tokens of any codec, with NumPy alone.
 
-The user brings, segment by segment, arrays of codes and which of them make pairs; the
-format is `data.tokens.format`.
+The caller passes, segment by segment, arrays of codes and the pairs among them.  The
+format is described in `data.tokens.format`.
 """
 
 import os
@@ -28,33 +28,30 @@ from stemjax.io.errors import UserError
 
 
 class TokenPair(NamedTuple):
-    """Context and target by their places in `TokenSegment.codes`.
-
-    instrument: of the target, a number of `stemjax.config.categories.CATEGORIES`.
-    """
+    """Context and target of one pair."""
 
     context: int
+    """Index into `TokenSegment.codes`."""
     target: int
+    """Index into `TokenSegment.codes`."""
     instrument: int
+    """Category of the target, an index into `stemjax.config.categories.CATEGORIES`."""
 
 
 class TokenSegment(NamedTuple):
-    """Tokens of signals that sound together, and what goes with what.
-
-    song: segments of one song never serve as each other's foreign context, and belong
-      to one split.
-    split: train, validation or test.
-    codes: integers [Q, T] each, all of one T: context mixes and target stems.
-    pairs: one or more.
-    levels: RMS per 0.1 s in dB re full scale, [len(codes), F] with F = ceil(10 x
-      seconds of the segment); None: every frame counts as sounding.
-    """
+    """Tokens of simultaneous signals, and the pairs among them."""
 
     song: str
+    """Id of the song; segments of one song belong to one split."""
     split: str
+    """train, validation or test."""
     codes: Sequence[np.ndarray]
+    """[Q, T] integers each, with one T: context mixes and target stems."""
     pairs: Sequence[TokenPair]
+    """One or more."""
     levels: np.ndarray | None = None
+    """[len(codes), F] RMS per 0.1 s in dB re full scale, F = ceil(10 x seconds of the
+    segment); None: every frame counts as audible."""
 
 
 def write_store(
@@ -67,17 +64,17 @@ def write_store(
 ) -> dict[str, Any]:
     """Write a token store; returns its manifest.
 
-    Segments are taken one at a time, so they may come from a generator.
+    Segments are consumed one at a time, so they may come from a generator.
 
     Args:
-      folder: to write; it must not exist.  It appears when all of it is written.
-      codec: a name of your choice; sha256 "" unless it is a codec of stemjax.
+      folder: a new folder; it appears when it is complete.
+      codec: its name is free; sha256 is "" unless it is a codec of stemjax.
       frames: T of the longest segment, about a minute; every entry takes that much disk.
-      silence: [Q] codes of a silent frame, which fill up shorter segments; None: a
-        segment that is shorter than a crop is not drawn.
+      silence: [Q] codes of a silent frame, which pad shorter segments; None: segments
+        shorter than a crop are not drawn.
 
     Raises:
-      UserError: the folder exists, or a segment that no store can hold; names it.
+      UserError: the folder exists, or an invalid segment, naming it.
     """
     folder = Path(folder)
     if folder.exists():
@@ -112,7 +109,7 @@ def write_store(
 def _entries(
     segments: Iterable[TokenSegment], index: "_Index", padding: np.ndarray
 ) -> Iterator[np.ndarray]:
-    """Every entry in order, filled up to T frames: [Q, T] uint16."""
+    """Every entry in order, padded to T frames: [Q, T] uint16."""
     for segment in segments:
         codes = index.add(segment)
         whole = np.empty((len(codes), len(padding), index.frames), "<u2")
@@ -147,7 +144,7 @@ def _write_shards(
 
 
 class _Index:
-    """Collects what `index.npz` and the manifest say, segment by segment."""
+    """Collects the content of `index.npz` and of the manifest, segment by segment."""
 
     def __init__(self, codec: StoreCodec, frames: int):
         self.frames, self.entries = frames, 0
@@ -159,7 +156,7 @@ class _Index:
         self._has_levels: bool | None = None
 
     def add(self, segment: TokenSegment) -> np.ndarray:
-        """Take a segment in; returns its codes, [n, Q, T'] uint16."""
+        """Add a segment; returns its codes, [n, Q, T'] uint16."""
         where = f"segment {len(self._rows)} (song {segment.song!r})"
         codes = self._codes(segment, where)
         pairs = self._pairs(segment, where)
@@ -183,8 +180,8 @@ class _Index:
     def arrays(self) -> dict[str, np.ndarray]:
         """The arrays of `index.npz`, segments in order of split."""
         rows = sorted(self._rows, key=lambda row: row[0])
-        pairs = np.array([pair for *_, own in rows for pair in own], np.int32)
-        sizes = [len(own) for *_, own in rows]
+        pairs = np.array([pair for *_, some in rows for pair in some], np.int32)
+        sizes = [len(some) for *_, some in rows]
         arrays = {
             "segment_song": np.array([song for _, song, _, _ in rows], np.int32),
             "segment_frames": np.array([count for _, _, count, _ in rows], np.int32),
@@ -248,12 +245,12 @@ class _Index:
             raise UserError(
                 f"{where}: split {segment.split!r} must be one of {', '.join(SPLITS)}"
             )
-        own = self._split_of.setdefault(segment.song, segment.split)
-        if own != segment.split:
+        split = self._split_of.setdefault(segment.song, segment.split)
+        if split != segment.split:
             raise UserError(
-                f"{where}: its song is in {own} already: a song has one split"
+                f"{where}: its song is in {split} already: a song has one split"
             )
-        songs = self._songs[own]
+        songs = self._songs[split]
         return songs.setdefault(segment.song, len(songs))
 
 

@@ -1,4 +1,4 @@
-"""Format 2 of a token store: what is in the folder, and its last step of writing.
+"""Format 2 of a token store: the files of the folder, and the last step of writing.
 
 A folder::
 
@@ -13,25 +13,25 @@ A folder::
      "files": {name: {"bytes", "sha256"}},
      "source": {"content_hash"}, "draws_per_segment": K, "seed", "pairs": {...}}
 
-- An entry is the tokens of one signal (a submix of a segment), in T frames of `hop`
+- An entry holds the tokens of one signal (a submix of a segment) in T frames of `hop`
   samples at `sample_rate`; T is that of the longest segment.  Entry i is row i % n of
   shard i // n.  Every shard but the last holds n entries, at most 256 MB.
-- `codec.sha256` is that of the weights of the codec of stemjax that made the codes; ""
-  says that another codec made them, which `codec.name` names.  Stores mix and a run goes
-  on with a store when sha256 (or else the name), rate, hop, Q and V are equal.
+- `codec.sha256` is the hash of the weights of the stemjax codec that made the codes; it
+  is "" for another codec, which `codec.name` names.  Stores are compatible if sha256 (or
+  else the name), rate, hop, Q and V are equal.
 - A stored pair is (context entry, target entry, instrument) of one segment.
-- Past a segment's own frames, `is_padded` says that the codes are those of silence, so
-  that a crop may reach past the end; else they are zero and never drawn.
+- Past a segment's end the codes are those of silence if `is_padded`, so that a crop may
+  reach past the end; otherwise they are zero and never drawn.
 - `index.npz`: segments of train, validation, test follow each other.  Per segment
   `segment_song` int32 (within its split), `segment_frames` int32; `draw_offset` int32
   [G + 1]; per pair `draw_context`, `draw_target` (entries), `draw_instrument`, int32.
-- `entry_rms`, which may be missing: int16 [E, F] tenths of dB re full scale per 0.1 s,
-  -1200 where silent and past the end.  Without it every frame counts as sounding.
+- `entry_rms`, optional: int16 [E, F] tenths of dB re full scale per 0.1 s, -1200 where
+  silent and past the end.  Without it every frame counts as audible.
 - Stores filled from a prepared folder (`data.tokens.writer`) have `source` and the keys
-  after it, and in the index the recipe of each entry: `segment_row` per segment, in its
+  after it, and in the index the submix of each entry: `segment_row` per segment, in its
   split's index table; `entry_segment`, `entry_gain`; `stem_offset` [E + 1] and `stem`,
-  the stems of an entry as rows of that table.  There both parts of a pair have the same
-  gain: 1, or what brings the louder peak of the segment within int16 (A18).
+  the stems of an entry as rows of that table.  Both parts of a pair share a gain: 1, or
+  the one that brings the louder peak of the segment within int16 (A18).
 """
 
 import dataclasses
@@ -50,28 +50,32 @@ from stemjax.io.weights import sha256_of
 FORMAT = 2
 KIND = "tokens"
 INDEX = "index.npz"
-SHARD_BYTES = 256_000_000  # at most
-CODE_BYTES = 2  # uint16
+SHARD_BYTES = 256_000_000
+"""Largest shard."""
+CODE_BYTES = 2
+"""Of uint16."""
 LEVELS_PER_SECOND = 10
 
 
 @dataclasses.dataclass(frozen=True)
 class StoreCodec:
-    """The codec whose tokens a store holds.
-
-    sha256: of its weights; "" for a codec that is not one of stemjax.
-    hop: samples per frame.  num_codebooks: Q.  codebook_size: V.
+    """The codec of a store's tokens.
 
     Raises:
-      UserError: no name, or numbers that no codec has.
+      UserError: no name, or invalid numbers.
     """
 
     name: str
     sha256: str
+    """Hash of its weights; "" for a codec that is not one of stemjax."""
     hop: int
+    """Samples per frame."""
     num_codebooks: int
+    """Q."""
     codebook_size: int
+    """V."""
     sample_rate: int = 32_000
+    """Hz."""
 
     def __post_init__(self):
         if not self.name:
@@ -84,7 +88,7 @@ class StoreCodec:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Its part of a manifest."""
+        """Its keys of a manifest."""
         return {
             "format": FORMAT,
             "kind": KIND,
@@ -101,10 +105,10 @@ class StoreCodec:
         return CODE_BYTES * self.num_codebooks * frames
 
     def checked(self, codes: Any) -> np.ndarray:
-        """Codes [..., Q, T] as they are stored.
+        """Codes [..., Q, T] as uint16.
 
         Raises:
-          ValueError: codes that are no integers, or that the codebooks do not have.
+          ValueError: codes that are not integers or out of range.
         """
         codes = np.asarray(codes)
         if codes.dtype.kind not in "iu" or codes.shape[-2] != self.num_codebooks:
@@ -132,22 +136,22 @@ def codec_of(manifest: Mapping[str, Any]) -> StoreCodec:
 
 
 def shard_name(number: int) -> str:
-    """File of a shard of codes."""
+    """File name of a shard of codes."""
     return f"codes-{number:05d}.bin"
 
 
 def entries_per_shard(entry_bytes: int) -> int:
-    """n, as many whole entries as `SHARD_BYTES` hold."""
+    """n, the number of whole entries in `SHARD_BYTES`, at least 1."""
     return max(1, SHARD_BYTES // entry_bytes)
 
 
 def level_frames(frames: int, codec: StoreCodec) -> int:
-    """F, frames of 0.1 s that cover `frames` frames of codes."""
+    """F, the number of frames of 0.1 s that cover `frames` frames of codes."""
     return -(-frames * codec.hop * LEVELS_PER_SECOND // codec.sample_rate)
 
 
 def file_facts(path: Path) -> dict[str, Any]:
-    """What a manifest says of a file."""
+    """A file's entry in a manifest."""
     return {"bytes": path.stat().st_size, "sha256": sha256_of(path)}
 
 
@@ -162,14 +166,16 @@ def seal(
 ) -> dict[str, Any]:
     """Write the index; returns the manifest, which the caller writes last.
 
-    settings: `StoreCodec.settings`, `is_padded`, and what else says how it was made.
-    shape: (entries, frames, shard_entries).  shards: `file_facts`, in order.
+    Args:
+      settings: `StoreCodec.settings`, `is_padded`, and further keys on the origin.
+      shape: (entries, frames, shard_entries).
+      shards: `file_facts` of each shard, in order.
     """
     with replacing(folder / INDEX) as part:
         np.savez(part, **arrays)
     files = {shard_name(number): dict(facts) for number, facts in enumerate(shards)}
     entries, frames, shard_entries = shape
-    seen = {
+    content = {
         **settings,
         "splits": splits,
         "entries": entries,
@@ -177,14 +183,14 @@ def seal(
         "shard_entries": shard_entries,
     }
     return {
-        **seen,
-        "content_hash": content_hash(seen, shards, arrays),
+        **content,
+        "content_hash": content_hash(content, shards, arrays),
         "files": files | {INDEX: file_facts(folder / INDEX)},
     }
 
 
 def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
-    """The last file of a store."""
+    """Write the last file of a store."""
     write_bytes(folder / MANIFEST, to_json(manifest).encode())
 
 
@@ -193,10 +199,10 @@ def content_hash(
     shards: Sequence[Mapping[str, Any]],
     arrays: Mapping[str, np.ndarray],
 ) -> str:
-    """Over all that a reader sees; not over the bytes of the zip file."""
+    """SHA-256 of the readable content, not of the bytes of the zip file."""
     codes = [shard["sha256"] for shard in shards]
-    seen = hashlib.sha256(to_json([settings, codes]).encode())
+    digest = hashlib.sha256(to_json([settings, codes]).encode())
     for name, array in sorted(arrays.items()):
-        seen.update(f"{name} {array.dtype.str} {array.shape}".encode())
-        seen.update(np.ascontiguousarray(array).tobytes())
-    return seen.hexdigest()
+        digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()

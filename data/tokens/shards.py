@@ -1,9 +1,9 @@
 """Shards of a token store while they are filled, batch by batch.
 
-In `.work`, a shard begun is `codes-NNNNN.bin` at its full size beside
-`codes-NNNNN.jsonl`, one line per batch on disk: {"first", "count", "sha256"}.  On the
-next start the lines are checked against the codes and the rest is done again.  A whole
-shard moves into the store's folder; then `codes-NNNNN.json` says its size and hash.
+An unfinished shard is `codes-NNNNN.bin` in `.work` at its full size, beside
+`codes-NNNNN.jsonl`, one line per batch on disk: {"first", "count", "sha256"}.  The next
+start checks the lines against the codes and encodes the rest again.  A finished shard
+moves into the store's folder; then `codes-NNNNN.json` holds its size and hash.
 """
 
 import hashlib
@@ -24,7 +24,8 @@ WORK = ".work"
 class ShardInWork:
     """One shard of a store that is being filled.
 
-    shape: [e, Q, T].
+    Args:
+      shape: (e, Q, T).
     """
 
     def __init__(self, folder: Path, number: int, shape: tuple[int, int, int]):
@@ -39,19 +40,19 @@ class ShardInWork:
 
     @property
     def entries(self) -> int:
-        """e, how many entries it will hold."""
+        """e, the number of entries of the finished shard."""
         return self._shape[0]
 
     def facts(self) -> dict[str, Any] | None:
-        """`file_facts` of a whole shard; None while it is not."""
+        """`file_facts` of a finished shard; None before."""
         if self._facts.is_file():
             return json.loads(self._facts.read_text(encoding="utf-8"))
-        if self.path.is_file():  # killed just after it was moved
+        if self.path.is_file():  # killed right after the move
             return self._keep_facts()
         return None
 
     def count_done(self) -> int:
-        """Entries on disk whose checksum holds; forgets the lines after them."""
+        """Number of entries on disk with a correct checksum; drops the lines after them."""
         if self.facts() is not None:
             return self.entries
         lines = []
@@ -63,7 +64,7 @@ class ShardInWork:
                 made = json.loads(line)
                 first, count = made["first"], made["count"]
                 is_good = first == done and self._hash(first, count) == made["sha256"]
-            except (ValueError, KeyError):  # a line cut short by a kill
+            except (ValueError, KeyError):  # a line that was cut by a kill
                 is_good = False
             if not is_good:
                 break
@@ -73,7 +74,7 @@ class ShardInWork:
         return done
 
     def write(self, first: int, codes: np.ndarray) -> None:
-        """Put codes [b, Q, T] at row `first`, on the disk when this returns."""
+        """Write codes [b, Q, T] at row `first` and flush them to the disk."""
         count = len(codes)
         mapped = self._mapped()
         mapped[first : first + count] = codes
@@ -83,7 +84,7 @@ class ShardInWork:
             log.write(to_json(line) + "\n")
 
     def finish(self) -> dict[str, Any]:
-        """Move the whole shard into the store; returns its facts."""
+        """Move the finished shard into the store; returns its facts."""
         self._codes = None
         os.replace(self._part, self.path)
         facts = self._keep_facts()

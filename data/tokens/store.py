@@ -1,8 +1,8 @@
-"""Token stores: pairs drawn from codes that were made once (StemGen, sec. 3).
+"""Token stores: pairs drawn from codes that were encoded once (StemGen, sec. 3).
 
-Training from codes is many times faster than encoding 20 s crops in every step.  The
-format is in `data.tokens.format`; `data.tokens.writer` fills a store from a prepared
-folder, `data.tokens.foreign` from the tokens of any other codec.
+Training from codes is many times faster than encoding 20 s crops in every step.
+`data.tokens.format` describes the format; `data.tokens.writer` fills a store from a
+prepared folder, `data.tokens.foreign` from the tokens of any other codec.
 """
 
 import functools
@@ -49,9 +49,11 @@ from stemjax.io.weights import sha256_of
 class TokenStore:
     """A finished store, open for reading from any thread.
 
-    codec: whose codes these are.
-    entries: E, how many signals.  frames: T, codec frames of each.
-    index_arrays: the arrays of `index.npz`.
+    Attributes:
+      codec: the codec that made the codes.
+      entries: E, the number of signals.
+      frames: T, codec frames of each signal.
+      index_arrays: the arrays of `index.npz`.
     """
 
     def __init__(self, folder: Path):
@@ -87,7 +89,7 @@ class TokenStore:
 
     @property
     def content_hash(self) -> str:
-        """Names the content: equal hashes, equal pairs and codes."""
+        """Hash of the content: pairs and codes."""
         return self.manifest["content_hash"]
 
     def index(self, split: str) -> TokenTable:
@@ -101,13 +103,13 @@ class TokenStore:
             raise UserError(f"split {split!r} must be one of {', '.join(SPLITS)}")
         splits, arrays = self.manifest["splits"], self.index_arrays
         first = sum(splits[s]["segments"] for s in SPLITS[: SPLITS.index(split)])
-        own = slice(first, first + splits[split]["segments"])
-        offsets = arrays["draw_offset"][own.start : own.stop + 1]
+        rows = slice(first, first + splits[split]["segments"])
+        offsets = arrays["draw_offset"][rows.start : rows.stop + 1]
         draws = slice(offsets[0], offsets[-1])
         return TokenTable(
             songs=tuple(splits[split]["songs"]),
-            segment_song=arrays["segment_song"][own],
-            segment_frames=arrays["segment_frames"][own],
+            segment_song=arrays["segment_song"][rows],
+            segment_frames=arrays["segment_frames"][rows],
             draw_offset=offsets - offsets[0],
             draw_context=arrays["draw_context"][draws],
             draw_target=arrays["draw_target"][draws],
@@ -119,10 +121,10 @@ class TokenStore:
         )
 
     def verify(self) -> None:
-        """Read everything and compare checksums.
+        """Read all files and compare their checksums.
 
         Raises:
-          UserError: a file that is not what was written.
+          UserError: a damaged file.
         """
         for name, file in self.manifest["files"].items():
             if sha256_of(self.folder / name) != file["sha256"]:
@@ -132,10 +134,10 @@ class TokenStore:
 
 
 def open_tokens(folder: str | os.PathLike) -> TokenStore:
-    """Open what `train.py tokens` wrote; sizes are checked, `verify` checks all.
+    """Open a store; sizes are checked, `verify` checks all bytes.
 
     Raises:
-      UserError: not a finished store, of another format, or not whole.
+      UserError: not a finished store, another format, or a missing file.
     """
     return TokenStore(Path(folder))
 

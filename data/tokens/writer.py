@@ -1,7 +1,7 @@
-"""Fills a token store (format: `data.tokens.format`), going on where it stopped.
+"""Fills a token store (format: `data.tokens.format`) and resumes an unfinished one.
 
-The plan comes first and fixes every entry; then batches of mixes are encoded in order,
-shard by shard (`data.tokens.shards`).  The manifest comes last.
+The plan fixes every entry; then batches of mixes are encoded in order, shard by shard
+(`data.tokens.shards`).  The manifest is written last.
 """
 
 import dataclasses
@@ -35,29 +35,34 @@ from stemjax.io.atomic import write_bytes
 from stemjax.io.errors import UserError
 from stemjax.io.remote import is_remote
 
-Encode = Callable[[np.ndarray], Any]  # int16 [B, N] -> codes [B, Q, T]
-Progress = Callable[[int, int], None]  # entries done, entries in all
+Encode = Callable[[np.ndarray], Any]
+"""Audio [B, N] int16 -> codes [B, Q, T]."""
+ProgressCallback = Callable[[int, int], None]
+"""(entries done, entries in total) -> None."""
 
 
-class Piece(NamedTuple):
+class _ShardBatch(NamedTuple):
     """A batch of entries of one shard."""
 
     shard: ShardInWork
-    first: int  # row within the shard
+    first: int
+    """Row within the shard."""
     count: int
-    entry: int  # number of the first one
+    entry: int
+    """Number of the first entry within the store."""
 
 
 class TokenWriter:
-    """Plans a store, or finds the plan that an earlier start left, and fills it.
+    """Plans a store and fills it, or continues an unfinished one with the same plan.
 
-    out: a folder, or the URL of one: then finished shards are uploaded (gs://...).
-    draws_per_segment: K random pairs of every segment.
-    pairs: crops that will be drawn; decides only which stems count as silent.
+    Args:
+      out: a folder, or a URL (gs://...) to which finished shards are uploaded.
+      draws_per_segment: K random pairs of every segment.
+      pairs: the crops of later training; they decide which stems count as silent.
 
     Raises:
       UserError: the folder holds a store of other data, codec or settings, or other
-        files; the data have nothing to draw (said when they are looked at).
+        files.  `entries` raises it if no segment is usable.
     """
 
     def __init__(
@@ -103,7 +108,7 @@ class TokenWriter:
 
     @functools.cached_property
     def entries(self) -> list[Entry]:
-        """What will be encoded, in order. Reads the audio of every segment once."""
+        """All entries in order; reads the audio of every segment once."""
         planned = self._planned
         return [e for split in SPLITS for p in planned[split] for e in p.entries]
 
@@ -118,14 +123,19 @@ class TokenWriter:
         return entries_per_shard(self._codec.entry_bytes(self.frames))
 
     def fill(
-        self, encode: Encode, *, batch_size: int = 4, progress: Progress | None = None
+        self,
+        encode: Encode,
+        *,
+        batch_size: int = 4,
+        progress: ProgressCallback | None = None,
     ) -> dict[str, Any]:
-        """Encode what is not done yet; returns the manifest of the finished store.
+        """Encode the remaining entries; returns the manifest of the finished store.
 
-        The audio of the next batches is read while `encode` works.
+        The audio of the next batches is read while `encode` runs.
 
-        encode: int16 [B, N] -> codes [B, Q, T]; always called with `batch_size` rows
-          (the last ones zero at the end of a shard) of one length: it compiles once.
+        Args:
+          encode: called with `batch_size` rows of one length, so it compiles once; rows
+            past the end of a shard are zero.
 
         Raises:
           ValueError: `encode` returned codes of another shape or out of range.
@@ -134,31 +144,31 @@ class TokenWriter:
         if path.is_file():
             return json.loads(path.read_text(encoding="utf-8"))
         shards = self._begin()
-        total, todo = len(self.entries), []
+        total, missing = len(self.entries), []
         for number, shard in enumerate(shards):
             base, done = number * self._shard_entries, shard.count_done()
             if done == shard.entries:
                 self._close(shard)
             for first in range(done, shard.entries, batch_size):
                 count = min(batch_size, shard.entries - first)
-                todo.append(Piece(shard, first, count, base + first))
+                missing.append(_ShardBatch(shard, first, count, base + first))
 
-        def mixes(piece: Piece) -> np.ndarray:
+        def mixes(part: _ShardBatch) -> np.ndarray:
             batch = np.zeros((batch_size, self.frames * self._codec.hop), np.int16)
-            own = self.entries[piece.entry : piece.entry + piece.count]
-            for row, entry in zip(batch, own, strict=False):
+            entries = self.entries[part.entry : part.entry + part.count]
+            for row, entry in zip(batch, entries, strict=False):
                 row[:] = mix_audio(self._source, entry, len(row))
             return batch
 
-        done = total - sum(piece.count for piece in todo)
+        done = total - sum(part.count for part in missing)
         if progress is not None:
             progress(done, total)
-        for piece, audio in zip(todo, in_threads(mixes, todo), strict=True):
-            codes = self._checked(encode(audio))[: piece.count]
-            piece.shard.write(piece.first, codes)
-            if piece.first + piece.count == piece.shard.entries:
-                self._close(piece.shard)
-            done += piece.count
+        for part, audio in zip(missing, in_threads(mixes, missing), strict=True):
+            codes = self._checked(encode(audio))[: part.count]
+            part.shard.write(part.first, codes)
+            if part.first + part.count == part.shard.entries:
+                self._close(part.shard)
+            done += part.count
             if progress is not None:
                 progress(done, total)
         return self._finish(shards)
@@ -173,7 +183,7 @@ class TokenWriter:
         return self._codec.checked(codes)
 
     def _check_folder(self) -> None:
-        """Stop before anything is planned when the folder belongs to something else."""
+        """Raise a `UserError` if the folder holds another store or other files."""
         if self._upload:
             self._upload.fetch()
         for path in (self.folder / MANIFEST, self.folder / PLAN):
@@ -194,7 +204,7 @@ class TokenWriter:
             raise UserError(f"{self._out} holds other files: give another --out")
 
     def _begin(self) -> list[ShardInWork]:
-        """Write the plan down; the shards that it asks for."""
+        """Write the plan; returns its shards."""
         total, full = len(self.entries), self._shard_entries
         (self.folder / WORK).mkdir(parents=True, exist_ok=True)
         write_bytes(self.folder / PLAN, to_json(self._settings).encode())
@@ -213,7 +223,7 @@ class TokenWriter:
             self._upload.keep(shard)
 
     def _finish(self, shards: list[ShardInWork]) -> dict[str, Any]:
-        """Index, checksums, manifest; then the working files go."""
+        """Write index and manifest and delete the working files."""
         splits = {
             split: {
                 "songs": list(self._source.index(split).songs),

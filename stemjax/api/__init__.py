@@ -1,7 +1,9 @@
-"""The Python API: load a StemGen model, give it a recording, get a stem."""
+"""Python API: load a StemGen model and generate stems."""
 
 from stemjax.api.loading import load
-from stemjax.api.model import Kept, Model, variation_keys
-from stemjax.api.result import Result
+from stemjax.api.model import Model
+from stemjax.decode.keep import Kept
+from stemjax.decode.result import Result
+from stemjax.decode.settings import variation_keys
 
 __all__ = ["Kept", "Model", "Result", "load", "variation_keys"]

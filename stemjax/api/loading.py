@@ -1,4 +1,4 @@
-"""Where a model comes from: a bundled name, a release folder, a training workdir."""
+"""Load a model by bundled name, release folder or training workdir."""
 
 import os
 
@@ -12,27 +12,32 @@ from stemjax.config.runs import from_json
 from stemjax.io.errors import UserError
 from stemjax.io.release import RUN, locate, read_release
 from stemjax.io.weights import unflatten
-from stemjax.train.export import restore_model
 
 
 def load(name_or_dir: str | os.PathLike = "stemgen-mini", *, codec: str = "") -> Model:
-    """Load a bundled model, a release folder, or a training workdir (its best step).
+    """Load a StemGen model.
 
     Args:
-      name_or_dir: "stemgen-mini", alias "bundled", or a folder.
-      codec: a codec folder, where the checkpoint's own codec is not at hand.
+      name_or_dir: a bundled name ("stemgen-mini", alias "bundled"), a release folder, or
+        a training workdir, whose best checkpoint is loaded.
+      codec: a codec folder; needed if the codec of the checkpoint is neither bundled nor
+        stored beside it.
 
     Raises:
-      UserError: neither, another format, or a codec that does not belong to it.
+      UserError: no such model, an unknown format, or a codec that does not match.
     """
     folder = locate(name_or_dir)
     if (folder / RUN).is_file():
+        from stemjax.train.export import restore_model  # orbax takes 0.4 s to import
+
         config, flat, sha256 = restore_model(folder, kind="stemgen")
     else:
         release = read_release(folder, kind="stemgen")
         config, flat, sha256 = release.config, release.weights, release.sha256
     if list(config["categories"]) != list(CATEGORIES):
-        raise UserError(f"{folder}: its category table is not this version's; retrain")
+        raise UserError(
+            f"{folder}: its category table is not that of this version; retrain"
+        )
     model = from_json(StemGenConfig, config["model"])
     return Model(
         name=str(config.get("name", folder.name)),
@@ -47,21 +52,21 @@ def load(name_or_dir: str | os.PathLike = "stemgen-mini", *, codec: str = "") ->
 
 
 def _matching_codec(folder, config, model: StemGenConfig, override: str) -> Codec:
-    """The codec that the checkpoint was trained with, told by its digest."""
-    wanted = config["codec"]
-    if not wanted["sha256"]:
+    """Load the codec that the model was trained with; its sha256 must match."""
+    expected = config["codec"]
+    if not expected["sha256"]:
         raise UserError(
-            f"{folder}: speaks tokens of {wanted['name']!r}, no codec of stemjax: decode"
-            " with stemjax.decode and that codec"
+            f"{folder}: trained on tokens of {expected['name']!r}, which is no stemjax"
+            " codec; decode with stemjax.decode and that codec"
         )
-    beside = folder / wanted["name"]  # a codec nobody else has
-    loaded = load_codec(override or (beside if beside.is_dir() else wanted["name"]))
-    if loaded.sha256 != wanted["sha256"] or (
+    beside = folder / expected["name"]
+    loaded = load_codec(override or (beside if beside.is_dir() else expected["name"]))
+    if loaded.sha256 != expected["sha256"] or (
         (loaded.config.num_codebooks, loaded.config.codebook_size)
         != (model.num_codebooks, model.codebook_size)
     ):
         raise UserError(
-            f"{folder}: its codec is {wanted['name']!r} ({wanted['sha256'][:12]}),"
-            f" not {loaded.name!r} ({loaded.sha256[:12]}); give its own with --codec"
+            f"{folder}: its codec is {expected['name']!r} ({expected['sha256'][:12]}),"
+            f" not {loaded.name!r} ({loaded.sha256[:12]}); give that codec with --codec"
         )
     return loaded

@@ -1,77 +1,69 @@
-"""The Python API: give a model a recording, get a stem."""
+"""A loaded StemGen model."""
 
 import dataclasses
 import functools
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import jax
 import numpy as np
 
-from stemjax.api.result import SILENT_DB, Result, mixed
 from stemjax.codec.codec import Codec
 from stemjax.config.categories import CATEGORIES, category_of
 from stemjax.config.decode import DECODE_PRESETS, DecodeConfig
 from stemjax.config.model import StemGenConfig
 from stemjax.config.runs import to_json
 from stemjax.decode.devices import Devices, decode_shared, row_by_row, spread
+from stemjax.decode.host import ProgressCallback
 from stemjax.decode.iterate import DecodeResult
+from stemjax.decode.keep import Kept
+from stemjax.decode.result import SILENT_DB, Result, make_result
+from stemjax.decode.settings import variation_keys
 from stemjax.io.audio import MIN_SECONDS, check_audio, rms_db, to_mono
 from stemjax.io.errors import UserError
+from stemjax.session import loops
 
-# contexts are padded to a multiple, so that few programs are compiled; accelerators lay
-# arrays out in tiles of 8 to 128 rows
 BUCKET_FRAMES = 64
-
-
-class Kept(NamedTuple):
-    """Codes of a stem that an edit keeps (masks: `stemjax.decode.keep`)."""
-
-    codes: np.ndarray
-    """[Q, T] int32; what is not kept is not read."""
-    is_kept: np.ndarray
-    """[Q, T] bool."""
-
-    def rows(self, count: int, frames: int) -> dict[str, np.ndarray]:
-        """As arguments of the decoder, for `count` contexts of `frames` frames.
-
-        Raises:
-          UserError: other lengths.
-        """
-        for array in self:
-            if np.shape(array)[-1] != frames:
-                raise UserError(
-                    f"the kept codes have {np.shape(array)[-1]} frames, the context"
-                    f" {frames}; give a stem of the context's length"
-                )
-        codes = np.where(self.is_kept, self.codes, 0).astype(np.int32)
-        return {
-            "given_codes": np.repeat(codes[None], count, axis=0),
-            "is_given": np.repeat(np.asarray(self.is_kept, bool)[None], count, axis=0),
-        }
+"""Contexts are padded to a multiple of this, so that few programs are compiled."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Model:
-    """A StemGen model with the codec whose tokens it speaks."""
+    """A StemGen model with its codec; made by `stemjax.load`."""
 
     name: str
+    """Name of the release or workdir."""
     version: str
+    """Version of the release."""
     sha256: str
+    """Digest of the weights."""
     config: StemGenConfig
+    """Architecture."""
     params: Mapping[str, Any]
+    """Weights."""
     codec: Codec
+    """Codec of contexts and stems."""
     trained_frames: int
+    """Length of the training crops, frames; longer contexts are decoded in windows."""
     decode: DecodeConfig
+    """Default decoding settings of the release."""
 
     @property
     def sample_rate(self) -> int:
-        """Rate of contexts and stems inside the model, Hz."""
+        """Rate of the model's audio, Hz."""
         return self.codec.config.sample_rate
 
     def decode_config(self, preset: str | None = None, **settings: Any) -> DecodeConfig:
-        """A preset (None: the release's own default) with single settings replaced."""
+        """Return a decoding preset with some fields replaced.
+
+        Args:
+          preset: a key of `DECODE_PRESETS`; None: the defaults of the release.
+          **settings: fields of `DecodeConfig`.
+
+        Raises:
+          UserError: unknown preset or setting, or a value that is out of range.
+        """
         if preset is not None and preset not in DECODE_PRESETS:
             raise UserError(f"unknown preset {preset!r}: {', '.join(DECODE_PRESETS)}")
         base = DECODE_PRESETS[preset] if preset else self.decode
@@ -103,28 +95,34 @@ class Model:
         allow_silent_context: bool = False,
         name: str = "context",
         kept: Kept | None = None,
-        progress: Callable[[int, int], None] | None = None,
+        loop: bool = False,
+        progress: ProgressCallback | None = None,
         **settings: Any,
     ) -> Result | list[Result]:
-        """Answer a recording with a stem (paper, sec. 2.1).
+        """Generate a stem for a context mix (StemGen, sec. 2.1).
 
         Args:
-          context: [N] or [N, C] float, 1 second or longer, any rate.  What is longer
-            than the model's crops is decoded in windows (`stemjax.decode.windows`).
-          sample_rate: of `context`, Hz.
+          context: [N] or [N, C] float, 1 s or longer.  Contexts longer than the training
+            crops are decoded in windows (`stemjax.decode.windows`).
+          sample_rate: rate of `context`, Hz; any.
           instrument: a category name, see `stemjax.config.categories`.
-          seed: variation k depends on (seed, k) alone.
-          variations: more than one returns a list.
-          preset: "best", "naive", "fast", "vampnet", "soundstorm"; None: the release's.
-          allow_silent_context: accept a context below -60 dB.
-          name: what errors call the context: its file.
-          kept: codes of a stem to keep as they are; the rest is decoded around them.
-          progress: called with (steps done, steps in all).
-          **settings: fields of `DecodeConfig` that replace the preset's.
+          seed: variation k depends only on (seed, k).
+          variations: number of stems; with more than one a list is returned.
+          preset: a key of `DECODE_PRESETS`; None: the defaults of the release.
+          allow_silent_context: accept a context below -60 dB RMS.
+          name: name of the context in error messages, such as its file.
+          kept: codes [Q, T] of a stem that stay; the others are decoded around them.
+          loop: the context is a loop: its end continues at its beginning, and so does
+            the end of the stem (`stemjax.session.loops`).
+          progress: called with (steps done, total steps).
+          **settings: fields of `DecodeConfig` that replace those of the preset.
+
+        Returns:
+          A `Result`, or a list of them if `variations` > 1.
 
         Raises:
-          UserError: bad audio, unknown instrument or setting, kept codes of another
-            length.
+          UserError: bad audio, an unknown instrument or setting, kept codes of another
+            length, or `kept` together with `loop`.
         """
         config = self.decode_config(preset, **settings)
         try:
@@ -133,36 +131,90 @@ class Model:
             raise UserError(str(error)) from None
         if variations < 1:
             raise UserError(f"variations must be >= 1, got {variations}")
-        mono = self.listen(
-            context, sample_rate, allow_silent=allow_silent_context, name=name
-        )
-
-        started = time.perf_counter()
-        codes = self.encode_contexts(mono[None])
-        encoded = time.perf_counter()
-        keys = variation_keys(np.full(variations, seed), np.arange(variations))
-        stems, decoded = self.decode_codes(
-            np.repeat(codes, variations, axis=0),
-            np.full(variations, category, np.int32),
-            keys,
+        results = self.generate_stems(
+            self.prepare_context(
+                context, sample_rate, allow_silent=allow_silent_context, name=name
+            ),
             config,
-            num_samples=len(mono),
+            category=category,
+            seed=seed,
+            variations=variations,
+            preset=preset,
             kept=kept,
+            loop=loop,
             progress=progress,
         )
+        return results[0] if variations == 1 else results
+
+    def generate_stems(
+        self,
+        context: np.ndarray,
+        config: DecodeConfig,
+        *,
+        category: int,
+        seed: int,
+        variations: int = 1,
+        preset: str | None = None,
+        kept: Kept | None = None,
+        loop: bool = False,
+        progress: ProgressCallback | None = None,
+    ) -> list[Result]:
+        """Generate the stems of `generate` from checked inputs.
+
+        Args:
+          context: [N] float32, see `prepare_context`.
+          config: see `decode_config`.
+          category: index into `CATEGORIES`.
+          preset: name of the preset, stored in `Result.settings`.
+          seed, variations, kept, loop, progress: see `generate`.
+
+        Returns:
+          One result per variation.
+
+        Raises:
+          UserError: kept codes of another length, or `kept` together with `loop`.
+        """
+        if loop and kept is not None:
+            raise UserError("kept codes and loop: a loop is decoded in two passes")
+        samples = len(context)
+        started = time.perf_counter()
+        if loop:
+            context_tokens = loops.encode_loop(self, context)
+        else:
+            context_tokens = self.encode_audio(context[None])[0]
+        encoded = time.perf_counter()
+        batch = (
+            np.repeat(context_tokens[None], variations, axis=0),
+            np.full(variations, category, np.int32),
+            variation_keys(np.full(variations, seed), np.arange(variations)),
+            config,
+        )
+        if loop:
+            decoded = loops.generate_loop_tokens(
+                self, *batch, num_samples=samples, progress=progress
+            )
+            stems = [
+                loops.decode_loop(self.codec, row, samples) for row in decoded.codes
+            ]
+        else:
+            decoded = self.generate_tokens(
+                *batch, num_samples=samples, kept=kept, progress=progress
+            )
+            stems = self.decode_audio(decoded.codes, samples)
         done = time.perf_counter()
         seconds = {
-            "audio": len(mono) / self.sample_rate,
+            "audio": samples / self.sample_rate,
             "codec_encode": encoded - started,
             "decode": done - encoded,
             "compile": decoded.compile_seconds,
         }
-        results = [
-            mixed(
-                mono,
+        return [
+            make_result(
+                context,
                 stems[k],
                 sample_rate=self.sample_rate,
                 tokens=np.asarray(decoded.codes[k]),
+                context_tokens=context_tokens,
                 order=np.asarray(decoded.order[k]),
                 settings={
                     "instrument": CATEGORIES[category],
@@ -175,42 +227,6 @@ class Model:
             )
             for k in range(variations)
         ]
-        return results[0] if variations == 1 else results
-
-    def decode_codes(
-        self,
-        codes: np.ndarray,
-        categories: np.ndarray,
-        keys: jax.Array,
-        config: DecodeConfig | Sequence[DecodeConfig],
-        *,
-        num_samples: int,
-        kept: Kept | None = None,
-        progress: Callable[[int, int], None] | None = None,
-    ) -> tuple[np.ndarray, DecodeResult]:
-        """Answer encoded contexts of one length; a row depends on nothing but itself.
-
-        codes: [B, Q, T] int32 of contexts.  categories: [B] int32.  keys: [B].
-        config: for all, or one a row with equal steps and guidance.
-        kept: the same codes for all rows.
-        Returns stems [B, num_samples] float32 and what was decoded.
-        """
-        frames = self.codec.config.frames(num_samples)
-        decoded = decode_shared(
-            self._devices,
-            self.config,
-            config,
-            codes,
-            {"instrument": categories},
-            keys,
-            num_frames=frames,
-            **({} if kept is None else kept.rows(len(codes), frames)),
-            window_frames=self.trained_frames,
-            bucket_frames=BUCKET_FRAMES,
-            progress=progress,
-        )
-        stems = row_by_row(self._devices, Codec.decode, decoded.codes)
-        return stems[:, :num_samples], decoded
 
     def answer(
         self,
@@ -220,21 +236,75 @@ class Model:
         variations: np.ndarray,
         configs: Sequence[DecodeConfig],
     ) -> np.ndarray:
-        """Stems [B, N] of contexts [B, N] float32 at the model's rate.
+        """Generate stems for a batch of contexts of one length.
 
-        categories, seeds, variations: [B] int.  configs: B with equal steps and guidance.
-        A row has the tokens that `generate` decodes for that row's values.
+        Each row has the tokens that `generate` returns for the same values.
+
+        Args:
+          contexts: [B, N] float32 at the model's rate.
+          categories, seeds, variations: [B] int.
+          configs: B configs with equal `steps` and `guidance`.
+
+        Returns:
+          Stems [B, N] float32.
         """
-        stems, _ = self.decode_codes(
-            row_by_row(self._devices, Codec.encode, self._whole_frames(contexts)),
+        samples = contexts.shape[1]
+        decoded = self.generate_tokens(
+            self.encode_audio(contexts),
             categories,
             variation_keys(seeds, variations),
             configs,
-            num_samples=contexts.shape[1],
+            num_samples=samples,
         )
-        return stems
+        return self.decode_audio(decoded.codes, samples)
 
-    def listen(
+    def generate_tokens(
+        self,
+        context_codes: np.ndarray,
+        categories: np.ndarray,
+        keys: jax.Array,
+        config: DecodeConfig | Sequence[DecodeConfig],
+        *,
+        num_samples: int,
+        kept: Kept | None = None,
+        progress: ProgressCallback | None = None,
+    ) -> DecodeResult:
+        """Generate stem tokens for encoded contexts; each row is independent.
+
+        Args:
+          context_codes: [B, Q, T] int32.
+          categories: [B] int32.
+          keys: [B] random keys, see `variation_keys`.
+          config: one for all rows, or one per row with equal `steps` and `guidance`.
+          num_samples: length of the contexts.
+          kept: codes [Q, T] that stay in all rows.
+          progress: called with (steps done, total steps).
+
+        Raises:
+          UserError: `kept` has another length than the contexts.
+        """
+        frames = self.codec.config.frames(num_samples)
+        for array in kept or ():
+            if np.shape(array)[-1] != frames:
+                raise UserError(
+                    f"the kept codes have {np.shape(array)[-1]} frames, the context"
+                    f" {frames}; give a stem of the context's length"
+                )
+        return decode_shared(
+            self._devices,
+            self.config,
+            config,
+            context_codes,
+            {"instrument": categories},
+            keys,
+            num_frames=frames,
+            window_frames=self.trained_frames,
+            bucket_frames=BUCKET_FRAMES,
+            kept=kept and kept.repeat(len(context_codes)),
+            progress=progress,
+        )
+
+    def prepare_context(
         self,
         context: np.ndarray,
         sample_rate: int,
@@ -242,10 +312,10 @@ class Model:
         allow_silent: bool = False,
         name: str = "context",
     ) -> np.ndarray:
-        """The context as the model hears it: checked, mono, 32 kHz, [N] float32.
+        """Check a context and convert it to mono at the model's rate, [N] float32.
 
         Raises:
-          UserError: bad audio, too short, or silent unless that is allowed.
+          UserError: bad audio, shorter than 1 s, or silent and not `allow_silent`.
         """
         audio = check_audio(context, sample_rate, name=name)
         seconds = len(audio) / sample_rate
@@ -262,27 +332,19 @@ class Model:
             )
         return mono
 
-    def encode_contexts(self, contexts: np.ndarray) -> np.ndarray:
-        """Codes [B, Q, T] int32 of [B, N] float32 at the model's rate.
+    def encode_audio(self, audio: np.ndarray) -> np.ndarray:
+        """Encode audio [B, N] float32 at the model's rate to codes [B, Q, T] int32.
 
-        Zeros fill up to a whole frame, so that encoding does not reflect the end.
+        Zeros complete the last frame, so that the codec does not reflect the end.
         """
-        return np.asarray(self.codec.encode(self._whole_frames(contexts)))
+        padding = -audio.shape[1] % self.codec.config.hop
+        padded = np.pad(audio, ((0, 0), (0, padding)))
+        return row_by_row(self._devices, Codec.encode, padded)
 
-    def _whole_frames(self, contexts: np.ndarray) -> np.ndarray:
-        return np.pad(
-            contexts, ((0, 0), (0, -contexts.shape[1] % self.codec.config.hop))
-        )
+    def decode_audio(self, codes: np.ndarray, num_samples: int) -> np.ndarray:
+        """Decode codes [B, Q, T] to audio [B, num_samples] at the model's rate."""
+        return row_by_row(self._devices, Codec.decode, codes)[:, :num_samples]
 
     @functools.cached_property
     def _devices(self) -> Devices:
         return spread(self.params, self.codec)
-
-
-def variation_keys(seeds: np.ndarray, variations: np.ndarray) -> jax.Array:
-    """Keys [B] of decoding: variation k of a seed is always the same."""
-
-    def key(seed, k):
-        return jax.random.fold_in(jax.random.key(seed), k)
-
-    return jax.vmap(key)(seeds, variations)

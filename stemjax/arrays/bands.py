@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 
-from stemjax.arrays.mel import OVERLAP, hann, stft_magnitude
+from stemjax.arrays.mel import OVERLAP, stft_magnitude, window_scale
 from stemjax.config.codec import Band
 
 
@@ -20,15 +20,6 @@ def log_filters(sample_rate: int, band: Band) -> np.ndarray:
     half = np.maximum(centres * (centres[1] / centres[0] - 1), bin_width)
     weights = np.maximum(0, 1 - np.abs(hertz[:, None] - centres) / half)
     return (weights / weights.sum(axis=0)).astype(np.float32)
-
-
-def window_scale(window: int) -> np.float32:
-    """Factor for magnitudes of a Hann-windowed DFT: 1 / root of the window's energy.
-
-    Scaled magnitudes of white noise with standard deviation s are about s at every
-    window length.
-    """
-    return np.float32(1 / np.sqrt(np.sum(hann(window) ** 2)))
 
 
 def band_magnitude(audio, band: Band, sample_rate: int):

@@ -7,6 +7,7 @@ HTK's; the weights of each triangle sum to 1, so a band is a mean of magnitudes.
 
 import functools
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -21,6 +22,15 @@ OVERLAP = 4  # hop = window / 4 in functions without a `hop` argument
 def hann(window: int) -> np.ndarray:
     """Periodic Hann window: [window] float64."""
     return 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(window) / window)
+
+
+def window_scale(window: int) -> np.float32:
+    """Factor for magnitudes of a Hann-windowed DFT: 1 / root of the window's energy.
+
+    Scaled magnitudes of white noise with standard deviation s are about s at every
+    window length.
+    """
+    return np.float32(1 / np.sqrt(np.sum(hann(window) ** 2)))
 
 
 @functools.lru_cache
@@ -93,13 +103,8 @@ def mel_matrix(sample_rate: int, window: int, bins: int) -> np.ndarray:
 
 
 def mel_magnitude(audio, *, sample_rate: int, window: int, hop: int, bins: int):
-    """Mean magnitudes per mel band: [N] -> [T, bins].
-
-    Magnitudes are divided by the root of the window's energy: for white noise with
-    standard deviation s they are about s at every window length.
-    """
-    scale = np.float32(1 / np.sqrt(np.sum(hann(window) ** 2)))
-    magnitude = stft_magnitude(audio, window, hop) * scale
+    """Mean magnitudes per mel band, times `window_scale`: [N] -> [T, bins]."""
+    magnitude = stft_magnitude(audio, window, hop) * window_scale(window)
     return magnitude @ mel_matrix(sample_rate, window, bins)
 
 
@@ -109,6 +114,11 @@ def log_mel(audio, *, sample_rate: int, window: int, hop: int, bins: int, floor:
         audio, sample_rate=sample_rate, window=window, hop=hop, bins=bins
     )
     return jnp.log10(jnp.maximum(mel, floor))
+
+
+_mel_magnitude = jax.jit(
+    mel_magnitude, static_argnames=("sample_rate", "window", "hop", "bins")
+)
 
 
 def mel_power(audio, *, sample_rate: int, window: int = 2048, bins: int = 128):
@@ -121,7 +131,7 @@ def mel_power(audio, *, sample_rate: int, window: int = 2048, bins: int = 128):
     for start in range(0, max(1, len(audio)), size):
         end = start + size if start + size < len(audio) else len(audio)
         left = min(start, margin * hop)
-        mel = mel_magnitude(
+        mel = _mel_magnitude(
             jnp.asarray(audio[start - left : end + margin * hop]),
             sample_rate=sample_rate,
             window=window,

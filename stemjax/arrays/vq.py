@@ -64,7 +64,7 @@ def code_sums(codes, vectors, num_codes: int):
     return counts, sums
 
 
-@functools.partial(jax.jit, static_argnames=("num_codes", "iterations"))
+@functools.partial(jax.jit, static_argnames="num_codes")
 def kmeans(key, vectors, num_codes: int, iterations: int):
     """K-means (Lloyd) from sampled vectors: [M, D] -> centres [V, D], counts [V].
 

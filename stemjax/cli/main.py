@@ -1,77 +1,83 @@
-"""The command `stemjax`, also `python -m stemjax`."""
+"""Command `stemjax`, also `python -m stemjax`.  Imports a command only to run it."""
 
+import importlib
 import sys
-from collections.abc import Callable
+from typing import NamedTuple
 
-HELP = """usage: stemjax COMMAND [--help] [...]
 
-Make stems
-  sample        answer a recording with a stem
-  layer         stack stems: each answers the mix so far
-  edit          make part of a stem anew
-  batch         answer every recording of a folder
-  demo          serve the page for the browser
+class Command(NamedTuple):
+    """A subcommand: the function that runs it, called with (*arguments, argv, prog=)."""
 
-Train
-  prepare       cut songs split into stems into records
-  render        render MIDI, or composed songs, as stems
-  tokens        encode a prepared folder once, for fast training
-  train         train a preset
-  runs          print the runs below a folder as a table
-  export        write a release folder from a workdir
-  import-codec  convert published EnCodec weights
+    module: str
+    function: str
+    arguments: tuple[str, ...]
+    summary: str
 
-Measure
-  evaluate      scores, tables, sweeps: stemjax evaluate --help
-  doctor        print what this machine has and what is missing"""
+
+def _sample(name: str, summary: str) -> Command:
+    return Command("stemjax.cli.sample.main", "run_command", (name,), summary)
+
+
+def _train(name: str, summary: str) -> Command:
+    return Command("stemjax.cli.train.main", "tool", (name,), summary)
+
+
+def _main(module: str, summary: str) -> Command:
+    return Command(module, "main", (), summary)
+
+
+GROUPS = {
+    "Make stems": {
+        "sample": _sample("sample", "generate a stem for a context mix"),
+        "layer": _sample("layer", "generate several stems, one on top of the other"),
+        "edit": _sample("edit", "regenerate part of a stem"),
+        "batch": _sample("batch", "generate stems for every recording of a folder"),
+        "demo": _main("stemjax.cli.tools.demo", "serve a page for the browser"),
+    },
+    "Train": {
+        "prepare": _main("stemjax.data.prepare", "convert songs with stems to records"),
+        "render": _main("stemjax.data.render.__main__", "render MIDI files to stems"),
+        "tokens": _train("tokens", "encode a prepared folder once, for fast training"),
+        "train": Command("stemjax.cli.train.main", "train", (), "train a preset"),
+        "runs": _train("runs", "list the runs below a folder"),
+        "export": _train("export", "write a release folder from a workdir"),
+        "import-codec": _train("import-codec", "convert published EnCodec weights"),
+    },
+    "Measure": {
+        "evaluate": _main("stemjax.cli.evaluate.main", "scores, tables, sweeps"),
+        "doctor": _main(
+            "stemjax.cli.tools.doctor",
+            "show versions, devices, weights, what is missing",
+        ),
+    },
+}
+COMMANDS = {name: c for group in GROUPS.values() for name, c in group.items()}
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Run the command that the first word names."""
+    """Run the subcommand named by the first argument; without one, print the help."""
     argv = sys.argv[1:] if argv is None else argv
-    name, rest = (argv[0], argv[1:]) if argv else ("--help", [])
+    name = argv[0] if argv else "--help"
     if name in ("-h", "--help"):
-        print(HELP)
+        print(help_text())
         return
-    run = command_of(name)
-    if run is None:
+    if name not in COMMANDS:
         print(f"error: no command {name!r}; see stemjax --help", file=sys.stderr)
         sys.exit(2)
-    run(rest, f"stemjax {name}")
+    command = COMMANDS[name]
+    function = getattr(importlib.import_module(command.module), command.function)
+    function(*command.arguments, argv[1:], prog=f"stemjax {name}")
 
 
-def command_of(name: str) -> Callable[[list[str], str], None] | None:
-    """The function of a command, called with (arguments, program name)."""
-    if name in ("sample", "layer", "edit", "batch"):
-        from stemjax.cli.sample.main import run_command as sample
-
-        return lambda argv, prog: sample(name, argv, prog=prog)
-    if name == "train":
-        from stemjax.cli.train.main import train
-
-        return lambda argv, prog: train(argv, prog=prog)
-    if name in ("tokens", "runs", "export", "import-codec"):
-        from stemjax.cli.train.main import tool
-
-        return lambda argv, prog: tool(name, argv, prog=prog)
-    if name == "evaluate":
-        from stemjax.cli.evaluate.main import main as evaluate
-
-        return lambda argv, prog: evaluate(argv, prog=prog)
-    if name == "prepare":
-        from stemjax.data.prepare import main as prepare
-
-        return lambda argv, prog: prepare(argv, prog=prog)
-    if name == "render":
-        from stemjax.data.render.__main__ import main as render
-
-        return lambda argv, prog: render(argv, prog=prog)
-    if name == "doctor":
-        from stemjax.cli.tools.doctor import main as doctor
-
-        return lambda argv, prog: doctor(argv, prog=prog)
-    if name == "demo":
-        from stemjax.cli.tools.demo import main as demo
-
-        return lambda argv, prog: demo(argv, prog=prog)
-    return None
+def help_text() -> str:
+    """Help of `stemjax`."""
+    lines = [
+        "usage: stemjax COMMAND [--help] [...]",
+        "",
+        "StemGen in JAX: a music model that generates a stem for a context mix.",
+        "stemjax COMMAND --help lists the options of a command.",
+    ]
+    for title, commands in GROUPS.items():
+        lines += ["", title]
+        lines += [f"  {name:14}{command.summary}" for name, command in commands.items()]
+    return "\n".join(lines)

@@ -15,10 +15,9 @@ from typing import Any, NamedTuple
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
 
-from stemjax.arrays.mel import OVERLAP, hann, stft
+from stemjax.arrays.mel import OVERLAP, stft, window_scale
 from stemjax.codec.functional import noise_like
 from stemjax.config.codec import DiscriminatorConfig, Spectrum
 
@@ -110,11 +109,11 @@ class Scale(nn.Module):
 def spectra(audio: jax.Array, window: int, kind: Spectrum) -> jax.Array:
     """Input of the convolutions: audio [B, N] -> [B, T, window / 2, C].
 
-    C = 2 (real and imaginary parts) or 1 (log10 magnitudes).  Spectra are divided by the
-    root of the window's energy: for white noise with standard deviation s, the parts have
-    deviation s / sqrt(2) at every window length.
+    C = 2 (real and imaginary parts) or 1 (log10 magnitudes).  Spectra are multiplied by
+    `window_scale`: parts of white noise with standard deviation s have the deviation
+    s / sqrt(2) at every window length.
     """
-    scale = np.float32(1 / np.sqrt(np.sum(hann(window) ** 2)))
+    scale = window_scale(window)
     parts = jax.vmap(lambda one: stft(one, window, window // OVERLAP))(audio)
     real, imaginary = (scale * part[..., :-1] for part in parts)
     match kind:

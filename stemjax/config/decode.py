@@ -5,29 +5,42 @@ import enum
 
 
 class Guidance(enum.Enum):
-    NONE = "none"  # log p(t | a, i): 1 forward
-    SINGLE = "single"  # eq. 2: full and null, 2 forwards
-    MULTI = "multi"  # eq. 3: one branch per source and null, S + 1 forwards
+    """Mode of classifier-free guidance (paper, sec. 2.1.2)."""
+
+    NONE = "none"
+    """log p(t | a, i); 1 forward pass."""
+    SINGLE = "single"
+    """Eq. 2: full and null condition; 2 forward passes."""
+    MULTI = "multi"
+    """Eq. 3: one branch per source, and null; S + 1 forward passes."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DecodeConfig:
-    """Iterative decoding; the defaults are the paper's best setting (sec. 3.2.1).
+    """Settings of iterative decoding; the defaults are the paper's best (sec. 3.2.1).
 
-    `steps` and `guidance` are static (changing them recompiles); all else is traced.
+    `steps` and `guidance` are static: changing them recompiles.  The rest is traced.
     """
 
-    steps: tuple[int, ...] = (128, 64, 32, 32)  # iterations per level, coarse first
+    steps: tuple[int, ...] = (128, 64, 32, 32)
+    """Steps per level, coarse first; the last number repeats."""
     guidance: Guidance = Guidance.MULTI
     scales: tuple[float, ...] = (3.0, 3.0)
-    """lambda of eq. 3: context audio, then one per condition. SINGLE uses the first."""
-    w_conf: float = 0.1  # w_c of eq. 1
-    w_causal: float = 0.1  # w_s
-    w_rand: float = 1.0  # w_r
+    """Scales (lambda of eq. 3) of the context and the conditions; SINGLE uses the first."""
+    w_conf: float = 0.1
+    """Weight of the confidence in the ranking (w_c of eq. 1)."""
+    w_causal: float = 0.1
+    """Causal bias: weight of early positions (w_s of eq. 1)."""
+    w_rand: float = 1.0
+    """Weight of random noise (w_r of eq. 1)."""
     temperature: float = 1.0
-    temperature_final: float = 1.0  # linear anneal inside each level (A10)
-    w_rand_final: float = 1.0  # factor on w_rand at a level's last step (A13)
-    top_p: float = 1.0  # nucleus filter; 1 = none (A10)
+    """Sampling temperature at the first step of a level."""
+    temperature_final: float = 1.0
+    """Sampling temperature at the last step of a level; linear in between (A10)."""
+    w_rand_final: float = 1.0
+    """Factor on `w_rand` at the last step of a level; linear in between (A13)."""
+    top_p: float = 1.0
+    """Probability mass of the nucleus filter; 1: no filter (A10)."""
 
     def __post_init__(self):
         if not self.steps or min(self.steps) < 1:
@@ -38,18 +51,18 @@ class DecodeConfig:
             raise ValueError(f"top_p must be in (0, 1], got {self.top_p}")
 
     def steps_for(self, num_codebooks: int) -> tuple[int, ...]:
-        """Steps per level for a codec of Q levels; the last entry repeats."""
+        """Steps of each level of a codec with Q levels."""
         padded = self.steps + (self.steps[-1],) * num_codebooks
         return padded[:num_codebooks]
 
 
 BEST = DecodeConfig()
 NAIVE = dataclasses.replace(BEST, guidance=Guidance.NONE, w_causal=0.0)
-FAST = dataclasses.replace(BEST, steps=(8, 4, 2, 2))  # 16 in all, for a CPU
-VAMPNET = dataclasses.replace(BEST, w_causal=0.0)  # paper, sec. 3.2.1
+FAST = dataclasses.replace(BEST, steps=(8, 4, 2, 2))
+VAMPNET = dataclasses.replace(BEST, w_causal=0.0)
 SOUNDSTORM = dataclasses.replace(
     BEST, guidance=Guidance.NONE, w_conf=1.0, w_causal=0.0, w_rand=0.0
-)  # confidence alone ranks
+)
 
 DECODE_PRESETS: dict[str, DecodeConfig] = {
     "best": BEST,
@@ -58,3 +71,5 @@ DECODE_PRESETS: dict[str, DecodeConfig] = {
     "vampnet": VAMPNET,
     "soundstorm": SOUNDSTORM,
 }
+"""best: the paper's best setting.  naive: no guidance, no causal bias.  fast: 16 steps,
+for a CPU.  vampnet: no causal bias (sec. 3.2.1).  soundstorm: ranks by confidence only."""

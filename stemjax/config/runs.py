@@ -130,8 +130,8 @@ class Invocation:
     compile: bool = False
     """With --dry-run: compile the programs too, and print their memory and FLOPs."""
     topology: str | None = None
-    """With --compile: TPU slice or GPUs to compile for, such as v5e:8x8 or h100:8; this
-    machine needs none of them."""
+    """With --compile: TPU slice or GPUs to compile for, such as v5e:8x8 or h100:8.  They
+    need not be in this machine."""
     allow_cpu: bool = False
     """Train a model of the paper's size on a CPU."""
     profile_steps: str | None = None

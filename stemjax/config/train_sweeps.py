@@ -105,8 +105,8 @@ def changed(run: Run, overrides: Overrides) -> Run:
 
 def _replaced(value: Any, changes: Mapping[str, Any], prefix: str) -> Any:
     hints = typing.get_type_hints(type(value))
-    whole: dict[str, Any] = {}
-    inner: dict[str, dict[str, Any]] = {}
+    fields: dict[str, Any] = {}
+    nested: dict[str, dict[str, Any]] = {}
     for field, new in changes.items():
         head, _, rest = field.partition(".")
         if head not in hints:
@@ -116,20 +116,20 @@ def _replaced(value: Any, changes: Mapping[str, Any], prefix: str) -> Any:
             )
         if not rest:
             try:
-                whole[head] = from_json(hints[head], new)
+                fields[head] = from_json(hints[head], new)
             except ValueError as error:
                 raise ValueError(f"{prefix}{head}: {error}") from None
         elif dataclasses.is_dataclass(hints[head]):
-            inner.setdefault(head, {})[rest] = new
+            nested.setdefault(head, {})[rest] = new
         else:
             raise ValueError(f"{prefix}{field}: {prefix}{head} has no fields")
-    for head, parts in inner.items():
-        base = whole.get(head, getattr(value, head))
-        whole[head] = _replaced(base, parts, f"{prefix}{head}.")
+    for head, parts in nested.items():
+        base = fields.get(head, getattr(value, head))
+        fields[head] = _replaced(base, parts, f"{prefix}{head}.")
     try:
-        return dataclasses.replace(value, **whole)
+        return dataclasses.replace(value, **fields)
     except ValueError as error:  # raised by the dataclass's check
-        raise ValueError(f"{', '.join(prefix + f for f in whole)}: {error}") from None
+        raise ValueError(f"{', '.join(prefix + f for f in fields)}: {error}") from None
 
 
 _KINDS = {StemGenRun: "stemgen presets", CodecRun: "codec presets"}

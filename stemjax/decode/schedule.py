@@ -1,15 +1,15 @@
-"""How many codes each decoding step reveals: a cosine schedule that is exact for any
-number of codes and steps (StemGen, sec. 2.1.1; Assumption A11).
+"""Cosine schedule: number of codes that each decoding step reveals (StemGen, sec. 2.1.1;
+Assumption A11).
 
 With M codes to reveal and S steps, S_eff = min(S, M), n_0 = M and
 n_t = clip(floor(M cos(pi/2 t/S_eff)), S_eff - t, n_{t-1} - 1) codes are hidden after
-step t = 1 .. S_eff: every step reveals at least one, the last one all that is left.
-Later steps do nothing.
+step t = 1 .. S_eff.  Every step reveals at least one code, and step S_eff all that are
+left.  Later steps do nothing.
 
-The floor is exact because the table is made in float64 on the host.  By Niven's theorem
-cos(pi/2 t/S) is rational at t/S = 0, 2/3 and 1 alone: those are written as integers,
-and no other product comes near enough to an integer for float64 to err (a test compares
-with 50 digits).  A float32 cosine in the program would miss M/2 at t/S = 2/3.
+The floor is exact, because the table is computed in float64 on the host.  By Niven's
+theorem cos(pi/2 t/S) is rational only at t/S = 0, 2/3 and 1: these values are computed as
+integers, and no other product is so close to an integer that float64 errs (a test
+compares with 50 digits).  A float32 cosine would miss M/2 at t/S = 2/3.
 """
 
 import functools
@@ -21,7 +21,7 @@ import numpy as np
 
 @functools.lru_cache(maxsize=64)
 def hidden_table(max_hidden: int, steps: int) -> np.ndarray:
-    """n_t for every M: [max_hidden + 1, steps + 1] int32, row M, column t."""
+    """Table of n_t: [max_hidden + 1, steps + 1] int32, row M, column t."""
     if steps < 1 or max_hidden < 0:
         raise ValueError(f"need steps >= 1, max_hidden >= 0: {steps}, {max_hidden}")
     total = np.arange(max_hidden + 1)
@@ -38,15 +38,18 @@ def hidden_table(max_hidden: int, steps: int) -> np.ndarray:
 
 
 def hidden_counts(num_hidden: jax.Array, steps: int, max_hidden: int) -> jax.Array:
-    """Codes still hidden after each step: n_0 .. n_S.
+    """Number of codes that are hidden after each step: n_0 .. n_S.
 
-    num_hidden: M, integers of any shape [...], traced, in 0..max_hidden.
-    Returns [..., steps + 1] int32.
+    Args:
+      num_hidden: M, integers of any shape [...], traced, in 0..max_hidden.
+
+    Returns:
+      [..., steps + 1] int32.
     """
     return jnp.asarray(hidden_table(max_hidden, steps))[num_hidden]
 
 
 def reveal_counts(num_hidden: jax.Array, steps: int, max_hidden: int) -> jax.Array:
-    """Codes that each step reveals; they sum to M.  [...] -> [..., steps] int32."""
+    """Number of codes that each step reveals, with sum M: [...] -> [..., steps] int32."""
     counts = hidden_counts(num_hidden, steps, max_hidden)
     return counts[..., :-1] - counts[..., 1:]

@@ -98,3 +98,12 @@ def stack_settings(
     }
     columns["scales"] = columns["scales"][:, : used[static.guidance]]
     return static, TracedSettings(**columns)
+
+
+def variation_keys(seeds: np.ndarray, variations: np.ndarray) -> jax.Array:
+    """Random keys [B] of decoding; each depends only on its seed and variation."""
+
+    def key(seed, k):
+        return jax.random.fold_in(jax.random.key(seed), k)
+
+    return jax.vmap(key)(seeds, variations)

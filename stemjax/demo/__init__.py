@@ -1,1 +1,1 @@
-"""The page: layering in a browser, on this machine alone (an extra: Gradio)."""
+"""Page for the browser: layering with a StemGen model (needs the extra `demo`)."""

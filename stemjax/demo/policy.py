@@ -1,20 +1,20 @@
-"""A header with every answer: what the page may load, and from where."""
+"""Content-Security-Policy: the page may load resources only from its own server."""
 
 from typing import Any
 
 
-class Policy:
-    """ASGI middleware that adds a Content-Security-Policy."""
+class ContentSecurityPolicy:
+    """ASGI middleware that adds a Content-Security-Policy header to each response."""
 
     def __init__(self, app: Any, policy: str):
         self.app, self.policy = app, policy
 
     async def __call__(self, scope, receive, send) -> None:
-        async def with_header(message):
+        async def send_with_header(message):
             if message["type"] == "http.response.start":
                 headers = [*message.get("headers", [])]
                 headers.append((b"content-security-policy", self.policy.encode()))
                 message = {**message, "headers": headers}
             await send(message)
 
-        await self.app(scope, receive, with_header)
+        await self.app(scope, receive, send_with_header)

@@ -1,4 +1,4 @@
-"""What a page accepts: checked by size, then by header, before anything is decoded."""
+"""Uploads: check the size and the header of a file before decoding it."""
 
 import hashlib
 import os
@@ -6,54 +6,56 @@ import pathlib
 
 from stemjax.io.audio import read_audio
 from stemjax.io.errors import UserError
-from stemjax.session.folder import Recording
+from stemjax.session.session import Recording
 
-MOST_BYTES = 50_000_000
-MOST_SECONDS = 300.0
-MOST_CHANNELS = 2
-FORMATS = ("WAV", "WAVEX", "FLAC", "OGG", "MP3", "AIFF")  # of libsndfile
+MAX_BYTES = 50_000_000
+MAX_SECONDS = 300.0
+MAX_CHANNELS = 2
+FORMATS = ("WAV", "WAVEX", "FLAC", "OGG", "MP3", "AIFF")
+"""Names that libsndfile gives to the accepted formats."""
 
 
-def read_upload(path: str | os.PathLike, shown: str = "the recording") -> Recording:
-    """A file of at most 50 MB, 5 minutes and two channels.
+def read_upload(path: str | os.PathLike, name: str) -> Recording:
+    """Read a file of at most 50 MB, 5 minutes and two channels.
 
-    shown: what errors and the session call it; the path is never told.
+    Args:
+      name: name of the file in messages and in the session; the path is not shown.
 
     Raises:
-      UserError: anything else.
+      UserError: too large, or not readable.
     """
     import soundfile
 
     path = pathlib.Path(path)
     size = path.stat().st_size
-    if size > MOST_BYTES:
+    if size > MAX_BYTES:
         raise UserError(
-            f"{shown}: {size / 1e6:.0f} MB, at most {MOST_BYTES / 1e6:.0f}; cut it"
+            f"{name}: {size / 1e6:.0f} MB, at most {MAX_BYTES / 1e6:.0f}; cut it"
         )
     try:
         info = soundfile.info(path)
     except (soundfile.LibsndfileError, RuntimeError):
         raise UserError(
-            f"{shown}: not audio that can be read; give wav, flac, ogg or mp3"
+            f"{name}: not a readable audio file; give wav, flac, ogg or mp3"
         ) from None
     if info.format not in FORMATS:
-        raise UserError(f"{shown}: {info.format}; give wav, flac, ogg or mp3")
-    if info.duration > MOST_SECONDS:
+        raise UserError(f"{name}: {info.format}; give wav, flac, ogg or mp3")
+    if info.duration > MAX_SECONDS:
         raise UserError(
-            f"{shown}: {info.duration:.0f} s, at most {MOST_SECONDS:.0f}; cut it"
+            f"{name}: {info.duration:.0f} s, at most {MAX_SECONDS:.0f}; cut it"
         )
-    if info.channels > MOST_CHANNELS:
-        raise UserError(f"{shown}: {info.channels} channels; mix it to stereo")
+    if info.channels > MAX_CHANNELS:
+        raise UserError(f"{name}: {info.channels} channels; mix it to stereo")
     try:
         audio, rate = read_audio(path)
     except UserError as error:
-        raise UserError(str(error).replace(str(path), shown)) from None
+        raise UserError(str(error).replace(str(path), name)) from None
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return Recording(shown, digest, audio, rate)
+    return Recording(name, digest, audio, rate)
 
 
-def shown_name(name: str | None) -> str:
-    """A name to show and to store: letters, digits and a few marks of its last part."""
-    last = (name or "").replace("\\", "/").rpartition("/")[2]
+def display_name(path: str | None) -> str:
+    """A safe name to show and store: the last part of a path, without odd characters."""
+    last = (path or "").replace("\\", "/").rpartition("/")[2]
     kept = "".join(c if c.isalnum() or c in " ._-" else "_" for c in last).strip(" .")
     return kept[:80] or "recording"

@@ -1,4 +1,4 @@
-"""Audio files in and out: any rate and channels in, 32-bit float WAV out."""
+"""Read, check, resample, sum and write audio."""
 
 import math
 import os
@@ -12,16 +12,17 @@ from stemjax.io.atomic import replacing
 from stemjax.io.errors import UserError
 
 MIN_SECONDS = 1.0
+"""Minimum length of a context or clip."""
 
 
 def read_audio(path: str | os.PathLike) -> tuple[np.ndarray, int]:
-    """Read what soundfile reads (wav, flac, ogg, mp3, ...).
+    """Read an audio file: wav, flac, ogg, mp3 and other formats of libsndfile.
 
     Returns:
       Samples [N, C] float32, nominally in [-1, 1], and the rate in Hz.
 
     Raises:
-      UserError: missing, not audio, empty, or holding NaN or Inf.
+      UserError: missing, not audio, empty, or with NaN or Inf samples.
     """
     import soundfile
 
@@ -32,17 +33,17 @@ def read_audio(path: str | os.PathLike) -> tuple[np.ndarray, int]:
         audio, rate = soundfile.read(path, dtype="float32", always_2d=True)
     except (soundfile.LibsndfileError, RuntimeError) as error:
         raise UserError(
-            f"{path}: not an audio file that can be read ({error});"
+            f"{path}: not an audio file, or an unknown format ({error});"
             " convert it to wav, flac, ogg or mp3"
         ) from None
     return check_audio(audio, rate, name=str(path)), rate
 
 
 def check_audio(audio: np.ndarray, rate: int, *, name: str) -> np.ndarray:
-    """Audio [N] or [N, C] as checked float32 [N, C].
+    """Check audio [N] or [N, C] and convert it to float32 [N, C].
 
     Raises:
-      UserError: wrong rank or rate, empty, or holding NaN or Inf.
+      UserError: wrong rank or rate, empty, or with NaN or Inf samples.
     """
     audio = np.asarray(audio, dtype=np.float32)
     if audio.ndim == 1:
@@ -59,7 +60,7 @@ def check_audio(audio: np.ndarray, rate: int, *, name: str) -> np.ndarray:
 
 
 def resample(audio: np.ndarray, rate: int, to_rate: int) -> np.ndarray:
-    """Audio [N] or [N, C] at another rate (soxr HQ): round(N * to_rate / rate) long."""
+    """Resample audio [N] or [N, C] to round(N * to_rate / rate) samples (soxr, HQ)."""
     if rate == to_rate:
         return audio
     import soxr
@@ -71,7 +72,7 @@ def resample(audio: np.ndarray, rate: int, to_rate: int) -> np.ndarray:
 
 
 def to_mono(audio: np.ndarray, rate: int, to_rate: int) -> np.ndarray:
-    """Channel mean of [N, C] at `to_rate`, [N'] float32."""
+    """Average the channels of audio [N, C] and resample it: [N'] float32."""
     return resample(np.ascontiguousarray(audio.mean(axis=1)), rate, to_rate)
 
 
@@ -99,9 +100,9 @@ def sum_with_one_gain(tracks: Sequence[np.ndarray]) -> OneGainSum:
 
 
 def write_wav(path: str | os.PathLike, audio: np.ndarray, rate: int) -> None:
-    """Write [N] or [N, C] as 32-bit float WAV, whole or not at all.
+    """Write [N] or [N, C] as 32-bit float WAV, atomically.
 
-    The bytes depend on the samples and the rate alone (libsndfile would add the time).
+    Equal samples and rates give equal bytes; libsndfile would add the time of day.
     """
     import scipy.io.wavfile
 
@@ -110,6 +111,6 @@ def write_wav(path: str | os.PathLike, audio: np.ndarray, rate: int) -> None:
 
 
 def rms_db(audio: np.ndarray) -> float:
-    """Root mean square in dB re full scale; -inf for digital silence."""
+    """RMS level in dB re full scale; -inf for digital silence."""
     power = float(np.mean(np.square(audio, dtype=np.float64)))
     return 10 * math.log10(power) if power > 0 else -math.inf

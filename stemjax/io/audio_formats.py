@@ -1,4 +1,4 @@
-"""Audio files of several formats, whole or not at all; equal samples give equal bytes."""
+"""Write audio as WAV, FLAC, Ogg Vorbis or MP3; equal samples give equal bytes."""
 
 import enum
 import io
@@ -12,49 +12,57 @@ from stemjax.io.audio import write_wav
 from stemjax.io.errors import UserError
 
 FLAC_PEAK = 1 - 2.0**-23
-COMPRESSION = 0.8  # of libsndfile's Vorbis, 0 the best: about 50 kbit/s of mono
-BLOCK = 1 << 16  # samples a write
-SERIAL = slice(14, 18)  # bytes of an Ogg page: its stream's number
+COMPRESSION = 0.8
+"""Compression level of libsndfile's Vorbis encoder, 0 to 1; about 50 kbit/s for mono."""
+BLOCK = 1 << 16
+"""Samples per write."""
+# fields of an Ogg page (RFC 3533, sec. 6)
+SERIAL = slice(14, 18)
 CHECKSUM = slice(22, 26)
-SEGMENTS = 26  # byte that holds how many there are; their lengths follow
+SEGMENTS = 26  # number of segments; their lengths follow
 
 
 class AudioFormat(enum.Enum):
-    """What audio is written as; the values are the names' endings."""
+    """File format of audio; the value is the ending of file names."""
 
-    WAV = "wav"  # 32-bit float
-    FLAC = "flac"  # 24 bits
-    OGG = "ogg"  # Vorbis
+    WAV = "wav"
+    """32-bit float."""
+    FLAC = "flac"
+    """24 bits."""
+    OGG = "ogg"
+    """Vorbis."""
     MP3 = "mp3"
 
 
 def write_audio(path: str | os.PathLike, audio: np.ndarray, rate: int) -> None:
-    """Write [N] or [N, C] as the path's ending says.
+    """Write [N] or [N, C] in the format that the ending of the path names.
 
     Raises:
-      UserError: another ending, or a rate that the format does not have.
+      UserError: unknown ending, or a rate that the format does not support.
     """
     suffix = pathlib.Path(path).suffix.lower().lstrip(".")
     try:
         write = WRITERS[AudioFormat(suffix)]
     except ValueError:
         names = ", ".join(kind.value for kind in AudioFormat)
-        raise UserError(f"{path}: no format to write; end it with {names}") from None
+        raise UserError(
+            f"{path}: unknown audio format; end the name with {names}"
+        ) from None
     write(path, audio, rate)
 
 
 def write_flac(path: str | os.PathLike, audio: np.ndarray, rate: int) -> None:
-    """24-bit FLAC of [N] or [N, C]; what passes full scale is clipped, as FLAC must."""
+    """Write [N] or [N, C] as 24-bit FLAC; samples beyond full scale are clipped."""
     _write(path, np.clip(audio, -1.0, FLAC_PEAK), rate, "FLAC", "PCM_24")
 
 
 def write_mp3(path: str | os.PathLike, audio: np.ndarray, rate: int) -> None:
-    """MP3 of [N] or [N, C], turned down where its peak passes 1."""
+    """Write [N] or [N, C] as MP3; a peak above 1 is normalised to 1."""
     _write(path, _within_full_scale(audio), rate, "MP3", "MPEG_LAYER_III")
 
 
 def write_vorbis(path: str | os.PathLike, audio: np.ndarray, rate: int) -> None:
-    """Ogg Vorbis of [N] or [N, C], turned down where its peak passes 1."""
+    """Write [N] or [N, C] as Ogg Vorbis; a peak above 1 is normalised to 1."""
     file = _encoded(
         _within_full_scale(audio), rate, "OGG", "VORBIS", compression_level=COMPRESSION
     )
@@ -102,8 +110,7 @@ def _encoded(audio: np.ndarray, rate: int, kind: str, subtype: str, **more) -> b
 
 
 def with_serial(ogg: bytes, serial: int) -> bytes:
-    """The pages of one Ogg stream with another number, which writers draw at random
-    (RFC 3533, sec. 6).
+    """Set the serial number of an Ogg stream, which encoders choose at random.
 
     Raises:
       ValueError: not Ogg pages.
@@ -125,7 +132,7 @@ def with_serial(ogg: bytes, serial: int) -> bytes:
 
 
 def checksum(page: bytes) -> int:
-    """CRC-32 of an Ogg page: 0x04c11db7, unreflected, from 0 (RFC 3533, sec. 6)."""
+    """CRC-32 of an Ogg page: polynomial 0x04c11db7, unreflected, initial value 0."""
     value = 0
     for byte in page:
         value = (value << 8 & 0xFFFFFFFF) ^ _TABLE[value >> 24 ^ byte]

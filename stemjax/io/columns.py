@@ -1,15 +1,15 @@
-"""Text in columns."""
+"""Tables as text."""
 
 from collections.abc import Sequence
 
 
 def columns(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Lines of cells padded to the width of their column, two spaces apart.
+    """Lines of padded cells, two spaces between columns.
 
-    Numbers are aligned at the right, everything else at the left.
+    Columns of numbers are aligned to the right, all others to the left.
 
     Args:
-      rows: of as many cells as the header has.
+      rows: rows with as many cells as the header.
     """
     table = [list(header), *map(list, rows)]
     widths = [max(map(len, cells)) for cells in zip(*table, strict=True)]

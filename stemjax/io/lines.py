@@ -1,9 +1,9 @@
-"""JSON lines by step: one file, or parts where a file cannot be appended to.
+"""JSON lines by step: one file on disk, parts in a bucket, which cannot append to a file.
 
-In a bucket `metrics.jsonl` becomes the folder `metrics` of parts `0000000100.jsonl`,
-named by the step of their first line.  Each line writes the newest part anew; a full
-part is not touched again.  What was copied from one place to the other is read and
-continued as it is.
+In a bucket `metrics.jsonl` is the folder `metrics` of parts `0000000100.jsonl`, named by
+the step of their first line.  Each new line rewrites the newest part; a full part is not
+written again.  Both forms may lie side by side, after a copy from or to a bucket: they
+are read together, and new lines continue them.
 """
 
 import json
@@ -15,11 +15,11 @@ from stemjax.io.remote import Path, as_path, is_remote, read_files
 
 PART_LINES = 200
 SUFFIX = ".jsonl"
-_newest: dict[str, tuple[str, list[str]]] = {}  # parts that this process is writing
+_newest: dict[str, tuple[str, list[str]]] = {}  # newest part of each log: name, lines
 
 
 def append_line(path: str | os.PathLike, record: Mapping) -> None:
-    """Add one JSON object with a `step` as a line; floats keep full precision."""
+    """Append a JSON object with a `step` as one line; floats keep full precision."""
     line = json.dumps(dict(record), allow_nan=False)
     if not is_remote(path):
         with open(path, "a", encoding="utf-8") as file:
@@ -39,7 +39,7 @@ def append_line(path: str | os.PathLike, record: Mapping) -> None:
 
 
 def read_lines(path: str | os.PathLike) -> list[dict]:
-    """Objects of a file and of its parts, by step; a cut-off last line is left out."""
+    """Objects of a file and of its parts, by step, without lines that are cut off."""
     path = as_path(path)
     texts = [path.read_bytes()] if path.is_file() else []
     texts += read_files(_folder(path), SUFFIX).values()
@@ -53,7 +53,7 @@ def read_lines(path: str | os.PathLike) -> list[dict]:
 
 
 def drop_after(path: str | os.PathLike, step: int) -> None:
-    """Forget lines past `step` (they will be written again), file by file and whole."""
+    """Drop the lines past `step`, which will be written again."""
     path = as_path(path)
     _newest.pop(os.fspath(path), None)
     files = [(path, path.read_bytes())] if path.is_file() else []
@@ -78,7 +78,7 @@ def _part_name(record: Mapping) -> str:
 
 
 def _step_of(line: str) -> float:
-    """Of a whole line; a cut-off one counts as past everything."""
+    """Step of a line; infinity for a line that is cut off."""
     try:
         return json.loads(line)["step"]
     except ValueError:

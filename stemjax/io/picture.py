@@ -9,6 +9,7 @@ import numpy as np
 from stemjax.io.atomic import replacing
 
 FLOOR_DB = -80.0
+"""Lowest level of the colour scale, below the peak."""
 
 
 def draw_or_warn(path: str | os.PathLike, draw: Callable[[], None]) -> bool:
@@ -40,14 +41,14 @@ def save_spectrograms(
     order: np.ndarray | None = None,
     steps: Sequence[int] = (),
 ) -> None:
-    """Draw one mel-spectrogram a row and, if given, the decoding (paper, fig. 5).
+    """Draw a mel spectrogram per row and, optionally, the decoding order (paper, fig. 5).
 
     Args:
-      path: a PNG, written whole or not at all.
-      rows: (title, mel power [T, F]), all on one dB scale below their common peak.
-      seconds: length of the time axis.
-      order: [Q, T] step at which each token was revealed.
-      steps: decoding steps per level; with `order`.
+      path: PNG file, written atomically.
+      rows: (title, mel power [T, F]); one dB scale relative to their common peak.
+      seconds: duration of the time axis.
+      order: [Q, T] step that revealed each token.
+      steps: decoding steps per level; needed with `order`.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -79,7 +80,7 @@ def save_spectrograms(
 
 
 def _draw_order(axis, order: np.ndarray, seconds: float, steps: Sequence[int]) -> None:
-    """Each level's tokens, dark where revealed early (fig. 5, all levels at once)."""
+    """Draw the decoding order of all levels (fig. 5)."""
     share = order / np.maximum(np.asarray(steps, float)[:, None], 1)
     axis.imshow(
         share,

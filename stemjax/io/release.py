@@ -1,4 +1,4 @@
-"""Release folders: `config.json` + `model.safetensors` + `README.md` (contracts.md)."""
+"""Release folders: `config.json`, `model.safetensors` and `README.md`."""
 
 import dataclasses
 import json
@@ -11,7 +11,7 @@ import numpy as np
 
 from stemjax.io.atomic import write_text
 from stemjax.io.errors import UserError
-from stemjax.io.remote import Path, absolute, as_path, is_remote, make_folder, stage
+from stemjax.io.remote import Path, as_path, is_remote, make_folder, stage
 from stemjax.io.weights import load_safetensors, save_safetensors, sha256_of
 
 FORMAT = 1
@@ -19,24 +19,28 @@ WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
 CARD = "README.md"
 FILES = (CONFIG, WEIGHTS, CARD)
-RUN = "run.json"  # what a training workdir has instead
+RUN = "run.json"  # of a training workdir, instead of CONFIG
 ALIASES = {"bundled": "stemgen-mini"}
-OWN_WEIGHTS = "STEMJAX_WEIGHTS"  # a folder of the user's own, e.g. encodec-32k/
+OWN_WEIGHTS = "STEMJAX_WEIGHTS"  # variable that names a folder of other releases
 PRETRAINED = pathlib.Path(__file__).resolve().parent.parent / "pretrained"
 
 
 @dataclasses.dataclass(frozen=True)
 class Release:
-    """A folder that was read: its config, flat float32 weights and their digest."""
+    """Contents of a release folder."""
 
     folder: pathlib.Path
+    """The folder on this machine."""
     config: dict[str, Any]
+    """config.json."""
     weights: dict[str, np.ndarray]
+    """Float32 weights by their flat names."""
     sha256: str
+    """Digest of the weights file."""
 
 
 def own_weights() -> pathlib.Path:
-    """The user's folder of weights: $STEMJAX_WEIGHTS, else ~/.local/share/stemjax."""
+    """Folder of the user's releases: $STEMJAX_WEIGHTS, else ~/.local/share/stemjax."""
     default = pathlib.Path.home() / ".local" / "share" / "stemjax"
     return pathlib.Path(os.environ.get(OWN_WEIGHTS) or default)
 
@@ -49,10 +53,10 @@ def bundled_names() -> list[str]:
 def locate(name_or_dir: str | os.PathLike) -> Path:
     """Folder of a bundled name, of a name in `own_weights()`, or of a path.
 
-    A release in a bucket is copied to this machine; a workdir is read where it lies.
+    A release in a bucket is copied to this machine; a workdir in a bucket is not.
 
     Raises:
-      UserError: neither, with the bundled names.
+      UserError: no such name or folder; lists the bundled names.
     """
     name = str(name_or_dir)
     if is_remote(name):
@@ -60,7 +64,7 @@ def locate(name_or_dir: str | os.PathLike) -> Path:
         if (folder / RUN).is_file():
             return folder
         if not (folder / CONFIG).is_file():
-            raise UserError(f"{name}: neither a release folder nor a workdir")
+            raise UserError(f"{name}: not a release folder or workdir; give another")
         return stage(folder, FILES)
     for home in (PRETRAINED, own_weights()):
         folder = home / ALIASES.get(name, name)
@@ -96,7 +100,7 @@ def check_config(folder: Path, *, kind: str) -> dict[str, Any]:
     """The config.json of a release folder of one kind.
 
     Raises:
-      UserError: none, unknown format, another kind.
+      UserError: no config.json, an unknown format, or another kind.
     """
     config = read_config(folder)
     if config.get("format") != FORMAT:
@@ -112,10 +116,13 @@ def check_config(folder: Path, *, kind: str) -> dict[str, Any]:
 
 
 def read_release(folder: str | os.PathLike, *, kind: str) -> Release:
-    """Read and check a release folder of one kind ("stemgen", "codec", ...).
+    """Read a release folder of one kind.
+
+    Args:
+      kind: "stemgen", "codec" or another kind of release.
 
     Raises:
-      UserError: unknown format, another kind, missing or broken files.
+      UserError: an unknown format, another kind, or missing or broken files.
     """
     folder = stage(folder, FILES)
     config = check_config(folder, kind=kind)
@@ -130,53 +137,11 @@ def write_release(
     weights: Mapping[str, np.ndarray],
     card: str,
 ) -> None:
-    """Write a release; the config comes last, so a cut-off write is no release."""
+    """Write a release; the config comes last, so an interrupted write is not a release."""
     folder = as_path(folder)
     make_folder(folder)
     (folder / CONFIG).unlink(missing_ok=True)
     save_safetensors(folder / WEIGHTS, weights)
     write_text(folder / CARD, card)
     text = json.dumps({"format": FORMAT, **config}, indent=2, sort_keys=True)
-    write_text(folder / CONFIG, text + "\n")
-
-
-def own_release(name_or_dir: str | os.PathLike, *, kind: str) -> Path:
-    """The release folder of the user's own at a path: one that may be written to.
-
-    Raises:
-      UserError: a bundled name or its folder, a training workdir, or no release.
-    """
-    folder = as_path(name_or_dir)
-    is_bundled = str(name_or_dir) in {*bundled_names(), *ALIASES}
-    if is_bundled or absolute(folder).parent == PRETRAINED:
-        raise UserError(
-            f"{name_or_dir}: bundled, and not written to; copy its folder"
-            f" {locate(folder.name)} and give the copy"
-        )
-    if not folder.is_dir():
-        raise UserError(f"{name_or_dir}: no such folder; give a release folder")
-    if not (folder / WEIGHTS).is_file():
-        raise UserError(
-            f"{folder}: no {WEIGHTS}, so no release folder; make one of a workdir with"
-            f" `python train.py export --workdir {folder} --out DIR`"
-        )
-    config = read_config(folder)
-    if (config.get("format"), config.get("kind")) != (FORMAT, kind):
-        raise UserError(
-            f"{folder / CONFIG}: no {kind} of format {FORMAT}; give another release"
-        )
-    return folder
-
-
-def replace_decode(folder: str | os.PathLike, decode: Mapping[str, Any]) -> None:
-    """Put other default settings into a release; its weights and card are not touched.
-
-    decode: of a `DecodeConfig`, JSON values.
-
-    Raises:
-      UserError: see `own_release`.
-    """
-    folder = own_release(folder, kind="stemgen")
-    config = read_config(folder) | {"decode": dict(decode)}
-    text = json.dumps(config, indent=2, sort_keys=True)
     write_text(folder / CONFIG, text + "\n")

@@ -1,4 +1,4 @@
-"""Weights as safetensors: nested dicts of arrays in, flat names in the file."""
+"""Weights in safetensors files: nested dicts of arrays under flat names."""
 
 import hashlib
 import os
@@ -16,7 +16,7 @@ from stemjax.io.remote import Path, as_path
 
 
 def flatten(tree: Mapping[str, Any], sep: str = ".") -> dict[str, Any]:
-    """Nested dicts as one dict whose keys are the paths joined by `sep`, sorted."""
+    """Nested dicts as one sorted dict, keyed by paths joined by `sep`."""
     flat: dict[str, Any] = {}
     for name, value in tree.items():
         if isinstance(value, Mapping):
@@ -47,13 +47,15 @@ def save_safetensors(
     arrays = {k: np.ascontiguousarray(v) for k, v in sorted(flat.items())}
     with replacing(path) as part:
         part.touch()
-        mode = part.stat().st_mode  # safetensors lets nobody but the owner read
+        mode = (
+            part.stat().st_mode
+        )  # safetensors makes the file readable by its owner alone
         safetensors.numpy.save_file(arrays, part, metadata=dict(metadata or {}))
         part.chmod(mode)
 
 
 def load_safetensors(path: str | os.PathLike) -> dict[str, np.ndarray]:
-    """Read every tensor; bfloat16 and float16 come back as float32.
+    """Read every tensor, bfloat16 and float16 as float32.
 
     Raises:
       UserError: missing, truncated or not a safetensors file.

@@ -1,113 +1,123 @@
-"""Editing: parts of a stem are decoded anew, the rest stays to the token.
+"""Editing: regenerate part of a stem and keep the rest token by token.
 
-What the frames that are decoded anew sound like is heard from the codec, at the level
-that the recording has elsewhere; outside them the recording itself is heard, crossfaded
-over 20 ms that lie in kept frames.
+In the regenerated frames the result is the codec's audio, at the level of the recording.
+In all other frames it is the recording itself.  The crossfades of 20 ms lie in kept
+frames.
 """
 
 import dataclasses
 
 import numpy as np
 
-from stemjax.api.result import SILENT_DB
 from stemjax.config.codec import AnyCodecConfig
 from stemjax.decode import keep
+from stemjax.decode.result import SILENT_DB
 from stemjax.io.audio import rms_db
 from stemjax.io.errors import UserError
 
 FADE_SECONDS = 0.02
-ONSET_REACH = 1  # frames on either side of an onset that are kept with it
+ONSET_REACH = 1
+"""Frames on either side of an onset that are kept with it."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Change:
-    """Which part of a stem is made anew, and what is kept inside it."""
+class EditRequest:
+    """Part of a stem to regenerate, and the codes inside it to keep."""
 
     start: float = 0.0
-    """Seconds."""
+    """Start of the part, s."""
     stop: float | None = None
-    """Seconds; None: the end of the context, beyond that of a shorter stem."""
+    """End of the part, s; None: the end of the context."""
     keep_fraction: float = 0.0
-    """Share of the part's frames that stay, spread evenly."""
+    """Fraction of the frames in the part that are kept, spread evenly."""
     keep_onsets: bool = False
-    """Whether frames at the stem's onsets stay."""
+    """Keep the frames at onsets of the stem."""
     keep_levels: int = 0
-    """How many coarse levels stay."""
+    """Number of coarse levels that are kept."""
 
 
-def kept_codes(
-    change: Change, stem: np.ndarray, frames: int, cfg: AnyCodecConfig
+def kept_mask(
+    request: EditRequest, stem: np.ndarray, frames: int, cfg: AnyCodecConfig
 ) -> np.ndarray:
-    """Which codes stay, [Q, T] bool.
+    """Mask [Q, T] bool of the codes that an edit keeps.
 
-    stem: [N] as given, at the codec's rate; what lies beyond its end is always made anew.
-    frames: T of the context.
+    Args:
+      stem: [N] at the codec's rate; frames past its end are always regenerated.
+      frames: T, length of the context.
 
     Raises:
-      UserError: a part that is not there, or nothing to change.
+      UserError: the part is not inside the context, or nothing would be regenerated.
     """
     levels, frame_rate = cfg.num_codebooks, cfg.frame_rate
-    end = frames if change.stop is None else round(change.stop * frame_rate)
-    start = round(change.start * frame_rate)
+    end = frames if request.stop is None else round(request.stop * frame_rate)
+    start = round(request.start * frame_rate)
     if not 0 <= start < end <= frames:
-        stop = "the end" if change.stop is None else f"{change.stop:g} s"
+        stop = "the end" if request.stop is None else f"{request.stop:g} s"
         raise UserError(
-            f"--from {change.start:g} --to {stop}: the context is"
+            f"--from {request.start:g} --to {stop}: the context is"
             f" {frames / frame_rate:.2f} s; give a part of it"
         )
     try:
         is_kept = keep.outside(levels, frames, start, end)
-        is_kept = is_kept | keep.share(levels, frames, change.keep_fraction)
-        is_kept = is_kept | keep.coarse(levels, frames, change.keep_levels)
+        is_kept = is_kept | keep.share(levels, frames, request.keep_fraction)
+        is_kept = is_kept | keep.coarse(levels, frames, request.keep_levels)
     except ValueError as error:
         raise UserError(f"--keep-fraction, --keep-levels: {error}") from None
-    if change.keep_onsets:
+    if request.keep_onsets:
         is_kept |= keep.around(levels, frames, onset_frames(stem, cfg), ONSET_REACH)
     is_kept[:, cfg.frames(len(stem)) :] = False
     if is_kept.all():
-        raise UserError("nothing to change: all of the stem would be kept")
+        raise UserError(
+            "nothing to change: all of the stem would be kept; lower --keep-fraction or"
+            " --keep-levels"
+        )
     return is_kept
 
 
 def onset_frames(stem: np.ndarray, cfg: AnyCodecConfig) -> list[int]:
-    """Frames at which notes of [N] begin, by librosa's onset detector."""
+    """Frames of the onsets in a stem [N], by librosa's onset detector."""
     import librosa
 
     times = librosa.onset.onset_detect(y=stem, sr=cfg.sample_rate, units="time")
     return [int(time * cfg.frame_rate) for time in times]
 
 
-def level_of(
-    given: np.ndarray, decoded: np.ndarray, is_fresh: np.ndarray, cfg: AnyCodecConfig
+def matching_gain(
+    recording: np.ndarray, decoded: np.ndarray, is_new: np.ndarray, cfg: AnyCodecConfig
 ) -> float:
-    """The factor that brings the codec's sound to a recording's level: the ratio of their
-    root mean squares over what is kept; 1 where either is silent there.
+    """Factor that brings the codec's audio to the level of the recording.
 
-    Arguments as in `spliced`.  A stem of a session was turned up or down, and a codec
-    need not keep a level.
+    It is the ratio of their RMS over the kept frames, or 1 if either is silent there.  The
+    levels differ because sessions apply a gain and codecs need not preserve levels.
+    The arguments are those of `splice`.
     """
-    is_kept = ~np.repeat(np.asarray(is_fresh, bool), cfg.hop)[: len(given)]
-    ours, theirs = given[is_kept], decoded[: len(given)][is_kept]
-    if not ours.size or min(rms_db(ours), rms_db(theirs)) < SILENT_DB:
+    is_kept = ~np.repeat(np.asarray(is_new, bool), cfg.hop)[: len(recording)]
+    kept, codec_kept = recording[is_kept], decoded[: len(recording)][is_kept]
+    if not kept.size or min(rms_db(kept), rms_db(codec_kept)) < SILENT_DB:
         return 1.0
-    return 10 ** ((rms_db(ours) - rms_db(theirs)) / 20)
+    return 10 ** ((rms_db(kept) - rms_db(codec_kept)) / 20)
 
 
-def spliced(
-    given: np.ndarray, decoded: np.ndarray, is_fresh: np.ndarray, cfg: AnyCodecConfig
+def splice(
+    recording: np.ndarray, decoded: np.ndarray, is_new: np.ndarray, cfg: AnyCodecConfig
 ) -> np.ndarray:
-    """A given recording with the frames that were made anew, [N] float32.
+    """Insert the regenerated frames into a recording, with linear crossfades.
 
-    given: at most N samples.  decoded: [N] from the codes of the whole.  is_fresh: [T]
-    bool.  The crossfades are linear and end where a fresh frame begins.
+    Args:
+      recording: at most N samples.
+      decoded: [N], decoded from all codes of the edited stem.
+      is_new: [T] bool, regenerated frames; a crossfade ends where one begins.
+
+    Returns:
+      [N] float32.
     """
     from scipy.ndimage import distance_transform_edt
 
-    if is_fresh.all():
+    if is_new.all():
         return np.asarray(decoded, np.float32)
     fade = round(FADE_SECONDS * cfg.sample_rate)
-    fresh = np.repeat(np.asarray(is_fresh, bool), cfg.hop)[: len(decoded)]
-    distance = distance_transform_edt(~fresh) if fresh.any() else np.inf
+    new = np.repeat(np.asarray(is_new, bool), cfg.hop)[: len(decoded)]
+    distance = distance_transform_edt(~new) if new.any() else np.inf
     weight = np.clip(1 - (distance - 0.5) / fade, 0, 1)
-    given = np.pad(given, (0, len(decoded) - len(given)))
-    return (given + weight * (decoded - given)).astype(np.float32)
+    recording = np.pad(recording, (0, len(decoded) - len(recording)))
+    return (recording + weight * (decoded - recording)).astype(np.float32)

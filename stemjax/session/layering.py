@@ -1,42 +1,46 @@
-"""Layering: each stem answers the mix so far (the StemGen authors' demonstrations).
+"""Layering: each stem is generated for the mix of the context and the stems before it.
 
-Pure of files: `stemjax.session.folder` reads and writes them.
+As in the demonstrations of the StemGen authors.  `stemjax.session.folder` reads and
+writes the files.
 """
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from stemjax.api import Model, variation_keys
 from stemjax.config.categories import CATEGORIES
 from stemjax.config.decode import DecodeConfig
 from stemjax.config.runs import from_json, to_json
+from stemjax.decode.host import ProgressCallback
+from stemjax.decode.stem_model import StemModel
 from stemjax.decode.windows import OVERLAP_SECONDS
+from stemjax.io.audio import sum_with_one_gain
 from stemjax.io.errors import UserError
 from stemjax.session import loops, scoring
 from stemjax.session.loudness import from_db, stem_gain_db
-from stemjax.session.mixing import total
-from stemjax.session.session_file import FILE, Layer
-
-Progress = Callable[[int, int], None]
+from stemjax.session.session import Session
+from stemjax.session.session_file import FILE, LayerRecord
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Request:
-    """A stem that is asked for."""
+class LayerRequest:
+    """A layer to generate."""
 
     category: int
+    """Index into `CATEGORIES`."""
     seed: int
     config: DecodeConfig
     preset: str | None = None
+    """Name of the preset of `config`."""
     variations: int = 1
+    """Number of stems to generate."""
     keep: int | None = None
-    """Which variation, from 1; None: the one with the best score."""
+    """Number, from 1, of the variation to keep; None: the one with the best score."""
 
     def settings(self) -> dict[str, Any]:
-        """What of it session.json keeps, beside the instrument and the seed."""
+        """Value of `LayerRecord.settings`."""
         return {
             "preset": self.preset,
             "variations": self.variations,
@@ -45,16 +49,16 @@ class Request:
         }
 
 
-def request_of(layer: Layer) -> Request:
-    """What was asked for when a layer was made.
+def request_of(layer: LayerRecord) -> LayerRequest:
+    """The request that a layer was generated from.
 
     Raises:
-      UserError: it does not say.
+      UserError: the settings of the layer are not readable.
     """
     try:
         settings = dict(layer.settings)
         keep = settings.pop("keep")
-        return Request(
+        return LayerRequest(
             category=CATEGORIES.index(layer.instrument),
             seed=layer.seed,
             preset=settings.pop("preset"),
@@ -64,115 +68,69 @@ def request_of(layer: Layer) -> Request:
         )
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(
-            f"{FILE}: how layer {layer.id} was made is not readable ({error}); layer it"
-            " again"
+            f"{FILE}: the settings of layer {layer.id} are not readable ({error});"
+            " generate it again with --replace"
         ) from None
 
 
-class Voice(NamedTuple):
-    """A layer that sounds."""
+class LayeredStem(NamedTuple):
+    """A layer of a session with its audio."""
 
-    layer: Layer
+    layer: LayerRecord
     tokens: np.ndarray
     """[Q, T] int32."""
-    stem: np.ndarray
-    """[N] float32 at the model's rate, its gain applied."""
+    audio: np.ndarray
+    """[N] float32 at the model's rate, with the gain of the layer."""
 
 
-class Scene(NamedTuple):
-    """What is layered upon."""
-
-    model: Model
-    context: np.ndarray
-    """[N] mono float32 at the model's rate; zeros for a session from silence."""
-    is_loop: bool
-
-    def play(self, tokens: np.ndarray) -> np.ndarray:
-        """The audio [N] of codes [Q, T], before any gain."""
-        if self.is_loop:
-            return loops.play(self.model.codec, tokens, len(self.context))
-        return self.model.codec.decode(tokens[None])[0, : len(self.context)]
-
-    def voice(self, layer: Layer, tokens: np.ndarray) -> Voice:
-        """A layer of a session as it sounds."""
-        return Voice(layer, tokens, from_db(layer.gain_db) * self.play(tokens))
-
-    def heard(self, voices: Sequence[Voice]) -> np.ndarray:
-        """The mix so far, [N], within full scale as the model's training had it."""
-        mix = total([self.context, *(voice.stem for voice in voices)])
-        return mix / np.float32(max(1.0, np.abs(mix).max()))
-
-
-class Decoded(NamedTuple):
-    """Answers to one context, K variations."""
-
-    context: np.ndarray
-    """[Q, T] codes of what was heard."""
-    tokens: np.ndarray
-    """[K, Q, T] int32."""
-    order: np.ndarray
-    """[K, Q, T] int32, as `Result.order`."""
-    stems: np.ndarray
-    """[K, N] float32 at the model's rate, before any gain."""
-    compile_seconds: float
-
-
-def decode(
-    scene: Scene,
-    heard: np.ndarray,
-    request: Request,
-    *,
-    progress: Progress | None = None,
-) -> Decoded:
-    """Answers to what is heard, [N]; variation k of a seed is always the same."""
-    model, count = scene.model, request.variations
-    keys = variation_keys(np.full(count, request.seed), np.arange(count))
-    if scene.is_loop:
-        context = loops.circle_codes(model, heard)
-        found = loops.answer(
-            model,
-            context,
-            request.category,
-            keys,
-            request.config,
-            num_samples=len(heard),
-            progress=progress,
-        )
-        stems = np.stack([scene.play(tokens) for tokens in found.codes])
+def decode_layer(
+    model: StemModel, session: Session, layer: LayerRecord, tokens: np.ndarray
+) -> LayeredStem:
+    """Decode the tokens [Q, T] of a layer to audio."""
+    samples = len(session.context)
+    if session.is_loop:
+        audio = loops.decode_loop(model.codec, tokens, samples)
     else:
-        context = model.encode_contexts(heard[None])[0]
-        stems, found = model.decode_codes(
-            np.repeat(context[None], count, axis=0),
-            np.full(count, request.category, np.int32),
-            keys,
-            request.config,
-            num_samples=len(heard),
-            progress=progress,
-        )
-    tokens, order = np.asarray(found.codes), np.asarray(found.order)
-    return Decoded(context, tokens, order, stems, found.compile_seconds)
+        audio = model.decode_audio(tokens[None], samples)[0]
+    return LayeredStem(layer, tokens, from_db(layer.gain_db) * audio)
 
 
-def variations(
-    scene: Scene,
-    below: Sequence[Voice],
-    request: Request,
+def generate_variations(
+    model: StemModel,
+    session: Session,
+    stems: Sequence[LayeredStem],
+    request: LayerRequest,
     *,
-    progress: Progress | None = None,
-) -> list[Voice]:
-    """A further layer in each of its variations, answers to the context and the layers
-    before it.  Of several, each one's layer has the scores of all."""
-    found = decode(scene, scene.heard(below), request, progress=progress)
+    progress: ProgressCallback | None = None,
+) -> list[LayeredStem]:
+    """Generate all variations of the layer that follows `stems`.
+
+    With several variations, each layer holds the scores of all of them.
+    """
+    mix = sum_with_one_gain([session.context, *(stem.audio for stem in stems)])
+    results = model.generate_stems(
+        mix.audio,
+        request.config,
+        category=request.category,
+        seed=request.seed,
+        variations=request.variations,
+        loop=session.is_loop,
+        progress=progress,
+    )
     scores = {}
     if request.variations > 1:
-        scores[scoring.SCORE] = scoring.score(
-            scene.model, request.category, found.context, found.tokens
+        scores[scoring.SCORE] = scoring.context_gains(
+            model,
+            request.category,
+            results[0].context_tokens,
+            [result.tokens for result in results],
         )
-    model, number = scene.model, len(below) + 1
+    number = len(stems) + 1
     seconds = model.trained_frames / model.config.frame_rate
-    voices = []
-    for k, stem in enumerate(found.stems):
-        layer = Layer(
+    variations = []
+    for k, result in enumerate(results, start=1):
+        gain_db = stem_gain_db(result.stem, session.context, model.sample_rate)
+        layer = LayerRecord(
             id=number,
             instrument=CATEGORIES[request.category],
             seed=request.seed,
@@ -183,39 +141,45 @@ def variations(
             },
             tokens=f"layer_{number:02d}.npz",
             stem=f"layer_{number:02d}.wav",
-            gain_db=stem_gain_db(stem, scene.context, model.sample_rate),
-            kept_variation=k + 1,
+            gain_db=gain_db,
+            kept_variation=k,
             scores=scores,
         )
-        voices.append(Voice(layer, found.tokens[k], from_db(layer.gain_db) * stem))
-    return voices
+        audio = from_db(gain_db) * result.stem
+        variations.append(LayeredStem(layer, result.tokens, audio))
+    return variations
 
 
-def add(
-    scene: Scene,
-    below: Sequence[Voice],
-    request: Request,
+def add_layer(
+    model: StemModel,
+    session: Session,
+    stems: Sequence[LayeredStem],
+    request: LayerRequest,
     *,
-    progress: Progress | None = None,
-) -> Voice:
-    """A further layer: of its variations that which was asked for, or the one with the
-    best score."""
-    voices = variations(scene, below, request, progress=progress)
-    kept = request.keep or 1
+    progress: ProgressCallback | None = None,
+) -> LayeredStem:
+    """Generate the layer that follows `stems`; keep the variation that `request.keep`
+    names, or the one with the best score."""
+    variations = generate_variations(model, session, stems, request, progress=progress)
+    number = request.keep or 1
     if request.keep is None and request.variations > 1:
-        kept = scoring.best(voices[0].layer.scores[scoring.SCORE])
-    return voices[kept - 1]
+        number = scoring.best(variations[0].layer.scores[scoring.SCORE])
+    return variations[number - 1]
 
 
-def remade(
-    voices: Sequence[Voice], number: int, request: Request
-) -> tuple[list[Voice], list[Request]]:
-    """What stays, and what is asked for upon it, where layer `number`, from 1, is made
-    anew: `request`, and with their own seeds and settings the later layers, which answer
-    another mix then.
+def plan_replacement(
+    stems: Sequence[LayeredStem], number: int, request: LayerRequest
+) -> tuple[list[LayeredStem], list[LayerRequest]]:
+    """Plan the replacement of layer `number`, from 1.
+
+    The layers after it are generated again from their own requests, because the mix below
+    them changes.
+
+    Returns:
+      The stems before the layer, and the requests of the layer and of those after it.
 
     Raises:
-      UserError: a later layer does not say how it was made.
+      UserError: the settings of a later layer are not readable.
     """
-    later = [request_of(voice.layer) for voice in voices[number:]]
-    return list(voices[: number - 1]), [request, *later]
+    later = [request_of(stem.layer) for stem in stems[number:]]
+    return list(stems[: number - 1]), [request, *later]

@@ -1,4 +1,4 @@
-"""The notes of a stem as a MIDI file, by the evaluation's note transcriber."""
+"""Transcription of a stem to a MIDI file."""
 
 import pathlib
 
@@ -6,26 +6,24 @@ import jax
 import numpy as np
 
 from stemjax.analysis import percussion, tonal
-from stemjax.analysis.audio import whole_seconds
+from stemjax.analysis.audio import resample, whole_seconds
 from stemjax.analysis.notes import analyse_notes_batch, salience_notes
 from stemjax.config.categories import CATEGORIES, DRUMS, VOICE
 from stemjax.io.atomic import replacing
-from stemjax.io.audio import resample
 from stemjax.io.errors import UserError
 
-DRUM_KEYS = (
-    36,
-    38,
-    42,
-)  # bass drum, snare, closed hi-hat: the bands of percussive onsets
+DRUM_KEYS = (36, 38, 42)
+"""Bass drum, snare, closed hi-hat: one per band of percussive onsets."""
 HIT_SECONDS = 0.1
-VELOCITY = 90  # the transcriber hears no loudness
+VELOCITY = 90
+"""Of all notes; the transcription estimates no loudness."""
 DEFAULT_BPM = 120.0
-VOICE_PROGRAM = 53  # Voice Oohs; of the other categories the first of their family
+VOICE_PROGRAM = 53
+"""Voice Oohs.  Other categories use the first program of their General MIDI family."""
 
 
-def check_writer() -> None:
-    """Raise where no MIDI can be written, before anything is decoded.
+def require_pretty_midi() -> None:
+    """Check that MIDI can be written.
 
     Raises:
       UserError: pretty_midi is not installed.
@@ -38,13 +36,20 @@ def check_writer() -> None:
         ) from None
 
 
-def notes_of(stem: np.ndarray, rate: int, category: int) -> np.ndarray:
-    """[M, 3] onset and offset in seconds and MIDI pitch, of [N] mono.
+def transcribe(stem: np.ndarray, rate: int, category: int) -> np.ndarray:
+    """Transcribe a stem to notes.
 
-    Of drums, percussive onsets in three bands; of all else, the notes of MIRDD.
+    Drums: percussive onsets in three bands.  Other categories: the notes of MIRDD.
+
+    Args:
+      stem: [N] mono.
+      rate: Hz.
+      category: index into `CATEGORIES`.
+
+    Returns:
+      [M, 3]: onset s, offset s, MIDI pitch.
     """
-    heard = np.asarray(resample(stem, rate, tonal.SAMPLE_RATE), np.float32)
-    batch = whole_seconds(heard)[None]
+    batch = whole_seconds(np.asarray(resample(stem, rate), np.float32))[None]
     if category == DRUMS:
         mel = jax.jit(percussion.mel_spectrogram)(batch[0])
         is_onset = np.asarray(jax.jit(percussion.percussive_onsets)(mel))
@@ -59,9 +64,9 @@ def notes_of(stem: np.ndarray, rate: int, category: int) -> np.ndarray:
 
 
 def write_midi(
-    path: pathlib.Path, notes: np.ndarray, category: int, bpm: float | None
+    path: pathlib.Path, stem: np.ndarray, rate: int, category: int, bpm: float | None
 ) -> None:
-    """A file of one track; its tempo is `bpm`, or 120 where none is known."""
+    """Transcribe a stem [N] to a MIDI file of one track, at 120 bpm if `bpm` is None."""
     import pretty_midi
 
     file = pretty_midi.PrettyMIDI(initial_tempo=bpm or DEFAULT_BPM)
@@ -70,7 +75,7 @@ def write_midi(
     track = pretty_midi.Instrument(program, is_drum, CATEGORIES[category])
     track.notes = [
         pretty_midi.Note(VELOCITY, int(pitch), float(onset), float(offset))
-        for onset, offset, pitch in notes
+        for onset, offset, pitch in transcribe(stem, rate, category)
     ]
     file.instruments.append(track)
     with replacing(path) as part:

@@ -1,4 +1,4 @@
-"""Tempo, metre and key of a recording: as a person told, else as they were found."""
+"""Tempo, metre and key of a recording: supplied by the user or estimated."""
 
 from typing import NamedTuple
 
@@ -6,60 +6,62 @@ import jax
 import numpy as np
 
 from stemjax.analysis import tonal
-from stemjax.analysis.audio import whole_seconds
+from stemjax.analysis.audio import resample, whole_seconds
 from stemjax.analysis.harmony import estimate_harmony_batch
 from stemjax.analysis.labels import key_label, parse_key
 from stemjax.analysis.records import NO_KEY, NO_METER
 from stemjax.analysis.rhythm import analyse_rhythm_batch, beat_times, beats_per_bar
-from stemjax.io.audio import resample
 from stemjax.io.errors import UserError
 
-HEARD_SECONDS = 60  # of a longer recording, its beginning
+ESTIMATE_SECONDS = 60
+"""Length of the beginning of a recording that the estimates use."""
 SLOWEST_BPM, FASTEST_BPM = 20.0, 400.0
 
 
-class Music(NamedTuple):
-    """None where it is not known."""
+class MusicInfo(NamedTuple):
+    """Tempo, key and metre; a value is None if it is unknown."""
 
-    bpm: float | None
-    key: str | None
+    bpm: float | None = None
+    """Beats per minute."""
+    key: str | None = None
     """"C:maj", "A:min", ..."""
-    beats_per_bar: int | None
+    beats_per_bar: int | None = None
 
 
-def check(told: Music) -> Music:
-    """What a person told, with the key in one spelling.
+def check_music(music: MusicInfo) -> MusicInfo:
+    """Check values from the user and normalise the spelling of the key.
 
     Raises:
-      UserError: a tempo, a metre or a key that cannot be.
+      UserError: a value out of range or an unknown key.
     """
-    if told.bpm is not None and not SLOWEST_BPM <= told.bpm <= FASTEST_BPM:
+    if music.bpm is not None and not SLOWEST_BPM <= music.bpm <= FASTEST_BPM:
         raise UserError(
-            f"--bpm {told.bpm:g}: give {SLOWEST_BPM:g} to {FASTEST_BPM:g} beats a minute"
+            f"--bpm {music.bpm:g}: give {SLOWEST_BPM:g} to {FASTEST_BPM:g} beats per"
+            " minute"
         )
-    if told.beats_per_bar is not None and not 1 <= told.beats_per_bar <= 16:
-        raise UserError(f"--beats-per-bar {told.beats_per_bar}: give 1 to 16")
-    if told.key is None:
-        return told
+    if music.beats_per_bar is not None and not 1 <= music.beats_per_bar <= 16:
+        raise UserError(f"--beats-per-bar {music.beats_per_bar}: give 1 to 16")
+    if music.key is None:
+        return music
     try:
-        return told._replace(key=_spelled(parse_key(told.key)))
+        return music._replace(key=_key_name(parse_key(music.key)))
     except ValueError as error:
         raise UserError(f"--key: {error}") from None
 
 
-NOTHING = Music(None, None, None)
+def estimate_music(audio: np.ndarray, rate: int, known: MusicInfo) -> MusicInfo:
+    """Estimate the values that are None in `known`.
 
+    The estimators are those of `stemjax.analysis`, which the evaluation uses.  The tempo
+    follows from the mean interval between beats.
 
-def find(audio: np.ndarray, rate: int, told: Music = NOTHING) -> Music:
-    """What was told, and for the rest what the evaluation's trackers find.
-
-    audio: [N] mono of the whole recording.  Beats, metre and key are those of
-    `stemjax.analysis`; the tempo is that of the mean distance of beats.
+    Args:
+      audio: [N] mono; the first minute is used.
+      rate: Hz.
     """
-    if None not in told:
-        return told
-    heard = resample(audio[: HEARD_SECONDS * rate], rate, tonal.SAMPLE_RATE)
-    batch = whole_seconds(np.asarray(heard, np.float32))[None]
+    if None not in known:
+        return known
+    batch = whole_seconds(resample(audio[: ESTIMATE_SECONDS * rate], rate))[None]
     pitched, rhythm = tonal.analyse_tonal_batch(batch), analyse_rhythm_batch(batch)
     harmony = estimate_harmony_batch(pitched)
     pitched, rhythm, harmony = jax.tree.map(
@@ -67,13 +69,15 @@ def find(audio: np.ndarray, rate: int, told: Music = NOTHING) -> Music:
     )
     beats = beat_times(rhythm)
     metre = beats_per_bar(rhythm, pitched.chroma)
-    found = Music(
+    estimate = MusicInfo(
         bpm=60 * (len(beats) - 1) / (beats[-1] - beats[0]) if len(beats) > 1 else None,
-        key=_spelled(int(harmony.key)),
+        key=_key_name(int(harmony.key)),
         beats_per_bar=None if metre == NO_METER else metre,
     )
-    return Music(*(f if t is None else t for t, f in zip(told, found, strict=True)))
+    return MusicInfo(
+        *(e if k is None else k for k, e in zip(known, estimate, strict=True))
+    )
 
 
-def _spelled(key: int) -> str | None:
+def _key_name(key: int) -> str | None:
     return None if key == NO_KEY else key_label(key)

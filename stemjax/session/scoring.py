@@ -1,8 +1,9 @@
-"""Which of several variations is kept: by the context gain over hearing nothing.
+"""Rank variations of a stem by context gain.
 
-The cross-entropy of a stem's coarsest tokens under the model without a context, minus
-that with its own, in nats per token, all of them hidden.  The judge is the model itself:
-it says which answer depends most on what was heard, not which sounds best.
+The context gain is the cross-entropy of the stem's coarsest tokens under the model
+without a context minus that with the context, in nats per token, with all tokens masked.
+The model judges its own output: a high gain means that the stem depends strongly on the
+context, not that it sounds better.
 """
 
 from collections.abc import Sequence
@@ -12,17 +13,24 @@ import numpy as np
 from stemjax.tasks.context_loss import Listener, gains_over_none
 
 SCORE = "context_gain_over_none"
+"""Name of the score in session.json."""
 
 
-def score(
+def context_gains(
     model: Listener, category: int, context: np.ndarray, stems: Sequence[np.ndarray]
 ) -> list[float]:
-    """The gain of each stem; codes [Q, T] int32 of the context and of each stem."""
+    """Context gain of each stem, nats per token.
+
+    Args:
+      category: instrument of the stems.
+      context: codes [Q, T] int32.
+      stems: codes [Q, T] int32 each.
+    """
     contexts = np.repeat(context[None], len(stems), axis=0)
     gains = gains_over_none(model, [category] * len(stems), contexts, np.stack(stems))
     return [float(gain) for gain in gains]
 
 
 def best(scores: Sequence[float]) -> int:
-    """The number, from 1, of the highest; the first of equals."""
+    """Number, from 1, of the highest score; the first one if several are equal."""
     return int(np.argmax(scores)) + 1

@@ -1,8 +1,9 @@
-"""What a discriminator adds to a codec's training (EnCodec, sec. 3.4).
+"""Adversarial losses of codec training (EnCodec, sec. 3.4).
 
-One scalar for one backward pass: the generator's losses see a discriminator that stands
-still, and the discriminator's see audio that stands still, so that each half's gradient
-is its own.  Each half has its own optimiser (`CodecRun.part_optims`).
+The losses of codec and discriminator form one scalar for one backward pass.  The codec's
+losses stop gradients to the discriminator, the discriminator's those to the audio, so
+that each half gets the gradient of its losses alone.  Each half has a separate optimiser
+(`CodecRun.part_optims`).
 """
 
 import jax
@@ -12,25 +13,28 @@ from stemjax.codec import discriminator
 from stemjax.config.codec import AdversarialObjective
 from stemjax.tasks.task import Sums
 
-PART = "discriminator"  # its top-level name among the parameters; never released
+PART = "discriminator"  # top-level name of its parameters, which are not released
 
 
 def losses(
     cfg: AdversarialObjective, params, output: jax.Array, audio: jax.Array
 ) -> tuple[jax.Array, Sums]:
-    """Weighted losses of both halves, [], and their metrics.
+    """Weighted sum of both halves' losses, [], and their metrics.
 
-    params: the discriminator's.  output, audio: [B, N], decoded and true.
+    Args:
+      params: the discriminator's parameters.
+      output: decoded audio, [B, N].
+      audio: original audio, [B, N].
     """
     still = jax.lax.stop_gradient
     shape = cfg.discriminator
     real = discriminator.judge(params, shape, audio)
     fake = discriminator.judge(params, shape, still(output))
-    # XLA computes this forward pass once with the one above: their values are the same
-    heard = discriminator.judge(still(params), shape, output)
+    # the values equal those of `fake`; XLA computes this forward pass once
+    judged = discriminator.judge(still(params), shape, output)
     metrics = {
-        "adversarial": discriminator.generator_hinge(heard),
-        "matching": discriminator.feature_distance(still(real), heard),
+        "adversarial": discriminator.generator_hinge(judged),
+        "matching": discriminator.feature_distance(still(real), judged),
         "discriminator": discriminator.discriminator_hinge(real, fake),
         "real_accuracy": discriminator.accuracy(real, is_real=True),
         "fake_accuracy": discriminator.accuracy(fake, is_real=False),

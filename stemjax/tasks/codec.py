@@ -1,13 +1,13 @@
-"""Training of the codec (EnCodec, sec. 3.2 to 3.4).
+"""The codec as a task (EnCodec, sec. 3.2 to 3.4).
 
-Gradients train encoder and decoder: distances of spectra and samples, straight through
-the quantizer, and the commitment that keeps latents near their codes.  Codebooks are
-not trained by gradients: they are the task's `model_state`, start from k-means of the
-first batch, and follow moving averages of the latents that chose them, once per
+Gradients train encoder and decoder, straight through the quantizer: distances of spectra
+and samples, and the commitment loss, which keeps latents near their codes.  Codebooks are
+not trained by gradients.  They are the task's `model_state`: they start from k-means of
+the first batch, and follow moving averages of the latents that chose them, once per
 optimiser step, from sums over all micro-batches and devices.
 
-A discriminator joins where `run.adversarial` weighs it (`adversarial`).  With
-`freeze_codes` encoder and codebooks stay as they came, and the decoder alone learns.
+With weights in `run.adversarial`, a discriminator trains along (`adversarial`).  With
+`freeze_codes` only the decoder trains; encoder and codebooks stay fixed.
 """
 
 import functools
@@ -39,9 +39,9 @@ RESTARTS = 128  # codes of a level that may start again in one step
 def make(run: CodecRun) -> Task:
     """The task of one codec run; batches are {"audio": [B, N] int16}, N on the hop.
 
-    Validation reports `mel` (the distance that decides), `wave`, `si_sdr` in dB, and
-    per level q `perplexity_q` of the codes in a batch.  Against a discriminator `mel`
-    decides nothing: it rises where the ear hears better, so the newest step is kept.
+    Validation reports `mel`, the distance that decides the best step, `wave`, `si_sdr`
+    in dB, and `perplexity_q` of the codes of level q in a batch.  With a discriminator
+    `mel` may rise while the audio sounds better, so the newest step counts as the best.
     """
     is_adversarial = run.adversarial.is_on
     return Task(
@@ -122,11 +122,11 @@ def _is_quantizing(model_state) -> jax.Array:
 
 
 def _first_size(run: CodecRun, mean):
-    """Cluster size that a new code begins with, where `mean` is a code's mean count.
+    """Initial cluster size of a new code, for the mean count `mean` of a code.
 
-    Twice the threshold of death: ln 2 / (1 - ema_decay) steps (69) to be chosen, and
-    light enough that the first vectors move it far.  Latents leave the first codebooks
-    behind within tens of steps; codes that began with the mean lay idle for 230.
+    Twice the threshold for restarts: the code has ln 2 / (1 - ema_decay) steps (69) to be
+    chosen, and its first vectors move it far.  Latents leave the first codebooks within
+    tens of steps; codes with the mean as initial size stayed unused for 230 steps.
     """
     threshold = run.objective.dead_threshold
     return mean * (2 * threshold if threshold > 0 else 1.0)
@@ -137,7 +137,7 @@ def _audio(batch) -> jax.Array:
 
 
 def _quantize(model_state, latents):
-    """Codes [Q, B T], residuals [Q + 1, B T, D] (the last: what no level explains)."""
+    """Codes [Q, B T]; residuals [Q + 1, B T, D] before each level and after the last."""
     flat = jax.lax.stop_gradient(latents.reshape(-1, latents.shape[-1]))
     codes, quantized, residuals = vq.quantize_residual(
         flat, functional.stack_codebooks(model_state)
@@ -167,9 +167,9 @@ def _distances(run: CodecRun, output, audio, floor: float) -> dict[str, jax.Arra
 
 
 def _reconstruct(run: CodecRun, params, latents, audio):
-    """Samples [B, N] of latents, and how far the spectra they are played from are off.
+    """Decoded samples [B, N], and the mean error of the spectra that they are made from.
 
-    The second is 0 for a codec that goes by no spectra.
+    The error is 0 for a codec without spectra.
     """
     if not isinstance(run.model, OscillatorCodecConfig):
         return functional.decode_latents(params, run.model, latents), jnp.zeros(())
@@ -223,7 +223,7 @@ def _loss(run: CodecRun, params, model_state, frozen, batch, key):
 
 
 def _levels_kept(run: CodecRun, key, batch_size: int) -> jax.Array:
-    """How many levels each example is decoded from: [B] int32, 1..Q."""
+    """Number of levels from which each example is decoded, [B] int32 in 1..Q."""
     every = run.model.num_codebooks
     k_share, k_levels = jax.random.split(key)
     is_cut = jax.random.uniform(k_share, (batch_size,)) < run.objective.level_dropout
@@ -232,12 +232,12 @@ def _levels_kept(run: CodecRun, key, batch_size: int) -> jax.Array:
 
 
 def _stats(run: CodecRun, codes, residuals, key) -> dict[str, jax.Array]:
-    """What the codebooks need, additive over micro-batches.
+    """Statistics for the codebooks, additive over micro-batches.
 
-    count [Q, V], sum [Q, V, D]: of the vectors that chose each code.  candidate
-    [Q, R, D] and weight [Q, R]: vectors for dead codes.  The weights grow so steeply
-    with a random number that candidate / weight is the vector of one of the
-    micro-batches, drawn per slot.
+    `count` [Q, V] and `sum` [Q, V, D] of the vectors that chose each code; `candidate`
+    [Q, R, D] and `weight` [Q, R] of vectors that may replace dead codes.  The weights
+    grow steeply with a random number, so that candidate / weight is in effect the vector
+    of one micro-batch, drawn per slot.
     """
     levels, vectors = codes.shape
     counts, sums = jax.vmap(
@@ -260,8 +260,9 @@ def _stats(run: CodecRun, codes, residuals, key) -> dict[str, jax.Array]:
 
 
 def _update_state(run: CodecRun, model_state, stats, key):
-    """Codebooks that follow their latents, or, as long as they are empty, a step more
-    towards the first: `inited` rises from 0 to 1 over `continuous_steps`.
+    """Codebooks after one step: they follow the latents.
+
+    While they are empty, `inited` rises from 0 to 1 over `continuous_steps`.
     """
     if run.objective.freeze_codes:
         return model_state
@@ -292,7 +293,7 @@ def _with_inited(state, inited) -> dict:
 
 
 def _follow(run: CodecRun, model_state, stats, key) -> dict:
-    """Moving averages of the codebooks, and a new start for codes nobody chooses."""
+    """Update the codebooks' moving averages, and restart codes that are rarely chosen."""
     objective = run.objective
     embed, embed_avg, cluster_size = vq.ema_update(
         functional.stack_codebooks(model_state, "embed_avg"),
@@ -320,7 +321,7 @@ def _eval_sums(run: CodecRun, params, model_state, frozen, batch, key) -> Sums:
     weight = batch["is_valid"].astype(jnp.float32)
     latents = functional.encode_latents(params, run.model, audio)
     codes, residuals = _quantize(model_state, latents)
-    # with codebooks that are still empty too: no such step is to be the best
+    # quantize with empty codebooks too, so that no such step becomes the best
     quantized = latents - residuals[-1].reshape(latents.shape)
     output = functional.decode_latents(params, run.model, quantized)
     parts = _distances(run, output, audio, floor=1e-12)

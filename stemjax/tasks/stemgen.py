@@ -1,8 +1,8 @@
 """StemGen as a task: masked code modelling given a context (StemGen, sec. 2.1 and 3).
 
-Each example draws a level, a mask ratio and which of its guidance sources it hears; the
-loss is the cross-entropy of the hidden tokens of the drawn level (Assumptions A1-A4).
-Metrics name levels as the paper does, level_1 the coarsest.
+Each example draws a level, a mask ratio and the guidance sources to drop; the loss is the
+cross-entropy of the masked tokens at the drawn level (Assumptions A1-A4).  Metrics number
+levels as in the paper: level_1 is the coarsest.
 """
 
 import functools
@@ -33,7 +33,7 @@ from stemjax.tasks.code_sums import (
 )
 from stemjax.tasks.task import LossOut, Sums, Task
 
-EVAL_SEED = 0  # the masks of evaluation: fixed for every run, row and level
+EVAL_SEED = 0  # of the masks of evaluation, which depend on row and level alone
 
 
 def make(
@@ -47,7 +47,7 @@ def make(
         else `context`, `target` [B, N] int16, encoded on the device by `frozen`.
 
     Raises:
-      ValueError: the model does not speak the codec's tokens.
+      ValueError: the model's shape does not fit the codec.
     """
     cfg = run.model
     if cfg != (fitted := fit_to_codec(cfg, codec_config)):
@@ -62,8 +62,7 @@ def make(
         """Codes [B, Q, T] int32 of the streams named; one pass of the codec."""
         if batches_are_tokens:
             return [batch[f"{name}_codes"].astype(jnp.int32) for name in names]
-        # an example's streams lie beside each other: a batch that is shared out over
-        # devices is encoded where it lies
+        # the streams of an example are neighbours: no row moves to another device
         audio = jnp.stack([batch[name] for name in names], axis=1)
         B, S, N = audio.shape
         audio = audio.reshape(B * S, N).astype(jnp.float32) / 32768
@@ -99,17 +98,17 @@ def make(
 
 
 def conditions_of(cfg: StemGenConfig, batch: Mapping) -> dict[str, jax.Array]:
-    """The batch's entries that condition the model, by the table of conditions."""
+    """Entries of the batch that condition the model."""
     return {c.name: jnp.asarray(batch[c.name]) for c in cfg.conditions}
 
 
 def hide(codes: jax.Array, is_masked: jax.Array, cfg: StemGenConfig) -> jax.Array:
-    """Codes with MASK where True, [B, Q, T]."""
+    """Codes with the mask token where `is_masked`, [B, Q, T]."""
     return jnp.where(is_masked, cfg.codebook_size, codes)
 
 
 def at_level(values: jax.Array, level: int | jax.Array) -> jax.Array:
-    """[B, Q, T] at one level, or at each example's own [B]: [B, T]."""
+    """[B, Q, T] at one level, or at the level of each example [B]: [B, T]."""
     if isinstance(level, int):
         return values[:, level]
     return jnp.take_along_axis(values, level[:, None, None], axis=1)[:, 0]
@@ -124,7 +123,7 @@ def draw_masks(keys, level, ratio, cfg: StemGenConfig, num_frames: int, **option
 
 
 def row_keys(row: jax.Array, *path: jax.Array) -> jax.Array:
-    """Keys [B] that depend on the rows' numbers and `path` (each [B]) alone."""
+    """Keys [B] from EVAL_SEED, the row numbers [B] and the entries of `path` [B]."""
 
     def one(*parts):
         key = jax.random.key(EVAL_SEED)
@@ -136,9 +135,12 @@ def row_keys(row: jax.Array, *path: jax.Array) -> jax.Array:
 
 
 def fixed_masks(row, level, cfg: StemGenConfig, num_frames: int, ratio=None):
-    """The masks of evaluation: (ratio [B], is_masked [B, Q, T]) of row and level.
+    """Masks of evaluation, fixed by row and level: (ratio [B], is_masked [B, Q, T]).
 
-    row, level: [B] int32.  ratio: [] or [B]; None: drawn as in training.
+    Args:
+      row: number of each row in the validation set, [B] int32.
+      level: [B] int32.
+      ratio: mask ratio, [] or [B]; None: drawn as in training.
     """
     keys = row_keys(row, level)
     k_ratio, k_mask = jax.vmap(jax.random.split, out_axes=1)(keys)
@@ -149,7 +151,7 @@ def fixed_masks(row, level, cfg: StemGenConfig, num_frames: int, ratio=None):
 
 
 def _loss(params, run: StemGenRun, context, target, conditions, key):
-    """Objective and its break-down on one batch of codes [B, Q, T]."""
+    """Loss of one batch of codes [B, Q, T], and its metrics."""
     cfg, objective = run.model, run.objective
     B, Q, T = target.shape
     k_level, k_ratio, k_mask, k_drop, k_context = jax.random.split(key, 5)
@@ -159,12 +161,12 @@ def _loss(params, run: StemGenRun, context, target, conditions, key):
         draw_masks, cfg=cfg, num_frames=T, keep_prefix=objective.keep_prefix
     )
     is_masked = draw(jax.random.split(k_mask, B), level, ratio)
-    # Assumption A16: every source is dropped on its own
+    # Assumption A16: every source is dropped independently
     rates = [objective.context_dropout] + [objective.condition_dropout] * len(
         cfg.conditions
     )
     is_dropped = jax.random.uniform(k_drop, (B, len(rates))) < jnp.array(rates)
-    # Assumption A4: the drawn level's hidden tokens alone
+    # Assumption A4: only masked tokens of the drawn level count
     is_counted = at_level(is_masked, level)
     shown = hide(target, is_masked, cfg)
     condition = stemgen.embed_conditions(params, cfg, conditions, is_dropped[:, 1:])
@@ -174,7 +176,7 @@ def _loss(params, run: StemGenRun, context, target, conditions, key):
 
     if cfg.joint:
         # Assumption A24: one level and ratio for both streams, independent masks; a
-        # dropped context has its coarser levels gone too and teaches nothing
+        # dropped context has no coarser levels and does not count
         is_hidden = draw(jax.random.split(k_context, B), level, ratio)
         logits, context_logits = stemgen.apply_joint(
             params,
@@ -199,7 +201,7 @@ def _loss(params, run: StemGenRun, context, target, conditions, key):
             level=level,
         )
     terms = token_terms(logits, at_level(target, level), is_counted)
-    sums = {"accuracy": total(terms, "right")}
+    sums = {"accuracy": total(terms, "correct")}
     sums |= grouped(terms, "level", level, range(1, Q + 1))
     sums |= grouped(terms, "ratio", bucket(ratio), range(1, RATIO_BUCKETS + 1))
     sums |= grouped(terms, "drop", pattern(is_dropped), DROP_PATTERNS)
@@ -212,11 +214,11 @@ def _loss(params, run: StemGenRun, context, target, conditions, key):
 
 
 def _eval_sums(params, cfg: StemGenConfig, codes, conditions, batch) -> Sums:
-    """Loss and accuracy under masks fixed by the row, Q + 4 forwards.
+    """Loss and accuracy under masks that the row fixes, Q + 4 forward passes.
 
-    Own context at every level; then each row once more, at level (row mod Q), under
-    the three patterns of dropped sources and with another song's context. The forwards
-    run in one loop, so that one is compiled.
+    Every row runs at every level with its context.  At level (row mod Q) it also runs
+    under the three patterns of dropped sources and with the context of another song.
+    The passes run in a loop, so that one pass is compiled.
     """
     target, row, is_valid = codes["target"], batch["row"], batch["is_valid"]
     B, Q, T = target.shape
@@ -228,12 +230,12 @@ def _eval_sums(params, cfg: StemGenConfig, codes, conditions, batch) -> Sums:
         .set(name in ("condition", "both"))
         for name in DROP_PATTERNS[1:]
     ]
-    own_level = row % Q
-    levels = [jnp.full(B, q) for q in range(Q)] + [own_level] * len(patterns)
+    row_level = row % Q
+    levels = [jnp.full(B, q) for q in range(Q)] + [row_level] * len(patterns)
     dropped = [sources] * Q + patterns
     is_other = [False] * len(levels)
     if has_other := "other_context" in codes:
-        levels, dropped = [*levels, own_level], [*dropped, sources]
+        levels, dropped = [*levels, row_level], [*dropped, sources]
         is_other.append(True)
 
     def forward(case):
@@ -260,20 +262,23 @@ def _eval_sums(params, cfg: StemGenConfig, codes, conditions, batch) -> Sums:
 
     every = {kind: x[:Q].reshape(-1) for kind, x in terms.items()}
     level = jnp.repeat(jnp.arange(Q), B)
-    sums = {"loss": total(every, "loss"), "accuracy": total(every, "right")}
+    sums = {"loss": total(every, "loss"), "accuracy": total(every, "correct")}
     sums |= grouped(every, "level", level, range(1, Q + 1))
     names = range(1, RATIO_BUCKETS + 1)
     sums |= grouped(every, "ratio", bucket(ratio[:Q].reshape(-1)), names)
-    own = {kind: x[own_level, jnp.arange(B)] for kind, x in terms.items()}
-    again = [own] + [{k: x[Q + i] for k, x in terms.items()} for i in range(3)]
-    for name, part in zip(DROP_PATTERNS, again, strict=True):
+    undropped = {kind: x[row_level, jnp.arange(B)] for kind, x in terms.items()}
+    parts = [undropped] + [{k: x[Q + i] for k, x in terms.items()} for i in range(3)]
+    for name, part in zip(DROP_PATTERNS, parts, strict=True):
         sums[f"loss/drop_{name}"] = total(part, "loss")
-        sums[f"accuracy/drop_{name}"] = total(part, "right")
+        sums[f"accuracy/drop_{name}"] = total(part, "correct")
     if has_other:
-        gain = {"loss": terms["loss"][-1] - own["loss"], "count": own["count"]}
+        gain = {
+            "loss": terms["loss"][-1] - undropped["loss"],
+            "count": undropped["count"],
+        }
         kinds = {"context_gain": "loss"}
         sums["context_gain"] = total(gain, "loss")
-        sums |= grouped(gain, "level", own_level, range(1, Q + 1), kinds)
+        sums |= grouped(gain, "level", row_level, range(1, Q + 1), kinds)
     for q in range(Q):
         used = codes_in_use(target[:, q], is_valid, cfg.codebook_size)
         sums[f"codes_in_use/level_{q + 1}"] = used

@@ -1,8 +1,8 @@
-"""Orbax checkpoints of a run: the newest k and the best, written in the background.
+"""Orbax checkpoints of a run, the newest k and the best, written in the background.
 
-`workdir/checkpoints/STEP` is the resumable series and `workdir/best/STEP` the step with
-the best validation metric.  Each holds `model` (params, ema, model_state), `optimiser`
-and `host` (JSON: the position of logging and of early stopping).
+`workdir/checkpoints/STEP` is the resumable series, `workdir/best/STEP` the step with the
+best validation metric.  Each holds `model` (params, ema, model_state), `optimiser` and
+`host` (JSON: the state of logging and early stopping).
 """
 
 import os
@@ -20,14 +20,14 @@ from stemjax.train.state import TrainState
 
 
 def open_series(folder: str | os.PathLike, keep: int) -> ocp.CheckpointManager:
-    """A manager that keeps the newest `keep` steps of one folder."""
+    """Manager that keeps the newest `keep` steps in one folder."""
     options = ocp.CheckpointManagerOptions(
         max_to_keep=keep,
         step_prefix=None,
         cleanup_tmp_directories=True,
         enable_async_checkpointing=True,
-        # two series save at the same time: without names of their own they would wait
-        # at each other's barriers, in another order in every process
+        # Two series save at the same time.  With equal names they would wait at each
+        # other's barriers, in a different order in every process.
         multiprocessing_options=ocp.options.MultiprocessingOptions(
             barrier_sync_key_prefix=epath.Path(folder).name
         ),
@@ -43,10 +43,10 @@ def open_series(folder: str | os.PathLike, keep: int) -> ocp.CheckpointManager:
 
 
 def save(manager: ocp.CheckpointManager, state: TrainState, host: dict) -> None:
-    """Start writing the state; returns once the arrays have been copied."""
+    """Start writing the state; return when the arrays are copied."""
     step = int(state.step)
     if step in manager.all_steps():
-        return  # the same run reached the same step before: the same state
+        return  # the same step of the same run: the same state
     manager.save(
         step,
         args=ocp.args.Composite(
@@ -69,14 +69,21 @@ def _optimiser_part(state: TrainState) -> dict[str, Any]:
 def restore_newest(
     manager: ocp.CheckpointManager, abstract: TrainState, shardings: TrainState
 ) -> tuple[TrainState, dict] | None:
-    """The newest state that can be read, and its host record; None in a new workdir.
+    """The newest checkpoint that can be read: state and host record.
 
-    A broken checkpoint is reported and the one before it is taken; once one was read,
-    the broken ones are moved out of the series.  `root_key` and `is_finite` are not
-    stored: the caller fills them in.
+    A broken checkpoint is reported, and the one before it is read.  Broken checkpoints
+    are moved out of the series once one has been read.
+
+    Args:
+      abstract: shapes and types of the state.
+      shardings: of the state.
+
+    Returns:
+      The state, without `root_key` and `is_finite`, which are not stored, and the host
+      record.  None: a new workdir.
 
     Raises:
-      UserError: there are checkpoints, and none of them can be read.
+      UserError: there are checkpoints, and none can be read.
     """
     steps = sorted(manager.all_steps(), reverse=True)
     target = jax.tree.map(
@@ -87,7 +94,7 @@ def restore_newest(
     broken: list[int] = []
     for step in steps:
         try:
-            read = manager.restore(
+            items = manager.restore(
                 step,
                 args=ocp.args.Composite(
                     model=ocp.args.StandardRestore(_model_part(target)),
@@ -99,7 +106,7 @@ def restore_newest(
         except Exception as error:  # noqa: BLE001  (orbax raises many types)
             reason = " ".join(str(error).split())[:200]
         if not processes.is_true_everywhere(reason is None):
-            reason = reason or "another process could not"
+            reason = reason or "another process failed"
             print(f"checkpoint {step} cannot be read ({reason}); trying the one before")
             broken.append(step)
             continue
@@ -109,7 +116,7 @@ def restore_newest(
                     _move_out(manager.directory, bad)
             processes.wait_for_all("moved broken checkpoints out")
             manager.reload()
-        model, optimiser = read["model"], read["optimiser"]
+        model, optimiser = items["model"], items["optimiser"]
         state = TrainState(
             step=optimiser["step"],
             params=model["params"],
@@ -119,7 +126,7 @@ def restore_newest(
             root_key=None,
             is_finite=None,
         )
-        return state, read["host"]
+        return state, items["host"]
     if broken:
         raise UserError(
             f"{manager.directory}: no checkpoint of {broken} can be read;"
@@ -129,17 +136,20 @@ def restore_newest(
 
 
 def _move_out(series: epath.Path, step: int) -> None:
-    """Keep a broken checkpoint beside the series, for whoever wants to look."""
+    """Move a broken checkpoint out of the series, into `workdir/broken`."""
     move_tree(series / str(step), series.parent / BROKEN / str(step))
 
 
 def restore_params(
     workdir: str | os.PathLike, *, newest: bool = False
 ) -> tuple[dict, dict, int]:
-    """Weights of a workdir: its best step, else its newest, on the default device.
+    """Weights of a workdir's best step, else of its newest, on the default device.
+
+    Args:
+      newest: read the newest step instead of the best.
 
     Returns:
-      params (the average where one was kept), model_state, step.
+      Parameters (the average, if one was kept), model state, step.
 
     Raises:
       UserError: no checkpoint that can be read.
@@ -161,11 +171,11 @@ def restore_params(
 
 
 def _restore_model_item(manager: ocp.CheckpointManager, step: int) -> dict:
-    """The `model` item as it was saved, whatever mesh saved it."""
+    """The `model` item on one device, from any mesh."""
     tree = manager.item_metadata(step)["model"]
-    here = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+    device = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
     target = jax.tree.map(
-        lambda m: jax.ShapeDtypeStruct(m.shape, m.dtype, sharding=here), dict(tree)
+        lambda m: jax.ShapeDtypeStruct(m.shape, m.dtype, sharding=device), dict(tree)
     )
     args = ocp.args.Composite(model=ocp.args.StandardRestore(target))
     return manager.restore(step, args=args)["model"]

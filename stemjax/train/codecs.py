@@ -86,7 +86,7 @@ def _foreign_config(run: StemGenRun, token_codec: TokenCodec) -> CodecConfig:
 
 
 def random_codec(workdir: str | None) -> Codec:
-    """A seeded random `codec-tiny`, kept in the workdir, if there is one, for later use."""
+    """A seeded random `codec-tiny`, saved in the workdir, if there is one."""
     if workdir is None:
         return codec.random(CODEC_TINY.model, SEED)
     folder = as_path(workdir) / OWN_CODEC

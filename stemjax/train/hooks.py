@@ -176,9 +176,9 @@ class Logger:
         shown = " ".join(
             f"{k} {v:.4f}" for k, v in values.items() if k in ("loss", "accuracy")
         )
-        self.say(f"step {step} evaluation: {shown or values}")
+        self.print_line(f"step {step} evaluation: {shown or values}")
 
-    def say(self, text: str) -> None:
+    def print_line(self, text: str) -> None:
         """Print a line without breaking the bar."""
         if self._bar is not None:
             self._bar.write(text, file=sys.stderr)

@@ -4,8 +4,6 @@ import dataclasses
 import enum
 import json
 import os
-import signal
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -17,9 +15,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from stemjax.config.runs import CommonRun
 from stemjax.io.atomic import write_text
-from stemjax.io.errors import UserError
 from stemjax.io.remote import as_path
-from stemjax.nn.axes import make_mesh
 from stemjax.tasks.task import Task
 from stemjax.train import checkpoint, processes, resume
 from stemjax.train.heartbeat import RunPhase
@@ -44,10 +40,11 @@ from stemjax.train.state import (
 )
 from stemjax.train.step import (
     batch_sharding,
-    check_batch,
     make_eval_step,
     make_train_step,
+    mesh_of,
 )
+from stemjax.train.termination import Termination
 
 Batch = Mapping[str, np.ndarray]
 
@@ -115,7 +112,7 @@ def fit(
         is_writer=processes.is_writer(),
     )
     if sentence := resume.finished(workdir, run.steps):
-        say(sentence)
+        print_once(sentence)
         return TrainingOutcome.DONE
     processes.wait_for_all("claimed")
     mesh = mesh_of(run)
@@ -123,7 +120,7 @@ def fit(
         jax.set_mesh(mesh),
         checkpoint.open_series(workdir / SERIES, run.loop.checkpoint_keep) as series,
         checkpoint.open_series(workdir / BEST, 1) as best,
-        _Termination(series) as termination,
+        Termination(series) as termination,
     ):
         session = _open_session(parts, workdir, mesh, series, best, profile_steps)
         try:
@@ -224,7 +221,7 @@ def _open_session(
     return session
 
 
-def _run_steps(session: _Session, termination: "_Termination") -> bool:
+def _run_steps(session: _Session, termination: Termination) -> bool:
     """Train to the end or to an interruption; False after a step that was not finite."""
     is_finite = None  # flag of the newest step, on the device
     while (
@@ -252,34 +249,20 @@ def _end(session: _Session, workdir: epath.Path) -> TrainingOutcome:
     """Write DONE, or the heartbeat of a run that was interrupted."""
     step, is_stopped = session.step, session.progress.is_stopped
     if step < session.run.steps and not is_stopped:
-        say(f"{workdir}: SIGTERM, saved step {step}; the same command goes on")
+        print_once(f"{workdir}: SIGTERM, saved step {step}; the same command goes on")
         session.log.beat(step, RunPhase.SAVED)
         return TrainingOutcome.INTERRUPTED
     reason = "no better validation" if is_stopped else "steps"
     if processes.is_writer():
         resume.mark_done(workdir, step, reason)
-    say(f"{workdir}: finished at step {step} ({reason})")
+    print_once(f"{workdir}: finished at step {step} ({reason})")
     return TrainingOutcome.DONE
 
 
-def say(text: str) -> None:
+def print_once(text: str) -> None:
     """Print a line, in one of the processes."""
     if processes.is_writer():
         print(text, flush=True)
-
-
-def mesh_of(run: CommonRun) -> Mesh:
-    """Mesh of a run on the devices of all processes.
-
-    Raises:
-      UserError: sizes that do not fit the devices, or a batch that does not divide.
-    """
-    try:
-        mesh = make_mesh(run.mesh)
-    except ValueError as error:
-        raise UserError(f"--mesh: {error}") from None
-    check_batch(run, mesh)
-    return mesh
 
 
 def _is_false(flag: jax.Array | None) -> bool:
@@ -294,7 +277,7 @@ def _restored_or_new(
     restored = checkpoint.restore_newest(series, abstract_state(task, run), shardings)
     if restored is not None:
         state, host = restored
-        say(f"resuming at step {int(state.step)}")
+        print_once(f"resuming at step {int(state.step)}")
         progress = TrainingProgress.from_json(host)
         return state._replace(**unsaved(run, shardings)), progress
     state = new_state(task, run, shardings)
@@ -331,40 +314,8 @@ def _write_nonfinite(workdir: epath.Path, run: CommonRun, state: TrainState) -> 
     }
     if processes.is_writer():
         write_text(folder / REPORT, json.dumps(report, indent=2) + "\n")
-    say(
+    print_once(
         f"{workdir}: loss or gradient not finite in the step after {step}; the state is"
         f" that of step {step}. See {folder}/report.json; a lower --optim.peak-lr often"
         " helps"
     )
-
-
-class _Termination:
-    """Request by SIGTERM to save and end after the current step.
-
-    A single process handles the signal itself.  Of several, each calls orbax's preemption
-    check once per step: a signal to any of them makes all stop at the same step.
-    """
-
-    def __init__(self, series: ocp.CheckpointManager):
-        self._series = series
-        self._is_shared = jax.distributed.is_initialized()
-
-    def __enter__(self) -> "_Termination":
-        self._is_set = threading.Event()
-        self._before = None
-        is_main = threading.current_thread() is threading.main_thread()
-        if is_main and not self._is_shared:
-            self._before = signal.signal(
-                signal.SIGTERM, lambda number, frame: self._is_set.set()
-            )
-        return self
-
-    def __exit__(self, *error) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGTERM, self._before)
-
-    def is_due(self, step: int) -> bool:
-        """Whether to end now; every process must call it before every step."""
-        if self._is_shared:
-            return self._series.reached_preemption(step)
-        return self._is_set.is_set()

@@ -1,4 +1,4 @@
-"""Metrics as (sum, count) pairs, divided once; metrics.jsonl and TensorBoard."""
+"""Metrics of training: sums and counts, metrics.jsonl and TensorBoard events."""
 
 import contextlib
 import os
@@ -26,6 +26,7 @@ METRICS = "metrics.jsonl"
 EVALUATION = "eval.jsonl"
 UPLOAD_SECONDS = 60.0  # between copies of a growing event file to a bucket
 HostSums = dict[str, tuple[float, float]]
+"""Name -> (sum, count)."""
 
 
 def add(total: HostSums, sums: Mapping) -> HostSums:
@@ -41,16 +42,16 @@ def add(total: HostSums, sums: Mapping) -> HostSums:
 
 
 def divide(sums: HostSums) -> dict[str, float]:
-    """Means; a metric that nothing counted towards is left out."""
+    """Means of the metrics with a count above 0."""
     return {k: total / count for k, (total, count) in sums.items() if count}
 
 
 class TensorBoard:
-    """Event files in `workdir/tensorboard`; silent where tensorboardX is absent.
+    """Writer of event files in `workdir/tensorboard`; without tensorboardX it writes none.
 
-    For a workdir in a bucket they grow in a temporary folder and are copied there every
-    `UPLOAD_SECONDS` and at the end; a killed run loses the last of them, and no line of
-    metrics.jsonl.
+    For a workdir in a bucket the files grow in a temporary folder and are copied every
+    `UPLOAD_SECONDS` and at the end.  A killed run loses the newest events, and no line
+    of metrics.jsonl.
     """
 
     def __init__(self, workdir: str | os.PathLike, start_step: int):
@@ -68,11 +69,11 @@ class TensorBoard:
             self._local = self._cleanup.enter_context(make)
             self._remote = folder
         self._uploaded = time.monotonic()
-        # steps past the restored one were logged by a start that was cut off
+        # drop the events that an interrupted start wrote past the restored step
         self._writer = SummaryWriter(str(self._local), purge_step=start_step + 1)
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
-        """Scalars of one step."""
+        """Write the scalars of one step."""
         if self._writer is None:
             return
         for name, value in values.items():
@@ -83,6 +84,7 @@ class TensorBoard:
             self._uploaded = time.monotonic()
 
     def close(self) -> None:
+        """Write the last events."""
         if self._writer is None:
             return
         self._writer.close()

@@ -1,8 +1,7 @@
-"""AdamW with a tri-stage learning rate in absolute steps (StemGen, sec. 3).
+"""AdamW with a three-stage learning rate in absolute steps (StemGen, sec. 3).
 
 "10k warm-up steps, 50k steps at 5e-4, slow exponential decay over 300k": the schedule
-never looks at how many steps a run is asked for, so that a longer `--steps` continues
-the same curve.
+does not depend on `--steps`, so that a longer run continues the same curve.
 """
 
 import types
@@ -14,16 +13,16 @@ import optax
 
 from stemjax.config.train import OptimConfig
 
-# Last or any name on a parameter's path that exempts it from weight decay: gains of
-# norms, biases (torch spells them bias_ih_l0), tables of embeddings and null vectors.
-PLAIN_LEAVES = ("scale", "bias")
-PLAIN_PARTS = ("embed", "null", "norm")
+# Parameters without weight decay: gains of norms, biases (torch names them bias_ih_l0),
+# embedding tables and null vectors.
+UNDECAYED_LEAVES = ("scale", "bias")  # starts of the last name on a path
+UNDECAYED_PARTS = ("embed", "null", "norm")  # parts of any name on a path
 REST = "rest"  # label of the parameters that `parts` does not name
 NO_PARTS: Mapping[str, OptimConfig | None] = types.MappingProxyType({})
 
 
 def learning_rate(cfg: OptimConfig) -> optax.Schedule:
-    """step -> rate: linear from 0, hold, exponential to floor * peak, constant."""
+    """Step -> learning rate: linear from 0, constant, exponential to floor * peak."""
     floor = cfg.floor * cfg.peak_lr
     stages = [
         (cfg.warmup_steps, optax.linear_schedule(0.0, cfg.peak_lr, cfg.warmup_steps)),
@@ -46,13 +45,13 @@ def learning_rate(cfg: OptimConfig) -> optax.Schedule:
 
 
 def decay_mask(params: Any) -> Any:
-    """True where weight decay acts: not on norms, biases, embeddings (A9)."""
+    """True for parameters with weight decay: not norms, biases, embeddings (A9)."""
 
     def is_decayed(path, leaf) -> bool:
         names = [str(getattr(p, "key", getattr(p, "name", p))).lower() for p in path]
-        is_plain = any(names[-1].startswith(plain) for plain in PLAIN_LEAVES)
-        is_plain |= any(plain in name for plain in PLAIN_PARTS for name in names)
-        return leaf.ndim >= 2 and not is_plain
+        is_exempt = names[-1].startswith(UNDECAYED_LEAVES)
+        is_exempt |= any(part in name for part in UNDECAYED_PARTS for name in names)
+        return leaf.ndim >= 2 and not is_exempt
 
     return jax.tree.map_with_path(is_decayed, params)
 
@@ -60,10 +59,11 @@ def decay_mask(params: Any) -> Any:
 def make_optimizer(
     cfg: OptimConfig, parts: Mapping[str, OptimConfig | None] = NO_PARTS
 ) -> optax.GradientTransformation:
-    """Clip by global norm, Adam, decoupled weight decay, tri-stage rate (A9, A22).
+    """Clipping by global norm, Adam, decoupled weight decay, learning rate (A9, A22).
 
-    parts: top-level parameters that have an optimiser of their own, norm and clipping
-      included; None: they stay as they are.
+    Args:
+      parts: settings of a separate optimiser, with separate clipping, for a top-level
+        parameter; None: the parameter is not trained.
     """
     rest = optax.chain(
         optax.clip_by_global_norm(cfg.clip_norm),
@@ -78,11 +78,11 @@ def make_optimizer(
     if not parts:
         return rest
     transforms = {
-        name: optax.set_to_zero() if own is None else make_optimizer(own)
-        for name, own in parts.items()
+        name: optax.set_to_zero() if part is None else make_optimizer(part)
+        for name, part in parts.items()
     }
 
-    def label(path, _):  # the path is empty where optax asks for a state's outline
+    def label(path, _):  # optax also calls it with an empty path
         return path[0].key if path and path[0].key in parts else REST
 
     def labels(params):
@@ -92,10 +92,10 @@ def make_optimizer(
 
 
 def ema_rate(decay: float, step: jax.Array) -> jax.Array:
-    """Decay of the parameters' average after `step` updates.
+    """Decay of the averaged parameters after `step` updates.
 
-    It grows as (1 + n) / (10 + n) up to `decay`, so that short runs forget their
-    initial weights.
+    It grows as (1 + n) / (10 + n) up to `decay`, so that short runs forget their initial
+    weights.
     """
     n = step.astype("float32")
     return jax.numpy.minimum(decay, (1 + n) / (10 + n))

@@ -1,4 +1,4 @@
-"""Batches made and moved to the devices in a thread, while the devices compute."""
+"""Prefetching: a thread makes batches and moves them to the devices during a step."""
 
 import queue
 import threading
@@ -10,10 +10,10 @@ _END = object()
 
 
 class Prefetch:
-    """Iterate over `source` through `move`, up to `depth` batches ahead.
+    """Iterator over `move(batch)` for the batches of `source`, up to `depth` ahead.
 
-    `waited` is how many seconds the consumer has waited so far: data is too slow when
-    it grows.  An exception in the source is raised where the batch would have come.
+    `waited` counts the seconds that the consumer has waited for data.  An exception in
+    the source is raised in place of its batch.
     """
 
     def __init__(
@@ -33,11 +33,11 @@ class Prefetch:
                 if not self._put((move(batch), None)):
                     return
             self._put((_END, None))
-        except BaseException as error:  # noqa: BLE001  (raised again in the consumer)
+        except BaseException as error:  # noqa: BLE001  (raised in the consumer)
             self._put((_END, error))
         finally:
             if hasattr(source, "close"):
-                source.close()  # a generator's own threads end with it
+                source.close()  # ends the threads of a generator
 
     def _put(self, item) -> bool:
         while not self._is_closed.is_set():
@@ -56,13 +56,13 @@ class Prefetch:
         batch, error = self._queue.get()
         self.waited += time.perf_counter() - started
         if batch is _END:
-            self._queue.put((_END, error))  # asked again, it ends again
+            self._queue.put((_END, error))  # for the next call
             if error is not None:
                 raise error
             raise StopIteration
         return batch
 
     def close(self) -> None:
-        """Stop the thread; called when the loop ends for whatever reason."""
+        """Stop the thread."""
         self._is_closed.set()
         self._thread.join(timeout=10)

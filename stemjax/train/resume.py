@@ -1,4 +1,4 @@
-"""What makes a workdir the same run again: run.json, DONE, and its log files."""
+"""State of a run in its workdir: run.json, DONE and the log files."""
 
 import json
 import os
@@ -25,16 +25,16 @@ def claim(
     *,
     is_writer: bool = True,
 ) -> None:
-    """Write run.json in a new workdir; in an old one, check that it is the same run.
+    """Write run.json to a new workdir; check that an old workdir holds the same run.
 
     Args:
-      kind: the task's name.
-      identity: what else decides what is learned: digests of codec and data.
-      about: what else is worth keeping (where the codec lay); may change.
-      is_writer: of many processes one writes; all check.
+      kind: name of the task.
+      identity: digests of the run's inputs: data, codec, initial weights.
+      about: other entries, which may change, such as the folder of the codec.
+      is_writer: whether this process writes; every process checks.
 
     Raises:
-      UserError: another run lives there; names the field.
+      UserError: the workdir of another run; names the field that differs.
     """
     now = {
         "format": FORMAT,
@@ -52,10 +52,13 @@ def claim(
         return
     saved = read_run(workdir)
     if saved["kind"] != kind:
-        raise UserError(f"{path}: field 'kind' is {saved['kind']!r}, not {kind!r}")
-    plain = json.loads(json.dumps(now))  # tuples become lists, as in the file
-    field = first_difference(saved["run"], plain["run"]) or first_difference(
-        saved["identity"], plain["identity"]
+        raise UserError(
+            f"{path}: field 'kind' is {saved['kind']!r}, not {kind!r}; give another"
+            " --workdir"
+        )
+    current = json.loads(json.dumps(now))  # with lists for tuples, like the file
+    field = first_difference(saved["run"], current["run"]) or first_difference(
+        saved["identity"], current["identity"]
     )
     if field:
         raise UserError(
@@ -88,24 +91,24 @@ def read_run(workdir: str | os.PathLike) -> dict[str, Any]:
 
 
 def finished(workdir: str | os.PathLike, steps: int) -> str | None:
-    """Why the run is over (a sentence), or None where there is work left."""
+    """Message that the run has finished; None: it has not."""
     path = as_path(workdir) / DONE
     if not path.is_file():
         return None
     done = json.loads(path.read_bytes())
     if done["reason"] == "steps" and done["step"] < steps:
-        return None  # asked for more steps than were done
+        return None  # --steps has been raised
     return f"{workdir}: finished at step {done['step']} ({done['reason']})"
 
 
 def mark_done(workdir: str | os.PathLike, step: int, reason: str) -> None:
-    """Write DONE, the last thing that a run does."""
+    """Write DONE, the last file that a run writes."""
     text = json.dumps({"step": step, "reason": reason}) + "\n"
     write_text(as_path(workdir) / DONE, text)
 
 
 def rewind(workdir: str | os.PathLike, step: int) -> None:
-    """Drop log lines past the restored step, so that each step is logged once."""
+    """Drop the log lines past the restored step, so that each step has one line."""
     workdir = as_path(workdir)
     (workdir / DONE).unlink(missing_ok=True)
     for name in (METRICS, EVALUATION):

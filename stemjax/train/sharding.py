@@ -1,4 +1,4 @@
-"""From the logical axes that models put on their parameters to places on the mesh."""
+"""Shardings on the mesh from the logical axes of parameters."""
 
 import math
 from typing import Any
@@ -12,7 +12,7 @@ from stemjax.nn.axes import RULES
 
 
 def unbox(tree: Any) -> Any:
-    """Plain arrays, without the logical axis names that `init` may attach."""
+    """Arrays without the logical axis names that `init` may attach."""
     return jax.tree.map(
         lambda x: x.value if isinstance(x, meta.Partitioned) else x,
         tree,
@@ -21,10 +21,13 @@ def unbox(tree: Any) -> Any:
 
 
 def param_shardings(boxed: Any, mesh: Mesh) -> Any:
-    """One `NamedSharding` per parameter of `task.init`'s abstract, boxed tree.
+    """`NamedSharding` of each parameter.
 
-    A dimension that does not divide over its mesh axes stays whole: a small model
-    runs on any mesh.
+    A dimension that does not divide over its mesh axes is not split, so that a small
+    model runs on any mesh.
+
+    Args:
+      boxed: shapes of the parameters, with logical axes (`task.init`).
     """
 
     def place(leaf) -> NamedSharding:
@@ -40,7 +43,7 @@ def param_shardings(boxed: Any, mesh: Mesh) -> Any:
 
 
 def place(tree: Any, shardings: Any) -> Any:
-    """Arrays that every process holds alike, laid out on the mesh."""
+    """Arrays that are equal in every process, placed on the mesh."""
     if jax.process_count() == 1:
         return jax.device_put(tree, shardings)
 
@@ -52,7 +55,7 @@ def place(tree: Any, shardings: Any) -> Any:
 
 
 def mesh_axes(name: str | None, size: int, mesh: Mesh) -> str | tuple[str, ...] | None:
-    """Mesh axes of one logical axis with `size` entries, None where it stays whole.
+    """Mesh axes that split a logical axis with `size` entries; None: it is not split.
 
     Raises:
       KeyError: a logical axis without a row in `RULES`.

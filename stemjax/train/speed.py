@@ -1,4 +1,4 @@
-"""What a step costs and what the machine can do: model FLOPs, their ceiling, memory."""
+"""Cost of a step (model FLOPs), matmul rate of the machine, and peak memory."""
 
 import resource
 import time
@@ -7,28 +7,41 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from stemjax.config.runs import CommonRun, StemGenRun
+from stemjax.config.runs import CodecRun, CommonRun, StemGenRun
 from stemjax.config.train import MeshConfig
 from stemjax.models.flops import flops_per_step
 from stemjax.nn.axes import make_mesh
-from stemjax.train.planning.dry_run import tokens_per_step
 
-CPU_SIDE, ACCELERATOR_SIDE = 1024, 8192  # of the square matrices that are multiplied
+CPU_SIDE, ACCELERATOR_SIDE = 1024, 8192  # rows and columns of the matrices
 REPEATS = 5
 
 
 class StepCost(NamedTuple):
-    """Of one optimiser step: tokens, and model FLOPs (None: nobody counts them)."""
+    """Cost of one optimiser step."""
 
     tokens: int = 0
+    """Frames that are trained on."""
     flops: int | None = None
+    """Model FLOPs; None: not known for this kind of model."""
 
 
 UNCOUNTED = StepCost()
 
 
+def tokens_per_step(run: CommonRun) -> int:
+    """Frames that one step trains on, over all examples; a frame holds Q codes."""
+    match run:
+        case StemGenRun():
+            frames = round(run.pairs.crop_seconds * run.model.frame_rate)
+        case CodecRun():
+            frames = round(run.objective.crop_seconds * run.model.frame_rate)
+        case _:
+            return 0
+    return run.batch_size * frames
+
+
 def step_cost(run: CommonRun) -> StepCost:
-    """By the run's config alone (contracts.md, MFU)."""
+    """Cost of a step of a run, from its settings."""
     tokens = tokens_per_step(run)
     if not isinstance(run, StemGenRun):
         return StepCost(tokens)
@@ -37,11 +50,8 @@ def step_cost(run: CommonRun) -> StepCost:
 
 
 def matmul_ceiling() -> float:
-    """FLOP/s of the best of five large matrix products, on all devices together.
-
-    In bfloat16 on accelerators, float32 on a CPU; measured on one device and counted
-    for each.
-    """
+    """FLOP/s of large matrix products on all devices: the best of five on one device,
+    times the number of devices; bfloat16 on accelerators, float32 on a CPU."""
     device = jax.local_devices()[0]
     is_cpu = device.platform == "cpu"
     side = CPU_SIDE if is_cpu else ACCELERATOR_SIDE
@@ -58,11 +68,11 @@ def matmul_ceiling() -> float:
 
 
 def peak_memory() -> dict[str, int]:
-    """Most bytes held so far: `host_peak_bytes` of this process, and, where the backend
-    counts them, `device_peak_bytes` of its fullest device."""
-    found = {
+    """Peak memory in bytes: `host_peak_bytes` of this process, and, if the backend counts
+    it, `device_peak_bytes` of the fullest device."""
+    memory = {
         "host_peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
     }
     stats = [device.memory_stats() or {} for device in jax.local_devices()]
     peaks = [s["peak_bytes_in_use"] for s in stats if "peak_bytes_in_use" in s]
-    return found | ({"device_peak_bytes": max(peaks)} if peaks else {})
+    return memory | ({"device_peak_bytes": max(peaks)} if peaks else {})

@@ -1,4 +1,4 @@
-"""The state of a training run, born sharded (style: shapes first, then arrays)."""
+"""State of a training run: shapes and shardings first, then sharded arrays."""
 
 import functools
 from typing import Any, NamedTuple
@@ -15,36 +15,37 @@ from stemjax.train.sharding import param_shardings, unbox
 
 
 class TrainState(NamedTuple):
-    """Everything a step reads and writes.
-
-    step: [] int32, optimiser steps done.  params: float32.  model_state: codebooks and
-    the like.  opt_state: optax.  ema: averaged params, or None.  root_key: the run's
-    key; step s draws from `fold_in(root_key, s)`.  is_finite: [] bool; once False, no
-    later step changes the state.
-    """
+    """Arrays that a step reads and writes."""
 
     step: jax.Array
+    """Optimiser steps done, [] int32."""
     params: Any
+    """Parameters, float32."""
     model_state: Any
+    """State that gradients do not train, such as codebooks."""
     opt_state: Any
+    """State of the optax optimiser."""
     ema: Any
+    """Averaged parameters; None: no average is kept."""
     root_key: jax.Array
+    """Key of the run; step s draws from `fold_in(root_key, s)`."""
     is_finite: jax.Array
+    """[] bool; once False, no later step changes the state."""
 
     @property
     def averaged(self) -> Any:
-        """Parameters to evaluate and to release: the average where one is kept."""
+        """Parameters to evaluate and release: the average, if one is kept."""
         return self.params if self.ema is None else self.ema
 
 
 def strongly_typed(tree: Any) -> Any:
-    """The same arrays, none weakly typed: a step's output must be typed as its input,
-    or the second step is compiled anew."""
+    """The same arrays, none weakly typed: if a step's output had other types than its
+    input, the second step would be compiled again."""
     return jax.tree.map(lambda x: jax.lax.convert_element_type(x, x.dtype), tree)
 
 
 def build_state(task: Task, run: CommonRun, seed: int) -> TrainState:
-    """A new state, unboxed; to be traced (`eval_shape`, `jit`)."""
+    """State of step 0, unboxed; for `eval_shape` and `jit`."""
     k_init, k_steps = jax.random.split(jax.random.key(seed))
     params, model_state = strongly_typed(unbox(task.init(k_init)))
     return TrainState(
@@ -59,7 +60,7 @@ def build_state(task: Task, run: CommonRun, seed: int) -> TrainState:
 
 
 def unsaved(run: CommonRun, shardings: TrainState) -> dict[str, jax.Array]:
-    """The fields of a state that no checkpoint holds, as in `build_state`."""
+    """Fields of the state that no checkpoint holds, equal to those of `build_state`."""
 
     def make(seed):
         _, k_steps = jax.random.split(jax.random.key(seed))
@@ -70,7 +71,7 @@ def unsaved(run: CommonRun, shardings: TrainState) -> dict[str, jax.Array]:
 
 
 def state_shardings(task: Task, run: CommonRun, mesh: Mesh) -> TrainState:
-    """A `TrainState` of shardings: parameters, moments and average by their axes."""
+    """Shardings of the state: parameters, moments and average by their logical axes."""
     boxed, _ = jax.eval_shape(task.init, jax.random.key(0))
     of_params = param_shardings(boxed, mesh)
     replicated = NamedSharding(mesh, PartitionSpec())
@@ -95,16 +96,16 @@ def state_shardings(task: Task, run: CommonRun, mesh: Mesh) -> TrainState:
 
 
 def _is_absent(x: Any) -> bool:
-    """Whether it stands for a parameter of another part's optimiser."""
+    """Whether a leaf stands for a parameter of another optimiser."""
     return isinstance(x, optax.MaskedNode)
 
 
 def abstract_state(task: Task, run: CommonRun) -> TrainState:
-    """Shapes and types of the state, without making it."""
+    """Shapes and types of the state."""
     return jax.eval_shape(functools.partial(build_state, task, run), run.seed)
 
 
 def new_state(task: Task, run: CommonRun, shardings: TrainState) -> TrainState:
-    """Step 0, every array created where it will live."""
+    """State of step 0, each array created on its devices."""
     build = functools.partial(build_state, task, run)
     return jax.jit(build, static_argnums=0, out_shardings=shardings)(run.seed)

@@ -1,10 +1,10 @@
-"""One optimiser step and one evaluation step: what is compiled and sharded.
+"""One optimiser step and one evaluation step, compiled and sharded.
 
-The step closes over static things only (task, optimiser, settings); state, frozen
-weights and batch are its arguments (style, rule 13).
+A step closes over static values only (task, optimiser, settings); state, frozen weights
+and batch are its arguments.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -14,35 +14,56 @@ from jax.sharding import AbstractMesh, Mesh, NamedSharding, PartitionSpec
 
 from stemjax.config.runs import CommonRun
 from stemjax.io.errors import UserError
-from stemjax.nn.axes import BATCH, RULES, check_divides
+from stemjax.nn.axes import BATCH, RULES, check_divides, make_mesh
 from stemjax.tasks.task import Sums, Task
 from stemjax.train.optim import ema_rate, learning_rate, make_optimizer
 from stemjax.train.state import TrainState, strongly_typed
 
-BATCH_AXES = dict(RULES)[BATCH]  # mesh axes that share the examples of a batch
+BATCH_AXES = dict(RULES)[BATCH]  # mesh axes that split a batch
 
 
 def batch_sharding(mesh: Mesh) -> NamedSharding:
-    """Examples over the data axes; everything else of a batch is whole."""
+    """Sharding of a batch: examples are split over the data axes, other axes are not."""
     return NamedSharding(mesh, PartitionSpec(BATCH_AXES))
 
 
 def check_batch(run: CommonRun, mesh: Mesh | AbstractMesh) -> None:
-    """Raises UserError where the batch does not divide over devices."""
+    """Check that the batch divides over the devices.
+
+    Raises:
+      UserError: it does not; names sizes that do.
+    """
     try:
         check_divides(run.batch_size, mesh, micro_batches=run.loop.accumulate)
     except ValueError as error:
         raise UserError(f"--batch-size: {error}") from None
 
 
+def mesh_of(run: CommonRun, devices: Sequence[jax.Device] | None = None) -> Mesh:
+    """Mesh of a run whose batch divides over it.
+
+    Args:
+      devices: of the mesh; None: those of all processes.
+
+    Raises:
+      UserError: sizes that do not fit the devices, or a batch that does not divide.
+    """
+    try:
+        mesh = make_mesh(run.mesh, devices)
+    except ValueError as error:
+        raise UserError(f"--mesh: {error}") from None
+    check_batch(run, mesh)
+    return mesh
+
+
 def make_train_step(
     task: Task, run: CommonRun, mesh: Mesh, shardings: TrainState
 ) -> Callable[[TrainState, Any, Any], tuple[TrainState, Sums, jax.Array]]:
-    """(state, frozen, batch) -> (state, sums, is_finite); the old state is donated.
+    """Compiled step: (state, frozen, batch) -> (state, sums, is_finite).
 
-    `sums` are the task's, with `loss` (the objective), `grad_norm` and `learning_rate`.
-    A step whose loss or gradient is not finite returns the old state with `is_finite`
-    False; so do all steps after it.
+    The old state is donated.  `sums` are the task's, with `loss` (the objective),
+    `grad_norm` and `learning_rate`.  A step whose loss or gradient is not finite returns
+    the old state with `is_finite` False, and so do all later steps.
     """
     tx = make_optimizer(run.optim, run.part_optims)
     rate = learning_rate(run.optim)
@@ -62,7 +83,7 @@ def make_train_step(
         ema = state.ema
         if ema is not None:
             keep = ema_rate(run.ema_decay, state.step)
-            # so written, the average of parameters that stay is exactly themselves
+            # in this form the average of constant parameters equals them exactly
             ema = jax.tree.map(lambda a, p: a + (1 - keep) * (p - a), ema, params)
         is_finite = state.is_finite & jnp.isfinite(loss) & jnp.isfinite(norm)
         new = TrainState(
@@ -98,14 +119,14 @@ def make_train_step(
 
 
 def _gradients(task, parts: int, params, model_state, frozen, batch, key):
-    """Mean gradient and loss over micro-batches; their sums and stats added."""
+    """Mean gradient and loss over micro-batches, and their added sums and stats."""
     grad_fn = jax.value_and_grad(task.loss, has_aux=True)
     if parts == 1:
         (loss, out), grads = grad_fn(params, model_state, frozen, batch, key)
         return grads, loss, out.sums, out.stats
 
     def split(x):
-        # micro-batch i takes rows i::parts, so that each device keeps its own rows
+        # micro-batch i takes rows i::parts, so that no row moves to another device
         return x.reshape(x.shape[0] // parts, parts, *x.shape[1:]).swapaxes(0, 1)
 
     def add(carry, indexed):
@@ -131,7 +152,7 @@ def _gradients(task, parts: int, params, model_state, frozen, batch, key):
 def make_eval_step(
     task: Task, mesh: Mesh, shardings: TrainState
 ) -> Callable[[Any, Any, Any, Any, jax.Array], Sums]:
-    """(params, model_state, frozen, batch, key) -> sums, compiled."""
+    """Compiled evaluation: (params, model_state, frozen, batch, key) -> sums."""
     replicated = NamedSharding(mesh, PartitionSpec())
     return jax.jit(
         task.eval_sums,

@@ -1,4 +1,4 @@
-"""Basic Pitch: windows, times and decode by hand; live where it is installed."""
+"""Basic Pitch: windows, times and notes by hand; the real network if installed."""
 
 import sys
 
@@ -85,11 +85,11 @@ def test_the_rule_of_the_decode():
     note[10:15, 43] = note[26:30, 43] = 0.31  # eleven missing
     onset[60, 39], note[60:75, 39] = 0.9, 0.4
     note[87:90, 39] = 0.4  # twelve missing
-    found = decode_notes(
+    result = decode_notes(
         onset, note, np.arange(100.0), lowest_pitch=21, rule=basic_pitch.RULE
     )
     expected = [(10, 40, 60), (10, 30, 64), (60, 75, 60)]
-    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(result, expected)
 
 
 class Session:
@@ -110,19 +110,19 @@ class Session:
 
 
 def test_transcribe_joins_the_parts():
-    found = basic_pitch.transcribe(impulse_train(), RATE, Session())
-    assert set(found[:, 2]) == {69}
-    errors = np.abs(found[:, None, 0] - IMPULSES).min(0)
+    result = basic_pitch.transcribe(impulse_train(), RATE, Session())
+    assert set(result[:, 2]) == {69}
+    errors = np.abs(result[:, None, 0] - IMPULSES).min(0)
     # the last impulse is too near the end to hold 11 frames
     assert np.all(errors[:-1] <= 0.51 * FRAME_SECONDS)
-    assert found[:, 1].max() <= 20 + FRAME_SECONDS
+    assert result[:, 1].max() <= 20 + FRAME_SECONDS
 
 
 def test_resampled_audio_keeps_its_times():
     audio = np.zeros(20 * 16_000, np.float32)
     audio[np.round(IMPULSES * 16_000).astype(int)] = 2
-    found = basic_pitch.transcribe(audio, 16_000, Session())
-    errors = np.abs(found[:, None, 0] - IMPULSES).min(0)
+    result = basic_pitch.transcribe(audio, 16_000, Session())
+    errors = np.abs(result[:, None, 0] - IMPULSES).min(0)
     assert np.all(errors[:-1] <= 0.6 * FRAME_SECONDS)
 
 
@@ -171,31 +171,31 @@ def test_live_pitches_and_onsets_have_no_drift(session):
         tone = sum(np.sin(2 * np.pi * k * hertz * t) / k**1.5 for k in range(1, 9))
         first = round(onset * RATE)
         audio[first : first + len(t)] += 0.2 * tone * np.exp(-3 * t)
-    found = basic_pitch.transcribe(audio, RATE, session)
+    result = basic_pitch.transcribe(audio, RATE, session)
     errors = []
     for onset, pitch in zip(onsets, pitches, strict=True):
-        of_pitch = found[found[:, 2] == pitch, 0]
+        of_pitch = result[result[:, 2] == pitch, 0]
         errors.append(of_pitch[np.abs(of_pitch - onset).argmin()] - onset)
     assert np.abs(errors).max() <= 0.05
     assert abs(np.mean(errors[-10:]) - np.mean(errors[:10])) <= FRAME_SECONDS
 
 
 def test_live_on_synthetic_clips(session):
-    """Onset F (50 ms) over the document's bar; times shifted by 85 ms are under it."""
+    """Onset F (50 ms) above the bar; times shifted by 85 ms are below it."""
 
-    def onset_f(truth, found):
-        left, count = list(map(tuple, found)), 0
+    def onset_f(truth, result):
+        left, count = list(map(tuple, result)), 0
         for onset, _, pitch in truth:
             near = [n for n in left if n[2] == pitch and abs(n[0] - onset) <= 0.05]
             if near:
                 left.remove(near[0])
                 count += 1
-        return 2 * count / (len(truth) + len(found))
+        return 2 * count / (len(truth) + len(result))
 
     clips = [synthetic.make_clip(5, i) for i in range(3)]
     truths = [clip.truth.notes for clip in clips]
-    founds = [basic_pitch.transcribe(clip.mix, 16_000, session) for clip in clips]
-    pairs = list(zip(truths, founds, strict=True))
+    results = [basic_pitch.transcribe(clip.mix, 16_000, session) for clip in clips]
+    pairs = list(zip(truths, results, strict=True))
     assert np.mean([onset_f(*pair) for pair in pairs]) >= 0.6
     assert np.mean([onset_f(a, b + [0.085, 0, 0]) for a, b in pairs]) < 0.3
 

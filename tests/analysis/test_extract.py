@@ -1,4 +1,4 @@
-"""The whole analysis: a clip's facts whatever its batch, and what is not tonal."""
+"""The whole analysis: independence of the batch, and clips that are not tonal."""
 
 import numpy as np
 import pytest
@@ -18,12 +18,12 @@ def mixes():
 
 
 @pytest.fixture(scope="module")
-def found(mixes):
+def result(mixes):
     return extract.analyse_music(mixes)
 
 
-def test_music_has_all_its_facts(found):
-    music, truth = found[0], make_clip(3, 0).truth
+def test_music_has_all_its_facts(result):
+    music, truth = result[0], make_clip(3, 0).truth
     assert music.is_tonal and music.beats_per_bar in (3, 4)
     assert len(music.notes) > 20 and len(music.beats) >= 8
     wanted = {int(p) for _, _, p in truth.notes if p < 108}
@@ -32,18 +32,18 @@ def test_music_has_all_its_facts(found):
     assert music.percussive_density > 0
 
 
-def test_silence_and_noise_have_no_pitches(found):
-    for clip in found[1:]:
+def test_silence_and_noise_have_no_pitches(result):
+    for clip in result[1:]:
         assert not clip.is_tonal and clip.key == NO_KEY and len(clip.notes) == 0
         np.testing.assert_array_equal(clip.chords, [[0, 8, NO_CHORD]])
-    silence = found[1]
+    silence = result[1]
     assert len(silence.beats) == 0 and silence.beats_per_bar == NO_METER
     assert silence.percussive_density == 0
 
 
-def test_a_clip_does_not_depend_on_its_batch(mixes, found):
+def test_a_clip_does_not_depend_on_its_batch(mixes, result):
     alone = extract.analyse_music(mixes[[1, 2, 0]])[2]
-    for a, b in zip(alone, found[0], strict=True):
+    for a, b in zip(alone, result[0], strict=True):
         np.testing.assert_array_equal(a, b)
 
 

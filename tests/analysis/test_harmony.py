@@ -37,10 +37,10 @@ def cadence(tonic, mode, transposition=0):
 def analyse(clips):
     """Audio [B, N] -> key [B], chords [B, T], by eights."""
     eights = [np.stack(clips[i : i + 8]) for i in range(0, len(clips), 8)]
-    found = [
+    result = [
         harmony.estimate_harmony_batch(analyse_tonal_batch(eight)) for eight in eights
     ]
-    return tuple(np.concatenate(field) for field in zip(*found, strict=True))
+    return tuple(np.concatenate(field) for field in zip(*result, strict=True))
 
 
 def mirex_weight(estimated, reference):
@@ -90,8 +90,8 @@ def test_key_equals_numpy_s_correlations_and_needs_three_tenths():
 def test_cadences_have_their_key_and_chords():
     keys = [(0, 0), (2, 1), (3, 0), (5, 1), (7, 0), (8, 1), (10, 0), (11, 1)]
     clips, labels = zip(*(cadence(*key) for key in keys), strict=True)
-    found, chords = analyse(clips)
-    np.testing.assert_array_equal(found, [tonic + 12 * mode for tonic, mode in keys])
+    result, chords = analyse(clips)
+    np.testing.assert_array_equal(result, [tonic + 12 * mode for tonic, mode in keys])
     # within half a window of the STFT of a change, either chord may be heard
     assert np.mean(chords == np.stack(labels)) > 0.97
 
@@ -142,16 +142,16 @@ def test_viterbi_equals_brute_force(seed):
     scores = np.log(initial)[paths[:, 0]]
     scores = scores + np.log(emissions)[np.arange(6), paths].sum(1)
     scores += np.log(transitions)[paths[:, :-1], paths[:, 1:]].sum(1)
-    found = harmony.viterbi(*(jnp.log(part) for part in model))
-    np.testing.assert_array_equal(found, paths[np.argmax(scores)])
+    result = harmony.viterbi(*(jnp.log(part) for part in model))
+    np.testing.assert_array_equal(result, paths[np.argmax(scores)])
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_viterbi_equals_librosa(seed):
     emissions, transitions, initial = hidden_markov_model(seed, 60, 25)
     expected = librosa.sequence.viterbi(emissions.T, transitions, p_init=initial)
-    found = harmony.viterbi(*map(jnp.log, (emissions, transitions, initial)))
-    np.testing.assert_array_equal(found, expected)
+    result = harmony.viterbi(*map(jnp.log, (emissions, transitions, initial)))
+    np.testing.assert_array_equal(result, expected)
 
 
 def test_segments_by_hand():
@@ -170,8 +170,8 @@ def test_segments_cover_the_clip_and_labels_change(seed):
     np.testing.assert_array_equal(starts[1:], ends[:-1])
     assert np.all(np.diff(names) != 0) and np.all(ends > starts)
     frames = np.arange(400) / 20  # the segment at each frame's centre
-    found = names[np.searchsorted(starts, frames, side="right") - 1]
-    np.testing.assert_array_equal(found, labels)
+    result = names[np.searchsorted(starts, frames, side="right") - 1]
+    np.testing.assert_array_equal(result, labels)
 
 
 def test_a_batch_equals_its_clips():
@@ -187,7 +187,7 @@ def test_a_batch_equals_its_clips():
 
 
 def test_keys_and_chords_of_known_music():
-    """The bars of the specification's suite; answers of other clips stay far below."""
+    """Bars of the accuracy on known music; labels of other clips stay far below them."""
     clips = [make_clip(0, i) for i in range(NUM_CLIPS)]
     keys, chords = analyse([clip.mix for clip in clips])
     true_keys = np.array([clip.truth.key for clip in clips])

@@ -1,4 +1,4 @@
-"""Notes from salience: pitches exact, onsets near, no ghosts; the decode by hand."""
+"""Notes by templates: exact pitches, near onsets, no false notes; decoding by hand."""
 
 import jax
 import numpy as np
@@ -48,9 +48,9 @@ def melody(pitches, *, step=0.75, length=0.6, start=0.3):
     return np.stack([onsets, onsets + length, pitches], axis=1)
 
 
-def matches(score, found, seconds):
+def matches(score, result, seconds):
     """Number of notes found at their pitch within `seconds`, each used once."""
-    left = [tuple(note) for note in found]
+    left = [tuple(note) for note in result]
     count = 0
     for onset, _, pitch in score:
         near = [n for n in left if n[2] == pitch and abs(n[0] - onset) <= seconds]
@@ -60,8 +60,8 @@ def matches(score, found, seconds):
     return count
 
 
-def onset_f(score, found, seconds=0.05):
-    return 2 * matches(score, found, seconds) / max(len(score) + len(found), 1)
+def onset_f(score, result, seconds=0.05):
+    return 2 * matches(score, result, seconds) / max(len(score) + len(result), 1)
 
 
 # 2 to 6 octaves above C1: E2 (lower tones are longer than a frame can tell) to C7.
@@ -69,10 +69,10 @@ def onset_f(score, found, seconds=0.05):
 @pytest.mark.parametrize("roll_off", [0.7, 1.0, 1.8])
 def test_single_tones_come_back(low, roll_off):
     score = melody(low + np.array([0, 7, 3, 12, 5, 20, 1, 14, 10, 2, 9, 18]))
-    (found,) = transcribe(play(score, roll_off=roll_off))
-    np.testing.assert_array_equal(found[:, 2], score[:, 2])
-    assert np.abs(found[:, 0] - score[:, 0]).max() <= 0.1
-    assert np.all(found[:, 1] > found[:, 0] + 0.1)
+    (result,) = transcribe(play(score, roll_off=roll_off))
+    np.testing.assert_array_equal(result[:, 2], score[:, 2])
+    assert np.abs(result[:, 0] - score[:, 0]).max() <= 0.1
+    assert np.all(result[:, 1] > result[:, 0] + 0.1)
 
 
 def test_chords_come_back():
@@ -80,23 +80,25 @@ def test_chords_come_back():
     score = np.array(
         [(0.5 + 2 * i, 2.2 + 2 * i, p) for i, chord in enumerate(chords) for p in chord]
     )
-    (found,) = transcribe(play(score, decay=0.4))
-    assert len(found) == len(score) == matches(score, found, 0.1)
+    (result,) = transcribe(play(score, decay=0.4))
+    assert len(result) == len(score) == matches(score, result, 0.1)
     # within a chord by pitch, for the offsets
-    found = found[np.lexsort((found[:, 2], np.round(found[:, 0] / 2)))]
-    np.testing.assert_array_equal(found[:, 2], score[:, 2])
-    assert np.abs(found[:, 1] - score[:, 1]).max() <= 0.2
+    result = result[np.lexsort((result[:, 2], np.round(result[:, 0] / 2)))]
+    np.testing.assert_array_equal(result[:, 2], score[:, 2])
+    assert np.abs(result[:, 1] - score[:, 1]).max() <= 0.2
 
 
 def test_a_bright_tone_has_no_octave_ghosts():
-    """Its overtones fall as k ** -0.7 only; nine tones in ten stay alone."""
+    """Overtones that fall as k ** -0.7 only: nine tones in ten give one note."""
     pitches = np.arange(40, 88)
     scores = [melody(pitches[i::4]) for i in range(4)]
-    founds = transcribe(*[play(score, roll_off=0.7) for score in scores])
+    results = transcribe(*[play(score, roll_off=0.7) for score in scores])
     alone = 0
-    for score, found in zip(scores, founds, strict=True):
+    for score, result in zip(scores, results, strict=True):
         for onset, offset, pitch in score:
-            sounding = found[(found[:, 0] < offset) & (found[:, 1] > onset + 0.05), 2]
+            sounding = result[
+                (result[:, 0] < offset) & (result[:, 1] > onset + 0.05), 2
+            ]
             alone += list(sounding) == [pitch]
     assert alone >= 0.9 * len(pitches)
 
@@ -105,15 +107,15 @@ def test_silence_and_hiss_below_the_gate_have_no_notes():
     hiss = 1e-5 * np.random.Generator(np.random.Philox(1)).standard_normal(
         SECONDS * RATE, np.float32
     )
-    for found in transcribe(np.zeros_like(hiss), hiss):
-        assert found.shape == (0, 3)
+    for result in transcribe(np.zeros_like(hiss), hiss):
+        assert result.shape == (0, 3)
 
 
 def test_repeated_notes_are_separated():
     score = melody([64] * 12, step=0.5, length=0.45)
-    (found,) = transcribe(play(score))
-    np.testing.assert_array_equal(found[:, 2], score[:, 2])
-    assert np.abs(found[:, 0] - score[:, 0]).max() <= 0.1
+    (result,) = transcribe(play(score))
+    np.testing.assert_array_equal(result[:, 2], score[:, 2])
+    assert np.abs(result[:, 0] - score[:, 0]).max() <= 0.1
 
 
 def test_level_does_not_matter():
@@ -126,8 +128,8 @@ def test_level_does_not_matter():
 @pytest.mark.parametrize("cents", [-40, -20, 20, 40])
 def test_tuning_is_taken_out(cents):
     score = melody([60, 64, 67, 72, 55, 48, 64, 62, 60, 59, 81, 76])
-    (found,) = transcribe(play(score, cents=cents))
-    np.testing.assert_array_equal(found[:, 2], score[:, 2])
+    (result,) = transcribe(play(score, cents=cents))
+    np.testing.assert_array_equal(result[:, 2], score[:, 2])
 
 
 def test_a_batch_is_one_by_one():
@@ -137,9 +139,9 @@ def test_a_batch_is_one_by_one():
         np.zeros(SECONDS * RATE, np.float32),
     ]
     together = transcribe(*clips)
-    for clip, found in zip(clips, together, strict=True):
-        np.testing.assert_array_equal(found, transcribe(clip, batch=1)[0])
-    assert [len(found) for found in together] == [3, 4, 0]
+    for clip, result in zip(clips, together, strict=True):
+        np.testing.assert_array_equal(result, transcribe(clip, batch=1)[0])
+    assert [len(result) for result in together] == [3, 4, 0]
 
 
 def test_frames_are_those_of_the_clip():
@@ -153,43 +155,45 @@ def test_frames_are_those_of_the_clip():
     assert at[1] == 60 - 24 and abs(at[0] / 50 - 0.3) <= 0.04
 
 
-def pitch_classes(found):
-    return np.bincount(found[:, 2].astype(int) % 12, minlength=12) / max(len(found), 1)
+def pitch_classes(result):
+    return np.bincount(result[:, 2].astype(int) % 12, minlength=12) / max(
+        len(result), 1
+    )
 
 
-def unique_pitch_classes(found):
-    lengths = found[:, 1] - found[:, 0]
-    sums = np.bincount(found[:, 2].astype(int) % 12, lengths, minlength=12)
+def unique_pitch_classes(result):
+    lengths = result[:, 1] - result[:, 0]
+    sums = np.bincount(result[:, 2].astype(int) % 12, lengths, minlength=12)
     return int(np.sum(sums > 0.02 * sums.sum()))
 
 
 def test_floors_on_synthetic_clips():
-    """The floors of MIRDD's notes; notes of the next clip are what they shut out."""
+    """Bars of the accuracy on known music; notes of another clip are far below them."""
     clips = [synthetic.make_clip(5, i) for i in range(6)]
     truths = [clip.truth.notes for clip in clips]
-    founds = transcribe(*[clip.mix for clip in clips])
+    results = transcribe(*[clip.mix for clip in clips])
 
-    def distances(founds):
+    def distances(results):
         return [
             0.5 * np.abs(pitch_classes(a) - pitch_classes(b)).sum()
-            for a, b in zip(truths, founds, strict=True)
+            for a, b in zip(truths, results, strict=True)
         ]
 
-    def scores(founds):
-        return [onset_f(a, b) for a, b in zip(truths, founds, strict=True)]
+    def scores(results):
+        return [onset_f(a, b) for a, b in zip(truths, results, strict=True)]
 
-    pooled = [np.mean([pitch_classes(n) for n in x], axis=0) for x in (truths, founds)]
+    pooled = [np.mean([pitch_classes(n) for n in x], axis=0) for x in (truths, results)]
     assert 0.5 * np.abs(pooled[0] - pooled[1]).sum() <= 0.06
-    assert np.mean(distances(founds)) <= 0.1 < 0.3 < np.mean(distances(founds[::-1]))
+    assert np.mean(distances(results)) <= 0.1 < 0.3 < np.mean(distances(results[::-1]))
     away = [
         abs(unique_pitch_classes(a) - unique_pitch_classes(b))
-        for a, b in zip(truths, founds, strict=True)
+        for a, b in zip(truths, results, strict=True)
     ]
     assert max(away) <= 1
-    assert np.mean(scores(founds)) >= 0.8 > 0.1 > np.mean(scores(founds[::-1]))
+    assert np.mean(scores(results)) >= 0.8 > 0.1 > np.mean(scores(results[::-1]))
     jaccard = [
         len({*a[:, 2]} & {*b[:, 2]}) / len({*a[:, 2]} | {*b[:, 2]})
-        for a, b in zip(truths, founds, strict=True)
+        for a, b in zip(truths, results, strict=True)
     ]
     assert np.mean(jaccard) >= 0.8
 
@@ -224,16 +228,16 @@ def column(values):
 )
 def test_decode_by_hand(onset, activity, expected):
     times = np.arange(6) * 0.5
-    found = decode_notes(
+    result = decode_notes(
         column(onset), column(activity), times, lowest_pitch=30, rule=RULE
     )
     table = np.array([(a / 2, b / 2, 30) for a, b in expected]).reshape(-1, 3)
-    np.testing.assert_array_equal(found, table)
+    np.testing.assert_array_equal(result, table)
 
 
 def slow_decode(onset, activity, rule):
-    """The rule frame by frame."""
-    found = []
+    """The rule, applied frame by frame."""
+    result = []
     num_frames, num_pitches = onset.shape
     for p in range(num_pitches):
         limit = num_frames
@@ -249,9 +253,9 @@ def slow_decode(onset, activity, rule):
                     break
                 end = end if gap else u + 1
             if end - t >= rule.min_length:
-                found.append((t, end, p))
+                result.append((t, end, p))
                 limit = t
-    return sorted(found, key=lambda n: (n[0], n[2]))
+    return sorted(result, key=lambda n: (n[0], n[2]))
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -260,10 +264,10 @@ def test_decode_against_a_slow_twin(seed):
     onset, activity = rng.random((2, 200, 7)) ** [[[2.0]], [[0.6]]]
     rule = NoteRule(onset=0.5, sustain=0.4, max_gap=seed, min_length=3)
     times = np.arange(200.0)
-    found = decode_notes(onset, activity, times, lowest_pitch=0, rule=rule)
+    result = decode_notes(onset, activity, times, lowest_pitch=0, rule=rule)
     expected = slow_decode(onset, activity, rule)
     assert len(expected) > 20
-    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(result, expected)
 
 
 def test_a_rule_is_checked():

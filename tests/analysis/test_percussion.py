@@ -1,4 +1,4 @@
-"""Percussive onsets: the mask against SciPy, hits at known times, tones alone."""
+"""Percussive onsets: the mask against SciPy, hits at known times, only tones."""
 
 import jax
 import numpy as np
@@ -130,10 +130,10 @@ def test_bands_are_where_they_should_be():
 def test_every_hit_is_found_once_in_its_own_band(voice):
     times = np.array([0.5, 1.0, 1.2, 2.0, 2.15, 3.3])
     onsets = np.asarray(_onsets(_with_hits(4, [(t, voice) for t in times])))
-    found = [np.flatnonzero(band) / percussion.FRAME_RATE for band in onsets.T]
-    assert len(found[voice]) == len(times)
-    assert np.abs(found[voice] - times).max() <= 0.03
-    assert all(len(found[other]) == 0 for other in SOUNDS if other != voice)
+    result = [np.flatnonzero(band) / percussion.FRAME_RATE for band in onsets.T]
+    assert len(result[voice]) == len(times)
+    assert np.abs(result[voice] - times).max() <= 0.03
+    assert all(len(result[other]) == 0 for other in SOUNDS if other != voice)
 
 
 def test_density_of_known_hits():

@@ -1,4 +1,4 @@
-"""Beats of click tracks, the dynamic programme against brute force, meters."""
+"""Beats of click tracks, dynamic programming against brute force, meters."""
 
 import itertools
 
@@ -59,19 +59,19 @@ def test_f_measure_of_hand_cases():
 @pytest.mark.parametrize("bpm", [70, 84, 97, 115, 128, 150, 163])
 def test_clicks_give_their_beats(bpm):
     truth = _beats_at(bpm)
-    found = _analyse(_clicks(truth))
-    times = rhythm.beat_times(found)
+    result = _analyse(_clicks(truth))
+    times = rhythm.beat_times(result)
     assert f_measure(truth, times) >= 0.97
-    assert 6000 / found.period == pytest.approx(bpm, rel=0.01)
+    assert 6000 / result.period == pytest.approx(bpm, rel=0.01)
     assert f_measure(truth, times + 30 / bpm) < 0.1  # what off-beats would score
 
 
 @pytest.mark.parametrize(
-    ("bpm", "heard"), [(45, 90), (60, 60), (180, 90), (200, 100), (230, 115)]
+    ("bpm", "tracked"), [(45, 90), (60, 60), (180, 90), (200, 100), (230, 115)]
 )
-def test_far_from_the_prior_the_tempo_is_halved_or_doubled(bpm, heard):
+def test_far_from_the_prior_the_tempo_is_halved_or_doubled(bpm, tracked):
     period = _analyse(_clicks(_beats_at(bpm))).period
-    assert 6000 / period == pytest.approx(heard, rel=0.01)
+    assert 6000 / period == pytest.approx(tracked, rel=0.01)
 
 
 def test_beats_between_eighths_of_the_same_level_follow_the_prior():
@@ -90,11 +90,11 @@ def test_beats_follow_a_drift_of_tempo():
 
 
 def test_silence_has_no_beats_and_no_meter():
-    found = _analyse(np.zeros(SECONDS * SAMPLE_RATE, np.float32))
-    assert rhythm.beat_times(found).shape == (0,)
-    assert rhythm.beats_per_bar(found, np.zeros((SECONDS * 20, 12))) == NO_METER
-    assert int(found.percussive_density) == 0
-    assert np.isfinite(found.period)
+    result = _analyse(np.zeros(SECONDS * SAMPLE_RATE, np.float32))
+    assert rhythm.beat_times(result).shape == (0,)
+    assert rhythm.beats_per_bar(result, np.zeros((SECONDS * 20, 12))) == NO_METER
+    assert int(result.percussive_density) == 0
+    assert np.isfinite(result.period)
 
 
 def test_a_batch_is_its_clips_one_by_one():
@@ -121,8 +121,8 @@ def test_beats_are_the_best_of_all_chains(seed):
     frames = np.sort(_rng(seed).choice(400, 12, replace=False))
     strength = np.zeros(400, np.float32)
     strength[frames] = _rng(seed + 99).uniform(1, 20, 12)
-    found = np.flatnonzero(rhythm.track_beats(strength, np.float32(50)))
-    got = _chain_score(strength, 50, found)
+    result = np.flatnonzero(rhythm.track_beats(strength, np.float32(50)))
+    got = _chain_score(strength, 50, result)
     best = max(
         _chain_score(strength, 50, subset)
         for count in range(1, 13)
@@ -150,10 +150,10 @@ def test_beats_are_the_best_of_all_chains_where_every_frame_has_a_novelty():
     rng = _rng(22)
     strength = rng.gamma(0.5, 8.0, (10, 18)).astype(np.float32)
     periods = rng.uniform(3, 6, 10).astype(np.float32)
-    found = np.asarray(jax.vmap(rhythm.track_beats)(strength, periods))
+    result = np.asarray(jax.vmap(rhythm.track_beats)(strength, periods))
     for k in range(10):
         _, beats = max(_all_chains(strength[k].tolist(), float(periods[k])))
-        assert np.flatnonzero(found[k]).tolist() == beats
+        assert np.flatnonzero(result[k]).tolist() == beats
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -211,21 +211,21 @@ def _bars(meter, phase, num_beats=32):
 @pytest.mark.parametrize("meter", METERS)
 @pytest.mark.parametrize("phase", [0, 2])
 def test_accents_tell_the_meter(meter, phase):
-    found, chroma = _bars(meter, phase)
-    assert rhythm.beats_per_bar(found, chroma) == meter
+    result, chroma = _bars(meter, phase)
+    assert rhythm.beats_per_bar(result, chroma) == meter
     flat = np.ones_like(chroma)
-    assert rhythm.beats_per_bar(found, flat) == meter  # by the bass drum
-    silent = found._replace(band_flux=np.zeros_like(found.band_flux))
+    assert rhythm.beats_per_bar(result, flat) == meter  # by the bass drum
+    silent = result._replace(band_flux=np.zeros_like(result.band_flux))
     assert rhythm.beats_per_bar(silent, chroma) == meter  # by the chords
     assert rhythm.beats_per_bar(silent, flat) == NO_METER
 
 
 def test_fewer_than_eight_beats_have_no_meter():
-    found, chroma = _bars(3, 0, num_beats=8)
-    assert rhythm.beats_per_bar(found, chroma) == 3
-    frames = np.flatnonzero(found.is_beat)
-    found.is_beat[frames[-1]] = False
-    assert rhythm.beats_per_bar(found, chroma) == NO_METER
+    result, chroma = _bars(3, 0, num_beats=8)
+    assert rhythm.beats_per_bar(result, chroma) == 3
+    frames = np.flatnonzero(result.is_beat)
+    result.is_beat[frames[-1]] = False
+    assert rhythm.beats_per_bar(result, chroma) == NO_METER
 
 
 def test_t_score_is_scipys():

@@ -33,11 +33,11 @@ def find(audio):
 
 
 def test_a_b_a():
-    found = find(alternating([(7, LOW), (14, HIGH), (20, LOW)]))
-    np.testing.assert_array_equal(found[:, 2], [0, 1, 0])
+    result = find(alternating([(7, LOW), (14, HIGH), (20, LOW)]))
+    np.testing.assert_array_equal(result[:, 2], [0, 1, 0])
     # the bar is 3 s; steady sections are found to a second
-    np.testing.assert_allclose(found[:, 0], [0, 7, 14], atol=1.0)
-    np.testing.assert_array_equal(found[:, 1], [*found[1:, 0], 20])
+    np.testing.assert_allclose(result[:, 0], [0, 7, 14], atol=1.0)
+    np.testing.assert_array_equal(result[:, 1], [*result[1:, 0], 20])
 
 
 def test_what_does_not_change_is_one_section():
@@ -122,17 +122,17 @@ def test_sections_cover_the_clip_and_labels_change(seed):
 
 
 def test_boundaries_of_known_music():
-    """Six in ten A/B boundaries to 3 s, and more than as many random ones would find."""
+    """60 % of the A/B boundaries within 3 s, more than with as many random ones."""
     clips = [make_clip(0, i) for i in range(24)]
     rng = np.random.default_rng(0)
     hits, by_chance = [], []
     for first in range(0, 24, 8):
         tonal = analyse_tonal_batch(np.stack([c.mix for c in clips[first : first + 8]]))
         for i, known in enumerate(clips[first : first + 8]):
-            found = structure.find_sections(tonal.chroma[i], tonal.semitones[i])[1:, 0]
+            result = structure.find_sections(tonal.chroma[i], tonal.semitones[i])[1:, 0]
             truth = known.truth.sections[1, 0]
-            hits.append(np.any(np.abs(found - truth) <= 3))
-            drawn = rng.uniform(4, 16, (200, len(found)))
+            hits.append(np.any(np.abs(result - truth) <= 3))
+            drawn = rng.uniform(4, 16, (200, len(result)))
             by_chance.append(np.any(np.abs(drawn - truth) <= 3, axis=1).mean())
     assert np.mean(hits) >= 0.6
     assert np.mean(hits) > np.mean(by_chance) + 0.1

@@ -7,9 +7,13 @@ import pytest
 
 from stemjax.arrays.masking import draw_levels, level_mask, mask_count, mask_ratio
 
+jitted_level_mask = jax.jit(
+    level_mask, static_argnames=("num_levels", "num_frames", "keep_prefix")
+)
+
 
 def draw(seed, level, ratio, *, levels=4, frames=40, **options):
-    mask = level_mask(
+    mask = jitted_level_mask(
         jax.random.key(seed),
         level,
         ratio,

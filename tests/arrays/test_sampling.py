@@ -1,17 +1,22 @@
 """Draws per frame, Gumbel-max, confidence and the nucleus."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from stemjax.arrays.sampling import draw_step, is_in_nucleus, sample_codes
+from stemjax.arrays import sampling
 
 KEY = jax.random.key(7)
+sample_codes = jax.jit(sampling.sample_codes)
+is_in_nucleus = jax.jit(sampling.is_in_nucleus)
 
 
+@functools.partial(jax.jit, static_argnums=(0, 1))
 def draws(frames, codes, key=KEY, level=0, step=1):
-    return draw_step(key, level, step, frames, codes)
+    return sampling.draw_step(key, level, step, frames, codes)
 
 
 def test_draws_of_a_frame_do_not_depend_on_the_number_of_frames():

@@ -19,6 +19,7 @@ from stemjax.decode.network import StemGenNetwork  # noqa: E402
 from stemjax.models import stemgen  # noqa: E402
 from stemjax.tasks import stemgen as task_module  # noqa: E402
 
+pytestmark = pytest.mark.slow
 V, Q, T, B = 32, 3, 40, 2
 CFG = StemGenConfig(
     num_codebooks=Q,
@@ -87,7 +88,8 @@ def test_equal_noise_decodes_equal_codes(params, peer):
         noise = np.concatenate([np.asarray(d.noise) for d in draws])
         return torch.from_numpy(exponential), torch.from_numpy(noise)
 
-    ours = decode(StemGenNetwork(CFG), params, config, context, {"instrument": instrument}, keys)
+    conditions = {"instrument": instrument}
+    ours = decode(StemGenNetwork(CFG), params, config, context, conditions, keys)
     theirs = decode_torch.decode(
         peer,
         torch_codes(context),

@@ -13,6 +13,7 @@ from stemjax.config.codec import DiscriminatorConfig, Spectrum
 
 SMALL = DiscriminatorConfig(windows=(32,), channels=3, dilations=(1, 2))
 judge = jax.jit(discriminator.judge, static_argnums=1)  # eager, it compiles op by op
+spectra = jax.jit(discriminator.spectra, static_argnums=(1, 2))
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +61,7 @@ def test_one_scale_is_that_of_loops(params):
     np.testing.assert_allclose(judged.score[0], score, rtol=1e-4, atol=1e-6)
 
 
-def test_a_score_hears_six_frames_to_either_side(params):
+def test_a_score_depends_on_six_frames_to_either_side(params):
     """1 + 1 + 2 of the kernels of 3, by their dilations, and 1 + 1 of the last two."""
 
     def middle(x):
@@ -73,15 +74,15 @@ def test_a_score_hears_six_frames_to_either_side(params):
     assert bins.min() == 160 - 6 * 8 - 15 and bins.max() == 160 + 6 * 8 + 15
 
 
-def test_magnitudes_do_not_hear_the_sign(params):
-    deaf = DiscriminatorConfig(
+def test_scores_of_magnitudes_do_not_depend_on_the_sign(params):
+    magnitudes = DiscriminatorConfig(
         windows=(32,), channels=3, dilations=(1, 2), spectrum=Spectrum.LOG_MAGNITUDE
     )
     audio = noise(2, 64)
     weights = jax.tree.map(lambda w: w, params)
     enter = weights["window_32"]["enter"]
     enter["weight"] = enter["weight"][:, :, :1]  # one input channel instead of two
-    (a,), (b,) = (judge(weights, deaf, x) for x in (audio, -audio))
+    (a,), (b,) = (judge(weights, magnitudes, x) for x in (audio, -audio))
     np.testing.assert_array_equal(a.score, b.score)
     (a,), (b,) = (judge(params, SMALL, x) for x in (audio, -audio))
     assert not np.allclose(a.score, b.score)
@@ -90,13 +91,11 @@ def test_magnitudes_do_not_hear_the_sign(params):
 def test_spectra_of_noise_have_its_deviation():
     audio = 0.1 * noise(4, 6400)
     for window in (64, 512):
-        parts = discriminator.spectra(audio, window, Spectrum.COMPLEX)
+        parts = spectra(audio, window, Spectrum.COMPLEX)
         assert parts.shape == (4, 1 + 4 * 6400 // window, window // 2, 2)
         # 51,200 values, of which a quarter is independent: 1 % or so
         assert float(jnp.std(parts)) == pytest.approx(0.1 / np.sqrt(2), rel=0.05)
-    (level,) = discriminator.spectra(np.zeros((1, 64)), 64, Spectrum.LOG_MAGNITUDE)[
-        ..., 0
-    ]
+    (level,) = spectra(np.zeros((1, 64)), 64, Spectrum.LOG_MAGNITUDE)[..., 0]
     np.testing.assert_allclose(level, -2.5, rtol=1e-6)  # log10 of the floor, centred
 
 
@@ -130,8 +129,8 @@ def test_features_are_measured_by_the_size_of_the_real_ones():
     assert float(same) == pytest.approx(distance)
 
 
-def test_training_tells_tones_from_noise(params):
-    """Of one loudness; the untrained one knows nothing."""
+def test_training_separates_tones_from_noise(params):
+    """Tones and noise have one level; an untrained discriminator is at chance."""
     t = np.arange(256)
 
     def sounds(seed):

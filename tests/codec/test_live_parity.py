@@ -8,7 +8,7 @@ import pytest
 
 from stemjax import codec
 
-pytestmark = pytest.mark.parity
+pytestmark = [pytest.mark.parity, pytest.mark.slow]
 
 # 32 kHz, hop 640; then: off the hop by one, one frame and a bit, less than a frame
 LENGTHS = (96_000, 32_001, 31_999, 1_000, 639, 17, 1)

@@ -6,9 +6,12 @@ import pathlib
 import subprocess
 import sys
 
+import pytest
+
 HERE = pathlib.Path(__file__).parent
 
 
+@pytest.mark.slow  # a process with four devices
 def test_codes_on_four_devices_are_those_of_one():
     run = subprocess.run(
         [sys.executable, HERE / "sharded_encode.py"],

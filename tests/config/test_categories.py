@@ -1,4 +1,4 @@
-"""The category table: names, aliases, MIDI programs (contracts.md)."""
+"""The category table: names, aliases, MIDI programs."""
 
 import pytest
 

@@ -60,11 +60,11 @@ FAULTS = [
 ]
 
 
-@pytest.mark.parametrize("hint, value, said", FAULTS)
-def test_what_does_not_fit_is_named(hint, value, said):
+@pytest.mark.parametrize("hint, value, message", FAULTS)
+def test_what_does_not_fit_is_named(hint, value, message):
     with pytest.raises(ValueError) as caught:
         from_json(hint, value)
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_defaults_of_a_table_need_not_be_given():

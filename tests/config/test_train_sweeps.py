@@ -32,10 +32,10 @@ def test_every_run_of_every_sweep_is_a_run_of_its_own(preset, name):
     assert len({run_id(run) for run in runs}) == len(sweep.runs) > 1
     for run, overrides in zip(runs, sweep.runs, strict=True):
         for field, value in overrides:
-            found = run
+            setting = run
             for part in field.split("."):
-                found = getattr(found, part)
-            assert found == value
+                setting = getattr(setting, part)
+            assert setting == value
 
 
 def test_the_hundred_runs_in_order():
@@ -141,11 +141,11 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize("field, value, said", FAULTS.values(), ids=FAULTS)
-def test_faults_name_the_field(field, value, said):
+@pytest.mark.parametrize("field, value, message", FAULTS.values(), ids=FAULTS)
+def test_faults_name_the_field(field, value, message):
     with pytest.raises(ValueError) as caught:
         changed(STEMGEN_TINY, (("seed", 1), (field, value)))
-    assert said in str(caught.value) and "\n" not in str(caught.value)
+    assert message in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_a_codec_decides_its_own_codes():
@@ -154,7 +154,9 @@ def test_a_codec_decides_its_own_codes():
 
 def test_a_model_that_starts_from_weights_has_their_shape():
     run = dataclasses.replace(STEMGEN_TINY, init_from="stemgen-mini")
-    with pytest.raises(ValueError, match="model.joint: the weights of init_from decide"):
+    with pytest.raises(
+        ValueError, match="model.joint: the weights of init_from decide"
+    ):
         changed(run, (("model.joint", True),))
     assert changed(run, (("seed", 3),)).seed == 3
 

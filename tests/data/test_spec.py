@@ -6,7 +6,7 @@ import pytest
 
 from stemjax.data.drawing.mixture import Mixture
 from stemjax.data.prepared.synthetic import SyntheticSet
-from stemjax.data.spec import Opened, open_data
+from stemjax.data.spec import OpenedData, open_data
 from stemjax.data.tokens.format import StoreCodec
 from stemjax.io.errors import UserError
 
@@ -26,9 +26,9 @@ def opened_folders(monkeypatch, tmp_path):
 
 def test_one_folder_is_itself(opened_folders):
     a = opened_folders / "a"
-    assert open_data(str(a)) == Opened(False, ("prepared", a))
+    assert open_data(str(a)) == OpenedData(False, ("prepared", a))
     t = opened_folders / "t"
-    assert open_data(str(t)) == Opened(True, ("tokens", t))
+    assert open_data(str(t)) == OpenedData(True, ("tokens", t))
 
 
 def test_several_are_a_mixture_with_weights(opened_folders):
@@ -60,17 +60,17 @@ def test_a_manifest_that_is_none_is_named(tmp_path):
 
 def test_a_split_without_songs_is_seen():
     small = SyntheticSet(0, songs=(1, 0, 1), seconds=1.0)
-    assert Opened(False, small).has("train")
-    assert not Opened(False, small).has("validation")
+    assert OpenedData(False, small).has("train")
+    assert not OpenedData(False, small).has("validation")
 
 
 def test_tokens_of_another_codec_are_refused():
     class Store:
         codec = StoreCodec("theirs", "a" * 64, 640, 4, 2048)
 
-    store = Opened(True, Store())
+    store = OpenedData(True, Store())
     store.check_codec("folder", "theirs", "a" * 64)
     with pytest.raises(UserError, match="folder: tokens of codec 'theirs', not of 'ou"):
         store.check_codec("folder", "ours", "b" * 64)
     # audio has no codec
-    Opened(False, SyntheticSet()).check_codec("folder", "ours", "b" * 64)
+    OpenedData(False, SyntheticSet()).check_codec("folder", "ours", "b" * 64)

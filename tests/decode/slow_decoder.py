@@ -67,14 +67,14 @@ def slow_sample(log_p, top_p, gumbel):
 
 
 def slow_decode(
-    params, config: DecodeConfig, context, condition, key, length, given, is_given
+    params, config: DecodeConfig, context, condition, key, length, given, is_kept
 ):
     """Codes and order, both [Q, length]."""
     levels, codes_per_level = context.shape[0], params["context"].shape[2]
     mask = codes_per_level
     context, length = context[:, :length], int(length)
-    codes = np.where(is_given[:, :length], given[:, :length], mask)
-    order = np.where(is_given[:, :length], 0, -1)
+    codes = np.where(is_kept[:, :length], given[:, :length], mask)
+    order = np.where(is_kept[:, :length], 0, -1)
     for level in range(levels):
         steps = config.steps[min(level, len(config.steps) - 1)]
         hidden = total = int((codes[level] == mask).sum())

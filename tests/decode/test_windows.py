@@ -62,14 +62,14 @@ def test_a_context_of_one_window_is_a_plain_decoding_in_any_bucket():
 
 
 def test_a_long_context_is_the_chain_of_its_windows_by_hand():
-    """29 frames: windows at 0, 12 and 13 with 4 and 15 frames given."""
+    """29 frames: windows at 0, 12 and 13 that keep 4 and 15 frames."""
     result = decode_table(29)
     context, conditions, keys = inputs(TABLE, 2, 29)
     first = decode(TABLE, PARAMS, CONFIG, context[..., :16], conditions, keys)
     np.testing.assert_array_equal(result.codes[..., :16], first.codes)
-    for number, start, given in ((1, 12, 4), (2, 13, 15)):
-        is_given = np.zeros((2, 2, 16), bool)
-        is_given[..., :given] = True
+    for number, start, num_kept in ((1, 12, 4), (2, 13, 15)):
+        is_kept = np.zeros((2, 2, 16), bool)
+        is_kept[..., :num_kept] = True
         window = decode(
             TABLE,
             PARAMS,
@@ -77,19 +77,19 @@ def test_a_long_context_is_the_chain_of_its_windows_by_hand():
             context[..., start : start + 16],
             conditions,
             jax.vmap(lambda key, n=number: jax.random.fold_in(key, n))(keys),
-            kept=Kept(result.codes[..., start : start + 16], is_given),
+            kept=Kept(result.codes[..., start : start + 16], is_kept),
         )
         np.testing.assert_array_equal(
-            window.codes[..., :given], result.codes[..., start : start + given]
+            window.codes[..., :num_kept], result.codes[..., start : start + num_kept]
         )
         stop = start + 16
-        fresh = slice(start + given, stop if number == 2 else 28)
+        fresh = slice(start + num_kept, stop if number == 2 else 28)
         np.testing.assert_array_equal(
-            window.codes[..., given : given + fresh.stop - fresh.start],
+            window.codes[..., num_kept : num_kept + fresh.stop - fresh.start],
             result.codes[..., fresh],
         )
         np.testing.assert_array_equal(
-            window.order[..., given : given + fresh.stop - fresh.start],
+            window.order[..., num_kept : num_kept + fresh.stop - fresh.start],
             result.order[..., fresh],
         )
 
@@ -149,16 +149,16 @@ def test_windows_around_what_is_hidden_by_hand():
     assert hidden_starts(np.arange(100) % 89 == 5, WINDOW, OVERLAP) == [1, 83]
 
 
-def given(frames, is_given):
-    """Codes to give, of a seed of their own."""
+def random_kept(frames, is_kept):
+    """Random codes, and the mask for both rows."""
     codes = np.random.default_rng(9).integers(0, 12, (2, 2, frames))
-    return codes, np.broadcast_to(is_given, codes.shape)
+    return codes, np.broadcast_to(is_kept, codes.shape)
 
 
-def test_given_codes_are_kept_and_the_rest_is_decoded_around_them():
+def test_kept_codes_stay_and_the_rest_is_decoded_around_them():
     frames = np.arange(60)
-    is_given = (frames < 20) | (frames >= 45)
-    codes, keep = given(60, is_given)
+    is_kept = (frames < 20) | (frames >= 45)
+    codes, keep = random_kept(60, is_kept)
     result = decode_table(60, kept=Kept(codes, keep))
     np.testing.assert_array_equal(result.codes[keep], codes[keep])
     assert (result.order[keep] == 0).all() and (result.order[~keep] >= 1).all()
@@ -181,22 +181,22 @@ def test_given_codes_are_kept_and_the_rest_is_decoded_around_them():
     np.testing.assert_array_equal(result.codes, state)
 
 
-def test_levels_and_rows_keep_codes_of_their_own():
-    is_given = np.zeros((2, 2, 11), bool)
-    is_given[0, 0] = True  # the coarse level of the first row
-    is_given[1, :, ::3] = True
-    codes, _ = given(11, False)
-    result = decode_table(11, kept=Kept(codes, is_given), bucket_frames=4)
-    np.testing.assert_array_equal(result.codes[is_given], codes[is_given])
-    np.testing.assert_array_equal(result.order == 0, is_given)
-    # nothing else leaks: other codes where nothing is given change nothing
-    noise = np.where(is_given, codes, 11 - codes)
-    again = decode_table(11, kept=Kept(noise, is_given), bucket_frames=4)
+def test_levels_and_rows_keep_different_codes():
+    is_kept = np.zeros((2, 2, 11), bool)
+    is_kept[0, 0] = True  # the coarse level of the first row
+    is_kept[1, :, ::3] = True
+    codes, _ = random_kept(11, False)
+    result = decode_table(11, kept=Kept(codes, is_kept), bucket_frames=4)
+    np.testing.assert_array_equal(result.codes[is_kept], codes[is_kept])
+    np.testing.assert_array_equal(result.order == 0, is_kept)
+    # codes outside the mask are not read
+    noise = np.where(is_kept, codes, 11 - codes)
+    again = decode_table(11, kept=Kept(noise, is_kept), bucket_frames=4)
     np.testing.assert_array_equal(again.codes, result.codes)
 
 
-def test_where_all_is_given_nothing_is_decoded():
-    codes, keep = given(50, True)
+def test_where_all_is_kept_nothing_is_decoded():
+    codes, keep = random_kept(50, True)
     reports = []
     result = decode_table(
         50, kept=Kept(codes, keep), progress=lambda *r: reports.append(r)

@@ -1,4 +1,4 @@
-"""What a page accepts, and what it shows of a name."""
+"""Uploads: accepted files and displayed names."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from stemjax.demo import uploads
 from stemjax.io.errors import UserError
 
 
-def test_a_recording_comes_back_with_the_name_that_is_shown(tmp_path):
+def test_an_upload_is_read_under_its_display_name(tmp_path):
     audio = np.random.default_rng(0).normal(size=(9000, 2)).astype(np.float32) * 0.1
     path = tmp_path / "secret-place.wav"
     soundfile.write(path, audio, 44_100, subtype="FLOAT")
@@ -17,7 +17,7 @@ def test_a_recording_comes_back_with_the_name_that_is_shown(tmp_path):
     np.testing.assert_array_equal(found.audio, audio)
 
 
-def test_limits_are_held_before_anything_is_decoded(tmp_path, monkeypatch):
+def test_limits_are_checked_before_decoding(tmp_path, monkeypatch):
     def refused(path, word):
         with pytest.raises(UserError, match=word) as error:
             uploads.read_upload(path, "x.wav")
@@ -28,7 +28,7 @@ def test_limits_are_held_before_anything_is_decoded(tmp_path, monkeypatch):
     )
     text = tmp_path / "a.wav"
     text.write_text("no audio at all")
-    refused(text, "x.wav: not audio that can be read")
+    refused(text, "x.wav: not a readable audio file")
     long = tmp_path / "long.flac"
     soundfile.write(long, np.zeros(8_000 * 301), 8_000)
     refused(long, "x.wav: 301 s, at most 300")
@@ -40,11 +40,11 @@ def test_limits_are_held_before_anything_is_decoded(tmp_path, monkeypatch):
     refused(raw, "x.wav: AU; give wav")
     large = tmp_path / "large.wav"
     with open(large, "wb") as file:
-        file.truncate(uploads.MOST_BYTES + 1_000_000)
+        file.truncate(uploads.MAX_BYTES + 1_000_000)
     refused(large, "x.wav: 51 MB, at most 50")
 
 
-def test_broken_samples_are_told_without_the_path(tmp_path):
+def test_errors_do_not_show_the_path(tmp_path):
     path = tmp_path / "a.wav"
     soundfile.write(path, np.full(4000, np.nan), 8_000, subtype="FLOAT")
     with pytest.raises(UserError, match="^x.wav: holds NaN") as error:
@@ -66,4 +66,4 @@ def test_broken_samples_are_told_without_the_path(tmp_path):
     ],
 )
 def test_names_are_shown_without_their_folders(name, shown):
-    assert uploads.shown_name(name) == shown
+    assert uploads.display_name(name) == shown

@@ -1,4 +1,4 @@
-"""Programs of this repository, run as a user runs them."""
+"""Run programs of this repository in a process."""
 
 import os
 import pathlib
@@ -9,7 +9,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 def run(*command, code=0):
-    """`python COMMAND...` on a CPU; it must end with `code` and without a traceback."""
+    """Run `python COMMAND...` on a CPU; checks its exit status and for no traceback."""
     done = subprocess.run(
         [sys.executable, *map(str, command)],
         cwd=ROOT,

@@ -1,4 +1,4 @@
-"""A tiny StemGen release with random weights that carries its own codec."""
+"""A tiny StemGen release with random weights, and sample.py run on it."""
 
 import contextlib
 import io
@@ -23,16 +23,16 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 def write_random_release(folder: pathlib.Path, steps=(4, 2)) -> pathlib.Path:
-    """Its crops are 2 s long; it decodes in `steps` of its two levels."""
+    """Write a release and its codec; crops of 2 s, `steps` for each of two levels."""
     codec.random(CODEC_TINY.model, 0).save(folder / "codec")
     return write_random_model(folder, codec.load(folder / "codec"), "codec", 100, steps)
 
 
 def write_random_model(
-    folder: pathlib.Path, own: codec.Codec, codec_name: str, frames: int, steps
+    folder: pathlib.Path, coder: codec.Codec, codec_name: str, frames: int, steps
 ) -> pathlib.Path:
-    """A StemGen release on the codec `own`, found by `codec_name`; crops of `frames`."""
-    model = fit_to_codec(STEMGEN_TINY.model, own.config)
+    """Write a release for a codec that is found by `codec_name`; crops of `frames`."""
+    model = fit_to_codec(STEMGEN_TINY.model, coder.config)
     params = stemgen.init(jax.random.key(0), model)
     config = {
         "kind": "stemgen",
@@ -41,7 +41,7 @@ def write_random_model(
         "model": to_json(model),
         "trained_frames": frames,
         "categories": CATEGORIES,
-        "codec": {"name": codec_name, "sha256": own.sha256},
+        "codec": {"name": codec_name, "sha256": coder.sha256},
         "decode": to_json(DecodeConfig(steps=steps, guidance=Guidance.MULTI)),
     }
     flat = {k: np.asarray(v) for k, v in flatten(params).items()}
@@ -50,31 +50,31 @@ def write_random_model(
 
 
 def sample(*args) -> subprocess.CompletedProcess:
-    """sample.py as a person runs it."""
+    """Run sample.py in a process."""
     command = [sys.executable, "sample.py", *map(str, args)]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
 
 
 def sample_here(*args) -> subprocess.CompletedProcess:
-    """The same in this process, which has jax and its compiled programs already."""
+    """Run sample.py in this process, which has imported jax and compiled programs."""
     import sample as script
 
-    said, told, code = io.StringIO(), io.StringIO(), 0
+    stdout, stderr, code = io.StringIO(), io.StringIO(), 0
     with (
-        contextlib.redirect_stdout(said),
-        contextlib.redirect_stderr(told),
-        mock.patch("stemjax.cli.sample.opening.use_compilation_cache"),
+        contextlib.redirect_stdout(stdout),
+        contextlib.redirect_stderr(stderr),
+        mock.patch("stemjax.cli.sample.inputs.use_compilation_cache"),
         mock.patch("stemjax.io.allocator.keep_memory"),
     ):
         try:
             script.main([str(word) for word in args])
         except SystemExit as end:
             code = end.code
-    return subprocess.CompletedProcess(args, code, said.getvalue(), told.getvalue())
+    return subprocess.CompletedProcess(args, code, stdout.getvalue(), stderr.getvalue())
 
 
 def refused(*args, out: pathlib.Path) -> str:
-    """What sample.py says of bad input: exit 2, one line, nothing written."""
+    """The error line of sample.py for bad input: exit 2, nothing written."""
     run = sample_here(*args, "--out", out)
     assert run.returncode == 2 and not out.exists(), run.stderr
     assert run.stderr.startswith("error: ") and run.stderr.count("\n") == 1, run.stderr

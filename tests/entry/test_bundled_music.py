@@ -1,5 +1,5 @@
-"""What a musician hears of the bundled model: loudness, seams of loops and of long
-pieces, an edit that keeps a rhythm, MIDI.  Fast preset."""
+"""Audio of the bundled model: loudness, seams of loops and long pieces, edits, MIDI.
+Preset fast."""
 
 import json
 
@@ -27,7 +27,7 @@ def read(path):
 
 
 def levels(audio, seconds=0.5):
-    """dB of each half second, not below -60."""
+    """RMS level of each half second, dB, at least -60."""
     size = round(seconds * RATE)
     power = (audio[: len(audio) // size * size].reshape(-1, size) ** 2).mean(axis=1)
     return 10 * np.log10(np.maximum(power, 1e-6))
@@ -35,7 +35,7 @@ def levels(audio, seconds=0.5):
 
 @pytest.fixture(scope="module")
 def song(tmp_path_factory):
-    """Two layers over the example as a loop."""
+    """A session of two layers, with the example as a loop."""
     out = tmp_path_factory.mktemp("song")
     ran(
         *("layer", "--context", EXAMPLE, "--loop", "--bpm", 96, "--beats-per-bar", 4),
@@ -44,7 +44,7 @@ def song(tmp_path_factory):
     return out
 
 
-def test_layers_are_as_loud_as_the_rule_says_and_sum_to_the_mix(song):
+def test_layers_have_the_loudness_of_the_rule_and_sum_to_the_mix(song):
     session = json.loads((song / "session.json").read_text())
     assert session["loop"] and session["seconds"] == 10.0  # four bars at 96
     context = read(song / "context.wav")
@@ -60,9 +60,9 @@ def test_layers_are_as_loud_as_the_rule_says_and_sum_to_the_mix(song):
     assert 0 < gain <= 1
 
 
-def test_a_loop_goes_on_from_its_end_to_its_beginning(song):
-    """No click: the step over the seam is none of the largest in the stem.  No hole: the
-    seam's half seconds are no quieter than the quietest within."""
+def test_the_end_of_a_loop_continues_at_its_beginning(song):
+    """No click: the step at the seam is not among the largest.  No gap: the half seconds
+    at the seam are at most 6 dB quieter than the quietest other one."""
     for name in ("layer_01.wav", "layer_02.wav"):
         stem = read(song / name)
         steps = np.abs(np.diff(stem))
@@ -101,8 +101,8 @@ def test_a_long_piece_has_no_seam_in_level(tmp_path):
     )
     stem = read(tmp_path / "out" / "stem.wav")
     assert len(stem) == 24 * RATE
-    found = levels(stem)
-    steps = np.abs(np.diff(found))
+    level = levels(stem)
+    steps = np.abs(np.diff(level))
     joins = [2 * second - 1 for second in (10, 18)]  # from the half second before
     others = np.delete(steps, joins)
     assert steps[joins].max() <= np.quantile(others, 0.95) + 3
@@ -112,7 +112,7 @@ def test_a_long_piece_has_no_seam_in_level(tmp_path):
         assert samples[at - 3 : at + 3].max() <= np.quantile(samples, 0.9999)
 
 
-def test_an_edit_keeps_the_coarse_levels_or_what_sounds_at_onsets(song, tmp_path):
+def test_an_edit_keeps_the_coarse_levels_or_the_onsets(song, tmp_path):
     old = np.load(song / "layer_01.npz")["tokens"]
     stem = ("--stem", song / "layer_01.wav", "--tokens", song / "layer_01.npz")
     common = ("edit", "--context", EXAMPLE, *stem, "--instrument", "bass")

@@ -1,6 +1,7 @@
 """Installed packages: an editable checkout and a wheel."""
 
 import pathlib
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -33,10 +34,17 @@ def test_a_clone_named_stemjax_does_not_hide_the_package(tmp_path):
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
-    """The project's wheel."""
+    """The project's wheel, built from a copy: a build writes into its folder."""
     folder = tmp_path_factory.mktemp("wheel")
+    source = folder / "source"
+    source.mkdir()
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    ignore = shutil.ignore_patterns("__pycache__")
+    for name in ("stemjax", "data"):
+        shutil.copytree(ROOT / name, source / name, symlinks=True, ignore=ignore)
     command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", folder]
-    subprocess.run([*map(str, command), str(ROOT)], check=True, cwd=folder)
+    subprocess.run([*map(str, command), str(source)], check=True, cwd=folder)
     (path,) = folder.glob("stemjax-*.whl")
     return path
 

@@ -1,4 +1,4 @@
-"""sample.py layer, edit and batch as a person types them, on a tiny random model."""
+"""sample.py layer, edit and batch on a tiny model with random weights."""
 
 import json
 from unittest import mock
@@ -9,7 +9,7 @@ import soundfile
 
 from stemjax.io.errors import UserError
 from stemjax.session import layering
-from tests.entry.random_release import refused, sample, sample_here
+from tests.entry.random_release import refused, sample_here
 
 pytestmark = pytest.mark.entry
 RATE = 32_000
@@ -25,8 +25,8 @@ def loop(tmp_path_factory):
     return path
 
 
-def ran(*args, run=sample_here):
-    done = run(*args)
+def ran(*args):
+    done = sample_here(*args)
     assert done.returncode == 0, done.stderr
     return done
 
@@ -46,9 +46,7 @@ def summed(folder, session):
 def test_a_session_is_layered_continued_and_replaced(release, loop, tmp_path):
     out = tmp_path / "song"
     common = ("layer", "--checkpoint", release, "--context", loop, "--out", out)
-    first = ran(
-        *common, "--instruments", "bass", "--bpm", 120, "--key", "A major", run=sample
-    )
+    first = ran(*common, "--instruments", "bass", "--bpm", 120, "--key", "A major")
     assert "decoding: about" in first.stderr
     one = json.loads((out / "session.json").read_text())
     assert one["format"] == 1 and one["checkpoint"]["name"] == "random-tiny"
@@ -58,7 +56,7 @@ def test_a_session_is_layered_continued_and_replaced(release, loop, tmp_path):
     bass = (out / "layer_01.npz").read_bytes()
 
     more = ran(*common, "--instruments", "bass,drums", "--variations", 2, "--seed", 4)
-    assert "going on from layer 1" in more.stdout
+    assert "continuing after layer 1" in more.stdout
     assert "highest context gain" in more.stdout
     two = json.loads((out / "session.json").read_text())
     assert [layer["instrument"] for layer in two["layers"]] == ["bass", "drums"]
@@ -73,8 +71,8 @@ def test_a_session_is_layered_continued_and_replaced(release, loop, tmp_path):
 
     files = {p.name: p.read_bytes() for p in out.iterdir()}
     drums = files["layer_02.npz"]
-    # stopped after the first of two layers: the session stays as it was
-    add, calls = layering.add, []
+    # an error after the first of two layers leaves the session unchanged
+    add, calls = layering.add_layer, []
 
     def stopped(*args, **more):
         calls.append(args)
@@ -82,7 +80,7 @@ def test_a_session_is_layered_continued_and_replaced(release, loop, tmp_path):
             raise UserError("stopped")
         return add(*args, **more)
 
-    with mock.patch.object(layering, "add", stopped):
+    with mock.patch.object(layering, "add_layer", stopped):
         done = sample_here(*common, "--replace", 1, "--seed", 7)
     assert done.returncode == 2 and len(calls) == 2
     assert {p.name: p.read_bytes() for p in out.iterdir()} == files
@@ -91,7 +89,7 @@ def test_a_session_is_layered_continued_and_replaced(release, loop, tmp_path):
     assert three["layers"][0]["instrument"] == "bass"
     assert [layer["seed"] for layer in three["layers"]] == [7, 4]
     assert (out / "layer_01.npz").read_bytes() != bass
-    assert (out / "layer_02.npz").read_bytes() != drums  # it answers another bass
+    assert (out / "layer_02.npz").read_bytes() != drums  # its context has another bass
     ran(*common, "--replace", 1, "--seed", 0)
     for name in ("layer_01.npz", "layer_02.npz", "mix.wav"):
         assert (out / name).read_bytes() == files[name], name
@@ -102,7 +100,7 @@ def test_a_session_from_silence_and_in_the_contexts_format(release, loop, tmp_pa
         *("layer", "--checkpoint", release, "--silence", 1.5, "--instruments", "drums"),
         *("--out", tmp_path / "quiet"),
     )
-    assert "beginning from silence" in quiet.stdout
+    assert "starting from silence" in quiet.stdout
     session = json.loads((tmp_path / "quiet" / "session.json").read_text())
     assert session["context"]["file"] is None and session["seconds"] == 1.5
     assert not read(tmp_path / "quiet" / "context.wav")[0].any()
@@ -110,7 +108,7 @@ def test_a_session_from_silence_and_in_the_contexts_format(release, loop, tmp_pa
         read(tmp_path / "quiet" / "mix.wav")[0],
         read(tmp_path / "quiet" / "layer_01.wav")[0],
     )
-    # as a loop of one bar, written as the context is
+    # a loop of one bar, in the format of the context
     ran(
         *("layer", "--checkpoint", release, "--context", loop, "--instruments", "bass"),
         *(
@@ -132,7 +130,7 @@ def test_a_session_from_silence_and_in_the_contexts_format(release, loop, tmp_pa
     assert (tmp_path / "loop" / "layer_01.mid").read_bytes()[:4] == b"MThd"
 
 
-def test_part_of_a_stem_is_made_anew(release, loop, tmp_path):
+def test_part_of_a_stem_is_regenerated(release, loop, tmp_path):
     made = tmp_path / "made"
     ran(
         *("--checkpoint", release, "--context", loop, "--instrument", "bass"),
@@ -165,12 +163,12 @@ def test_part_of_a_stem_is_made_anew(release, loop, tmp_path):
     assert report["change"]["from"] == 0.5 and report["change"]["to"] == 1.0
     assert report["kept_share"] == 0.75
 
-    # the stem alone: its own codes are kept, and the recording around the change
+    # without tokens: the stem is encoded, and the recording around the part stays
     ran(*common, "--stem", made / "stem.wav", *part, "--out", tmp_path / "alone")
     alone = read(tmp_path / "alone" / "stem.wav")[0][:, 0]
     np.testing.assert_array_equal(before[: 16_000 - fade], alone[: 16_000 - fade])
 
-    # a shorter stem goes on to the end; two variations of a varied one
+    # a shorter stem is continued; two variations of a partly kept one
     soundfile.write(tmp_path / "short.wav", before[:32_000], RATE, subtype="FLOAT")
     ran(
         *(*common, "--stem", tmp_path / "short.wav", "--from", 1.0),
@@ -190,7 +188,7 @@ def test_part_of_a_stem_is_made_anew(release, loop, tmp_path):
         assert (varied[:, ~kept] != old[:, ~kept]).mean() > 0.5
 
 
-def test_a_folder_is_answered_and_the_rest_is_told(release, loop, tmp_path):
+def test_a_folder_is_sampled_and_bad_files_are_reported(release, loop, tmp_path):
     folder = tmp_path / "contexts"
     folder.mkdir()
     (folder / "a.flac").write_bytes(loop.read_bytes())

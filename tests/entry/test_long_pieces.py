@@ -1,5 +1,5 @@
-"""Contexts of any length: windows that go on from each other, memory that does not grow
-with them, and one progress bar for the whole."""
+"""Long contexts: windows continue each other, memory stays bounded, and there is one
+progress bar."""
 
 import re
 import subprocess
@@ -21,7 +21,7 @@ print("peak", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 
 def piece(path, seconds):
-    """Notes every half second, of pitches that do not repeat."""
+    """Write notes every half second, with changing pitches."""
     time = np.arange(seconds * RATE) / RATE
     pitch = 220 * 2 ** (np.floor(2 * time) * 7 % 24 / 12)
     phase = 2 * np.pi * np.cumsum(pitch) / RATE
@@ -30,7 +30,7 @@ def piece(path, seconds):
 
 
 def peak_megabytes(release, context, out):
-    """Of answering; ru_maxrss is in kilobytes on Linux."""
+    """Peak memory of sample.py, MB; ru_maxrss is in kilobytes on Linux."""
     run = subprocess.run(
         [sys.executable, "-c", MEASURED, "--checkpoint", str(release)]
         + ["--context", str(context), "--preset", "naive", "--steps", "2", "1"]
@@ -56,9 +56,9 @@ def test_memory_grows_with_the_audio_alone(release, tmp_path):
     assert long - short < 20 * copies
 
 
-def test_a_long_piece_goes_on_without_a_seam(release, tmp_path):
-    """The tokens of the first windows are those of a shorter context; the audio is that
-    of all tokens in one; a second run gives the same bytes."""
+def test_windows_continue_each_other(release, tmp_path):
+    """The first window has the tokens of a shorter context; the audio is decoded from all
+    tokens at once; a second run gives the same bytes."""
     whole = piece(tmp_path / "whole.wav", 7)
     audio, _ = soundfile.read(whole)
     soundfile.write(tmp_path / "begin.wav", audio[: 2 * RATE], RATE)
@@ -82,8 +82,7 @@ def test_a_long_piece_goes_on_without_a_seam(release, tmp_path):
     tokens, first = (
         np.load(tmp_path / name / "tokens.npz")["tokens"] for name in ("whole", "begin")
     )
-    # the first window hears the same two seconds, to the frames that the codec's context
-    # beyond them reaches
+    # equal audio in the first two seconds, except where the codec looks past their end
     assert (tokens[:, :90] == first[:, :90]).mean() > 0.5
     played = model.codec.decode(tokens[None].astype(np.int32))[0, : len(stem)]
     np.testing.assert_array_equal(played, stem)

@@ -1,5 +1,5 @@
-"""The page as a person uses it, in a headless browser: two layers, a cancel, a bad
-upload, a download; and nothing leaves the machine."""
+"""The page in a headless browser: two layers, a cancel, a bad upload, a download, no
+requests to other hosts."""
 
 import importlib.util
 import io
@@ -44,7 +44,7 @@ def server(tmp_path_factory):
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     process = subprocess.Popen(
-        [sys.executable, "-m", "stemjax.demo", "--checkpoint", str(release)]
+        [sys.executable, "-m", "stemjax", "demo", "--checkpoint", str(release)]
         + ["--port", str(port)],
         cwd=ROOT,
         env=os.environ | {"JAX_PLATFORMS": "cpu", "TMPDIR": str(files)},
@@ -94,12 +94,12 @@ def page(server, chromium):
 
 
 def test_two_layers_are_kept_heard_and_downloaded(page, tmp_path):
-    has(page, "#about", "beats a minute")
-    has(page, "#expected", "An answer will take about")
+    has(page, "#about", "beats per minute")
+    has(page, "#expected", "Generating takes about")
     for number in (1, 2):
         page.click("#answer")
         page.wait_for_selector("#keep-2", state="visible", timeout=WAIT)
-        has(page, "#told", "2 answers of bass")
+        has(page, "#status", "2 variations of bass")
         page.click(f"#keep-{number}")
         has(page, "#solo", f"{number} bass")
         page.wait_for_selector("#keep-1", state="hidden", timeout=WAIT)
@@ -132,17 +132,17 @@ def test_a_decoding_is_cancelled_and_the_next_one_runs(page):
     page.click("#answer")
     page.wait_for_selector(".progress-text, .eta-bar, .progress-level", timeout=WAIT)
     page.click("#cancel")
-    has(page, "#told", "Cancelled; nothing was changed.")
+    has(page, "#status", "Cancelled; nothing was changed.")
     page.click("text=fast (16 steps)")
     page.click("#answer")
-    has(page, "#told", "2 answers of bass")
+    has(page, "#status", "2 variations of bass")
 
 
 def test_a_bad_upload_is_told_and_the_page_goes_on(page, tmp_path):
     bad = tmp_path / "notes.wav"
     bad.write_text("no audio")
     page.set_input_files("#upload input[type=file]", str(bad))
-    page.wait_for_selector("text=notes.wav: not audio that can be read", timeout=WAIT)
+    page.wait_for_selector("text=notes.wav: not a readable audio file", timeout=WAIT)
     assert str(tmp_path) not in page.content()
     page.click("#silence")
     has(page, "#about", "silence: 8.0 s")
@@ -164,13 +164,13 @@ def test_a_second_person_waits_in_a_queue_that_is_shown(page, server, chromium):
     other.click("#cancel")
     page.click("#cancel")
     for tab in (other, page):
-        has(tab, "#told", "Cancelled; nothing was changed.")
+        has(tab, "#status", "Cancelled; nothing was changed.")
     page.click("#answer")
     page.wait_for_selector(".progress-text, .eta-bar, .progress-level", timeout=WAIT)
     other.click("#answer")
     other.wait_for_selector("text=/queue: 1/", timeout=WAIT)
     page.click("#cancel")
-    has(other, "#told", "2 answers of bass")
+    has(other, "#status", "2 variations of bass")
     other.close()
 
 

@@ -1,4 +1,4 @@
-"""sample.py as a person uses it, on a tiny model with random weights."""
+"""sample.py on a tiny model with random weights."""
 
 import json
 import pathlib
@@ -49,7 +49,8 @@ def test_a_stem_a_mix_a_report_and_a_picture(release, loop, tmp_path):
     assert str(tmp_path) not in json.dumps(report)  # no paths of a machine
     assert np.abs(mix).max() <= 1.0 and report["gain"] <= 1.0
 
-    again = sample(*common, "--out", tmp_path / "b")
+    # the process and this one give the same bytes
+    again = sample_here(*common, "--out", tmp_path / "b")
     other = sample_here(*common, "--out", tmp_path / "c", "--seed", 1)
     assert again.returncode == other.returncode == 0
     wav = [(tmp_path / d / "stem.wav").read_bytes() for d in "abc"]
@@ -72,7 +73,7 @@ def test_variations_depend_on_seed_and_number_alone(release, loop, tmp_path):
 
 
 def bad_files(folder: pathlib.Path) -> dict[str, tuple[pathlib.Path, str]]:
-    """Contexts that nobody can answer, and a word of what is said about each."""
+    """Bad contexts, and a word of the error message of each."""
     noise = np.random.default_rng(0).normal(size=64_000) * 0.1
     (folder / "notes.wav").write_text("no audio")
     soundfile.write(folder / "empty.wav", np.zeros(0), 32_000)
@@ -95,8 +96,8 @@ def bad_files(folder: pathlib.Path) -> dict[str, tuple[pathlib.Path, str]]:
 def test_bad_audio_is_refused_in_one_line(release, tmp_path, name):
     path, word = bad_files(tmp_path)[name]
     command = ("--checkpoint", release, "--context", path, "--instrument", "bass")
-    said = refused(*command, out=tmp_path / "out")
-    assert word in said and path.name in said
+    message = refused(*command, out=tmp_path / "out")
+    assert word in message and path.name in message
 
 
 def test_a_silent_context_can_be_allowed(release, tmp_path):
@@ -110,23 +111,24 @@ def test_a_silent_context_can_be_allowed(release, tmp_path):
 
 
 def test_other_bad_input(release, loop, tmp_path):
-    def said(*args, checkpoint=release):
+    def message(*args, checkpoint=release):
         command = ("--checkpoint", checkpoint, "--context", loop, *args)
         return refused(*command, out=tmp_path / "out")
 
-    unknown = said("--instrument", "kazoo")
+    unknown = message("--instrument", "kazoo")
     assert all(name in unknown for name in CATEGORIES)
-    assert "preset" in said("--preset", "loudest")
-    assert "guidance sources" in said("--scales", 1.0, 2.0, 3.0)
-    assert "neither a folder" in said(checkpoint="no-such-model")
-    assert "two passes" in said("--loop", "--show-decoding")
+    assert "preset" in message("--preset", "loudest")
+    assert "guidance sources" in message("--scales", 1.0, 2.0, 3.0)
+    assert "neither a folder" in message(checkpoint="no-such-model")
+    assert "two passes" in message("--loop", "--show-decoding")
+    assert "--variations 0: give 1 or more" in message("--variations", 0)
 
     stranger = codec.random(CODEC_TINY.model, 1)
     stranger.save(tmp_path / "stranger")
-    assert "codec" in said("--codec", tmp_path / "stranger")
+    assert "codec" in message("--codec", tmp_path / "stranger")
 
     config = json.loads((release / "config.json").read_text())
     odd = tmp_path / "odd"
     odd.mkdir()
     (odd / "config.json").write_text(json.dumps(config | {"format": 7}))
-    assert "format 7" in said(checkpoint=odd)
+    assert "format 7" in message(checkpoint=odd)

@@ -1,21 +1,17 @@
-"""train.py as two processes of one run, and on more devices than one."""
+"""train.py as two processes of one run, and on several devices."""
 
 import os
 import socket
 import subprocess
 import sys
-import tempfile
 
 import pytest
 
 from stemjax.train import metrics
 from tests.train.launch import ROOT
 
-ENV = os.environ | {
-    "JAX_PLATFORMS": "cpu",
-    "XDG_CACHE_HOME": tempfile.mkdtemp(prefix="stemjax-cache-"),
-}
-pytestmark = pytest.mark.entry
+ENV = os.environ | {"JAX_PLATFORMS": "cpu"}
+pytestmark = [pytest.mark.entry, pytest.mark.slow]
 
 
 def start(*args, **env):
@@ -68,7 +64,7 @@ def test_two_processes_then_one_on_another_mesh_then_an_end(tmp_path):
 def test_a_batch_that_does_not_divide_names_the_nearest_sizes(tmp_path):
     for out, error, code in both("--batch-size", 5, "--workdir", tmp_path / "run"):
         assert code == 2 and out == "" or "Gloo" in out
-        (said,) = [line for line in error.splitlines() if line.startswith("error:")]
-        assert "--batch-size: batch 5 does not divide into 2 equal parts" in said
-        assert said.endswith("use 4 or 6") and "Traceback" not in error
+        (message,) = [line for line in error.splitlines() if line.startswith("error:")]
+        assert "--batch-size: batch 5 does not divide into 2 equal parts" in message
+        assert message.endswith("use 4 or 6") and "Traceback" not in error
     assert not (tmp_path / "run" / "metrics.jsonl").exists()

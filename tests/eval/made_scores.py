@@ -1,4 +1,4 @@
-"""Scores made by hand, and one whose best settings are known."""
+"""Handmade scores, and a score function with known best settings."""
 
 import numpy as np
 
@@ -11,12 +11,12 @@ SIZES = (3, 3, 2)  # examples in each group
 def report(fd, mirdd, fd_groups=None, mirdd_groups=None):
     def entry(name, value, groups):
         groups = groups or [value] * len(SIZES)
-        found = from_leave_outs(value, np.array(groups), np.array(SIZES))
+        result = from_leave_outs(value, np.array(groups), np.array(SIZES))
         return {
             "id": name,
             "value": value,
-            "se": found.se,
-            "corrected": found.corrected,
+            "se": result.se,
+            "corrected": result.corrected,
             "groups": list(groups),
             "sizes": list(SIZES),
         }

@@ -1,4 +1,4 @@
-"""A system, examples and an analysis whose answers are known, for tests of tables."""
+"""A system, examples and an analysis with known results, for tests of tables."""
 
 import pathlib
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ class Pair(NamedTuple):
 
 
 def pairs(songs: Sequence[str], first: int = 0) -> list[Pair]:
-    """A pair of each song named; `first` shifts what they sound like."""
+    """One pair for each song; `first` shifts their pitches."""
     return [
         Pair(f"{k:05d}", song, "bass", 1_000 * first + k)
         for k, song in enumerate(songs)
@@ -62,7 +62,7 @@ def examples(songs: Sequence[str], first: int = 0) -> ExampleSet:
 
 
 class Echo:
-    """Answers with the context an octave higher at a level set by the temperature.
+    """Returns the context an octave higher at a level set by the temperature.
 
     `asked` keeps the configs of each call, one list a batch.  The codec has no weights.
     """
@@ -111,7 +111,7 @@ def report(
     mirdd: float | None = None,
     sizes: Sequence[int] | None = None,
 ) -> dict:
-    """A score made by hand: FD-logmel, MIRDD (by default alike), no FAD."""
+    """A handmade score: FD-logmel, MIRDD (equal by default), no FAD."""
     from stemjax.eval.metrics.jackknife import from_leave_outs
 
     counts = np.array(sizes or [1] * len(groups))

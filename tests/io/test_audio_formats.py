@@ -81,7 +81,7 @@ def test_what_is_too_loud_is_clipped_or_turned_down(tmp_path):
 
 
 def test_other_endings_and_rates_are_refused(tmp_path):
-    with pytest.raises(UserError, match="x.aiff: no format to write; end it with wav"):
+    with pytest.raises(UserError, match="x.aiff: unknown audio format; end the name"):
         write_audio(tmp_path / "x.aiff", pulse(1), RATE)
     with pytest.raises(UserError, match="x.mp3: MP3 cannot be written at 31000 Hz"):
         write_audio(tmp_path / "x.mp3", pulse(1), 31_000)

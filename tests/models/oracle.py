@@ -1,4 +1,4 @@
-"""StemGen weights for tests: of any config without compiling, and a perfect listener."""
+"""StemGen weights for tests: random ones without compiling, and a perfect copier."""
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +10,7 @@ LOUD = 50.0  # logits of the true code: its probability is 1 in float32
 
 
 def random_params(cfg, seed=0):
-    """Entries of about one half, norms of about one: every term of a twin counts."""
+    """Random weights: entries of about 0.4 and norms of about 1."""
     rng = np.random.default_rng(seed)
 
     def entry(path, shape):
@@ -21,10 +21,10 @@ def random_params(cfg, seed=0):
 
 
 def listener(cfg, *, loudness: float = LOUD):
-    """Weights whose logits at level q name the context's code at level q.
+    """Weights whose most probable code at level q is the context's code at level q.
 
-    The blocks add nothing; a head reads the context's half of the normalised sum of
-    embeddings with that level's rows.
+    The blocks add zero; a head multiplies the context's half of the normalised sum of
+    embeddings by that level's rows.
     """
     params = random_params(cfg)
     params["backbone"]["norm"]["scale"] = jnp.ones(cfg.transformer.width)
@@ -44,7 +44,7 @@ def listener(cfg, *, loudness: float = LOUD):
             kernel[q, axis, v] = loudness
     params["context_embed"]["embedding"] = jnp.asarray(rows)
     params["heads"]["kernel"] = jnp.asarray(kernel)
-    # the target and the conditions stay silent, so that the norm is the same always
+    # Target and conditions are embedded as zero, so that the norm is constant.
     params["target_embed"] = jax.tree.map(jnp.zeros_like, params["target_embed"])
     for c in cfg.conditions:
         name = f"condition_embed_{c.name}"

@@ -1,4 +1,4 @@
-"""Embeddings that start from the codec's codebooks (Assumption A25)."""
+"""Initialization of code embeddings from the codec's codebooks (Assumption A25)."""
 
 import jax
 import jax.numpy as jnp
@@ -13,10 +13,11 @@ CFG = StemGenConfig(
     codebook_size=32,
     transformer=TransformerConfig(width=16, layers=1, heads=2, mlp_hidden=16),
 )
+init = jax.jit(stemgen.init, static_argnums=1)
 
 
 def test_the_sum_over_levels_is_the_latent_half_whitened():
-    params = stemgen.init(jax.random.key(0), CFG)
+    params = init(jax.random.key(0), CFG)
     scale = jnp.array([3.0, 2, 1, 1, 1, 1, 0.5, 0.1])
     books = jax.random.normal(jax.random.key(1), (2, 32, 8)) * scale
     books = books * jnp.array([1, 0.5])[:, None, None]
@@ -41,7 +42,7 @@ def test_the_sum_over_levels_is_the_latent_half_whitened():
 
 
 def test_nothing_else_moves():
-    params = stemgen.init(jax.random.key(0), CFG)
+    params = init(jax.random.key(0), CFG)
     books = jax.random.normal(jax.random.key(1), (2, 32, 128))
     made = start_from_codebooks(jax.random.key(2), params, books, CFG)
     for name in ("target_embed", "context_embed"):

@@ -32,9 +32,9 @@ def slow_lstm(params, x):
 def test_the_lstm_is_its_slow_twin_and_carries_its_state():
     lstm = LSTM(6, 2)
     x = jax.random.normal(jax.random.key(0), (2, 9, 6))
-    params = lstm.init(jax.random.key(1), x)["params"]
+    params = jax.jit(lstm.init)(jax.random.key(1), x)["params"]
     keys = dict(zip(params, jax.random.split(jax.random.key(2), 8), strict=True))
-    # biases start at zero: two different ones tell whether both are used
+    # Initial biases are zero; different ones show whether both are used.
     params = {
         k: v + 0.5 * jax.random.normal(keys[k], v.shape) for k, v in params.items()
     }

@@ -1,4 +1,4 @@
-"""What an edit keeps, and how a given recording goes over into what was made anew."""
+"""Masks of edits, and splices of recording and regenerated frames."""
 
 import numpy as np
 import pytest
@@ -6,16 +6,16 @@ import pytest
 from stemjax.config.presets import CODEC_TINY
 from stemjax.io.errors import UserError
 from stemjax.session import editing
-from stemjax.session.editing import Change, kept_codes, level_of, spliced
+from stemjax.session.editing import EditRequest, kept_mask, matching_gain, splice
 
 CFG = CODEC_TINY.model
 HOP, RATE = CFG.hop, CFG.sample_rate
 FRAMES = 200  # 4 s
 
 
-def kept(stem_seconds=4.0, stem=None, **change):
+def kept(stem_seconds=4.0, stem=None, **request):
     stem = np.zeros(round(stem_seconds * RATE), np.float32) if stem is None else stem
-    return kept_codes(Change(**change), stem, FRAMES, CFG)
+    return kept_mask(EditRequest(**request), stem, FRAMES, CFG)
 
 
 def test_a_part_a_prefix_and_a_continuation():
@@ -26,7 +26,7 @@ def test_a_part_a_prefix_and_a_continuation():
     assert prefix[:, :150].all() and not prefix[:, 150:].any()
     longer = kept(stem_seconds=1.5, start=1.5)
     assert longer[:, :75].all() and not longer[:, 75:].any()
-    # what is beyond a shorter stem is always made anew
+    # frames past the end of a shorter stem are always regenerated
     beyond = kept(stem_seconds=1.5, start=0.0, stop=0.5)
     assert not beyond[:, :25].any() and beyond[:, 25:75].all()
     assert not beyond[:, 75:].any()
@@ -50,7 +50,7 @@ def test_shares_levels_and_onsets_stay_inside_the_part():
 
 
 @pytest.mark.parametrize(
-    ("change", "word"),
+    ("request_fields", "word"),
     [
         ({"start": 5.0}, "the context is 4.00 s"),
         ({"start": 2.0, "stop": 2.0}, "--from 2 --to 2 s"),
@@ -62,17 +62,17 @@ def test_shares_levels_and_onsets_stay_inside_the_part():
         ({"keep_levels": CFG.num_codebooks}, "nothing to change"),
     ],
 )
-def test_what_cannot_be_edited_is_said(change, word):
+def test_impossible_edits_are_errors(request_fields, word):
     with pytest.raises(UserError, match=word):
-        kept(**change)
+        kept(**request_fields)
 
 
-def test_a_splice_is_the_recording_the_answer_and_a_fade_between_them():
+def test_a_splice_fades_between_recording_and_regenerated_frames():
     """Of two constants the fade is a ramp: no step is larger than 1 / fade."""
     samples = FRAMES * HOP - 100
-    is_fresh = np.zeros(FRAMES, bool)
-    is_fresh[50:125] = True
-    out = spliced(np.zeros(samples), np.ones(samples), is_fresh, CFG)
+    is_new = np.zeros(FRAMES, bool)
+    is_new[50:125] = True
+    out = splice(np.zeros(samples), np.ones(samples), is_new, CFG)
     fade = round(editing.FADE_SECONDS * RATE)
     assert out.dtype == np.float32 and len(out) == samples
     assert (out[50 * HOP : 125 * HOP] == 1).all()
@@ -88,18 +88,18 @@ def test_splices_of_all_of_nothing_and_of_a_shorter_stem():
     decoded = np.random.default_rng(0).normal(size=10 * HOP).astype(np.float32)
     given = np.zeros(10 * HOP, np.float32)
     everything, nothing = np.ones(10, bool), np.zeros(10, bool)
-    np.testing.assert_array_equal(spliced(given, decoded, everything, CFG), decoded)
-    assert not spliced(given, decoded, nothing, CFG).any()
+    np.testing.assert_array_equal(splice(given, decoded, everything, CFG), decoded)
+    assert not splice(given, decoded, nothing, CFG).any()
     tail = np.arange(10) >= 4
-    out = spliced(given[: 4 * HOP], decoded, tail, CFG)
+    out = splice(given[: 4 * HOP], decoded, tail, CFG)
     np.testing.assert_array_equal(out[4 * HOP :], decoded[4 * HOP :])
 
 
-def test_what_is_made_anew_has_the_recordings_level():
+def test_regenerated_frames_have_the_level_of_the_recording():
     decoded = np.random.default_rng(0).normal(size=100 * HOP).astype(np.float32)
-    is_fresh = np.arange(100) >= 60
-    given = 0.25 * decoded[: 80 * HOP]  # a session turned it down by 12 dB
-    given[60 * HOP :] = 9.0  # what is made anew does not count
-    assert level_of(given, decoded, is_fresh, CFG) == pytest.approx(0.25, rel=1e-6)
-    assert level_of(0 * given, decoded, is_fresh, CFG) == 1.0
-    assert level_of(given, decoded, np.ones(100, bool), CFG) == 1.0
+    is_new = np.arange(100) >= 60
+    given = 0.25 * decoded[: 80 * HOP]  # a session applied -12 dB
+    given[60 * HOP :] = 9.0  # regenerated frames do not count
+    assert matching_gain(given, decoded, is_new, CFG) == pytest.approx(0.25, rel=1e-6)
+    assert matching_gain(0 * given, decoded, is_new, CFG) == 1.0
+    assert matching_gain(given, decoded, np.ones(100, bool), CFG) == 1.0

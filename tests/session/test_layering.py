@@ -1,141 +1,140 @@
-"""Layering on a tiny model with random weights: what answers what, what stays."""
+"""Layering on a tiny model with random weights."""
 
 import dataclasses
 
 import numpy as np
 import pytest
 
-from stemjax.api import Kept
 from stemjax.config.categories import CATEGORIES
 from stemjax.io.errors import UserError
 from stemjax.session import layering, scoring
-from stemjax.session.layering import Request, Scene
+from stemjax.session.layering import LayerRequest
 from stemjax.session.loudness import integrated_lufs
+from stemjax.session.music import MusicInfo
+from stemjax.session.session import Recording, Session
 
 BASS, DRUMS = CATEGORIES.index("bass"), CATEGORIES.index("drums")
 
 
 @pytest.fixture(scope="module")
-def scene(random_model):
-    time = np.arange(3 * random_model.sample_rate) / random_model.sample_rate
+def session(random_model):
+    rate = random_model.sample_rate
+    time = np.arange(3 * rate) / rate
     context = 0.3 * np.sin(2 * np.pi * 220 * time) * (time % 0.5 < 0.2)
-    return Scene(random_model, context.astype(np.float32), is_loop=False)
+    context = context.astype(np.float32)
+    recording = Recording("loop.wav", "0" * 64, context[:, None], rate)
+    return Session(recording, context, MusicInfo())
 
 
-def asked(scene, category, **more):
-    return Request(category=category, config=scene.model.decode, **{"seed": 0} | more)
+def request_for(model, category, **more):
+    return LayerRequest(category=category, config=model.decode, **{"seed": 0} | more)
 
 
-def test_a_layer_is_the_models_answer_to_the_mix_so_far(scene):
-    first = layering.add(scene, [], asked(scene, BASS))
-    direct = scene.model.generate(
-        scene.context, scene.model.sample_rate, instrument="bass", seed=0
-    )
+def test_a_layer_is_generated_for_the_mix_so_far(random_model, session):
+    model, rate = random_model, random_model.sample_rate
+    first = layering.add_layer(model, session, [], request_for(model, BASS))
+    direct = model.generate(session.context, rate, instrument="bass", seed=0)
     np.testing.assert_array_equal(first.tokens, direct.tokens)
     np.testing.assert_allclose(
-        first.stem, 10 ** (first.layer.gain_db / 20) * direct.stem, rtol=1e-5, atol=1e-7
+        first.audio,
+        10 ** (first.layer.gain_db / 20) * direct.stem,
+        rtol=1e-5,
+        atol=1e-7,
     )
-    second = layering.add(scene, [first], asked(scene, DRUMS, seed=5))
-    mix = scene.context + first.stem
-    direct = scene.model.generate(
-        mix / max(1.0, np.abs(mix).max()),
-        scene.model.sample_rate,
-        instrument="drums",
-        seed=5,
+    request = request_for(model, DRUMS, seed=5)
+    second = layering.add_layer(model, session, [first], request)
+    mix = session.context + first.audio
+    direct = model.generate(
+        mix / max(1.0, np.abs(mix).max()), rate, instrument="drums", seed=5
     )
     np.testing.assert_array_equal(second.tokens, direct.tokens)
-    assert [v.layer.id for v in (first, second)] == [1, 2]
+    assert [stem.layer.id for stem in (first, second)] == [1, 2]
     assert second.layer.tokens == "layer_02.npz" and second.layer.instrument == "drums"
 
 
-def test_stems_are_mixed_by_the_rule(scene):
-    voice = layering.add(scene, [], asked(scene, BASS))
-    rate = scene.model.sample_rate
-    wanted = integrated_lufs(scene.context, rate) - 3
-    heard = integrated_lufs(voice.stem, rate)
-    limited = abs(voice.layer.gain_db) == 12.0
-    assert limited or heard == pytest.approx(wanted, abs=0.05)
+def test_stems_are_mixed_by_the_loudness_rule(random_model, session):
+    stem = layering.add_layer(
+        random_model, session, [], request_for(random_model, BASS)
+    )
+    rate = random_model.sample_rate
+    expected = integrated_lufs(session.context, rate) - 3
+    loudness = integrated_lufs(stem.audio, rate)
+    is_limited = abs(stem.layer.gain_db) == 12.0
+    assert is_limited or loudness == pytest.approx(expected, abs=0.05)
 
 
-def test_the_best_of_variations_is_kept_and_a_number_is_obeyed(scene):
-    three = asked(scene, BASS, variations=3)
-    best = layering.add(scene, [], three)
+def test_the_best_variation_or_a_given_one_is_kept(random_model, session):
+    def add(request):
+        return layering.add_layer(random_model, session, [], request)
+
+    three = request_for(random_model, BASS, variations=3)
+    best = add(three)
     scores = best.layer.scores[scoring.SCORE]
     assert len(scores) == 3 and best.layer.kept_variation == 1 + int(np.argmax(scores))
-    stems = {}
+    tokens = {}
     for k in (1, 2, 3):
-        voice = layering.add(scene, [], dataclasses.replace(three, keep=k))
-        assert voice.layer.kept_variation == k and voice.layer.settings["keep"] == k
-        stems[k] = voice.tokens
-    np.testing.assert_array_equal(stems[best.layer.kept_variation], best.tokens)
-    assert (stems[1] != stems[2]).any() and (stems[2] != stems[3]).any()
-    alone = layering.add(scene, [], asked(scene, BASS))
-    np.testing.assert_array_equal(alone.tokens, stems[1])
+        stem = add(dataclasses.replace(three, keep=k))
+        assert stem.layer.kept_variation == k and stem.layer.settings["keep"] == k
+        tokens[k] = stem.tokens
+    np.testing.assert_array_equal(tokens[best.layer.kept_variation], best.tokens)
+    assert (tokens[1] != tokens[2]).any() and (tokens[2] != tokens[3]).any()
+    np.testing.assert_array_equal(
+        add(request_for(random_model, BASS)).tokens, tokens[1]
+    )
 
 
-def test_replacing_a_layer_makes_the_later_ones_anew_as_they_were_asked_for(scene):
-    voices = []
+def test_replacing_a_layer_generates_later_layers_again(random_model, session):
+    def add(stems, request):
+        stems.append(layering.add_layer(random_model, session, stems, request))
+
+    stems = []
     for category, seed in ((BASS, 1), (DRUMS, 2), (BASS, 3)):
-        voices.append(layering.add(scene, voices, asked(scene, category, seed=seed)))
+        add(stems, request_for(random_model, category, seed=seed))
 
-    def replaced(voices, request):
-        kept, requests = layering.remade(voices, 2, request)
+    def replaced(stems, request):
+        kept, requests = layering.plan_replacement(stems, 2, request)
         for one in requests:
-            kept.append(layering.add(scene, kept, one))
+            add(kept, one)
         return kept
 
-    new = replaced(voices, asked(scene, DRUMS, seed=9))
-    np.testing.assert_array_equal(new[0].tokens, voices[0].tokens)
-    assert (new[1].tokens != voices[1].tokens).any()
-    assert (new[2].tokens != voices[2].tokens).any()  # another mix is answered
-    assert [v.layer.seed for v in new] == [1, 9, 3]
-    same = replaced(new, layering.request_of(voices[1].layer))
-    for old, voice in zip(voices, same, strict=True):
-        np.testing.assert_array_equal(old.tokens, voice.tokens)
-        assert old.layer == voice.layer
+    new = replaced(stems, request_for(random_model, DRUMS, seed=9))
+    np.testing.assert_array_equal(new[0].tokens, stems[0].tokens)
+    assert (new[1].tokens != stems[1].tokens).any()
+    assert (new[2].tokens != stems[2].tokens).any()  # its mix is another one
+    assert [stem.layer.seed for stem in new] == [1, 9, 3]
+    same = replaced(new, layering.request_of(stems[1].layer))
+    for old, stem in zip(stems, same, strict=True):
+        np.testing.assert_array_equal(old.tokens, stem.tokens)
+        assert old.layer == stem.layer
 
 
-def test_a_layer_remembers_what_was_asked_for(scene):
-    request = asked(scene, DRUMS, seed=4, variations=2, keep=2, preset="fast")
-    voice = layering.add(scene, [], request)
-    assert layering.request_of(voice.layer) == request
-    again = scene.voice(voice.layer, voice.tokens)
-    np.testing.assert_array_equal(again.stem, voice.stem)
-    for odd in (
-        dataclasses.replace(voice.layer, instrument="kazoo"),
-        dataclasses.replace(voice.layer, settings={}),
-        dataclasses.replace(voice.layer, settings=voice.layer.settings | {"x": 1}),
-    ):
-        with pytest.raises(UserError, match="session.json: how layer 1 was made"):
-            layering.request_of(odd)
-
-
-def test_kept_codes_stay_in_the_api_and_have_the_contexts_length(scene):
-    model, rate = scene.model, scene.model.sample_rate
-    plain = model.generate(scene.context, rate, instrument="bass", seed=0)
-    is_kept = np.zeros(plain.tokens.shape, bool)
-    is_kept[:, ::2] = True
-    kept = Kept(plain.tokens, is_kept)
-    found = model.generate(
-        scene.context, rate, instrument="bass", seed=1, variations=2, kept=kept
+def test_a_layer_stores_its_request(random_model, session):
+    request = request_for(
+        random_model, DRUMS, seed=4, variations=2, keep=2, preset="fast"
     )
-    for result in found:
-        np.testing.assert_array_equal(result.tokens[is_kept], plain.tokens[is_kept])
-        np.testing.assert_array_equal(result.order == 0, is_kept)
-    assert (found[0].tokens != found[1].tokens).any()
-    short = Kept(plain.tokens[:, :-1], is_kept[:, :-1])
-    with pytest.raises(UserError, match="kept codes have 149 frames, the context 150"):
-        model.generate(scene.context, rate, instrument="bass", kept=short)
+    stem = layering.add_layer(random_model, session, [], request)
+    assert layering.request_of(stem.layer) == request
+    again = layering.decode_layer(random_model, session, stem.layer, stem.tokens)
+    np.testing.assert_array_equal(again.audio, stem.audio)
+    for layer in (
+        dataclasses.replace(stem.layer, instrument="kazoo"),
+        dataclasses.replace(stem.layer, settings={}),
+        dataclasses.replace(stem.layer, settings=stem.layer.settings | {"x": 1}),
+    ):
+        with pytest.raises(
+            UserError, match="session.json: the settings of layer 1 are"
+        ):
+            layering.request_of(layer)
 
 
-def test_silence_is_answered_too(scene):
-    nothing = scene._replace(context=np.zeros_like(scene.context))
-    voice = layering.add(nothing, [], asked(nothing, BASS))
-    assert np.isfinite(voice.layer.gain_db) and voice.stem.any()
+def test_a_silent_context_gets_a_stem(random_model, session):
+    silent = session._replace(context=np.zeros_like(session.context))
+    stem = layering.add_layer(random_model, silent, [], request_for(random_model, BASS))
+    assert np.isfinite(stem.layer.gain_db) and stem.audio.any()
 
 
-def test_the_score_prefers_answers_to_what_was_heard():
-    """The listener of known gains copies its context: its copy gains, noise does not."""
+def test_the_score_prefers_stems_that_depend_on_the_context():
+    """The oracle copies its context: a copy has a high gain, noise has none."""
     from stemjax.config.model import StemGenConfig, TransformerConfig
     from tests.models.oracle import listener
 
@@ -151,8 +150,8 @@ def test_the_score_prefers_answers_to_what_was_heard():
 
     rng = np.random.default_rng(0)
     context, noise = rng.integers(0, 8, (2, 2, 25))
-    scores = scoring.score(Judge, 0, context, [noise, context])
-    # without a context it knows nothing, log 8 nats; with it a copy costs nothing
+    scores = scoring.context_gains(Judge, 0, context, [noise, context])
+    # without a context the loss is log 8 nats; with it a copy has none
     assert scores[1] == pytest.approx(np.log(8), abs=5e-3)
     assert scores[0] < 0 and scoring.best(scores) == 2
     assert scoring.best([0.5, 0.5]) == 1

@@ -32,7 +32,7 @@ def test_whole_bars_by_hand():
         UserError, match="loop.wav: 1.50 s is shorter than a bar of 2.00"
     ):
         bars(1.5, 120.0)
-    with pytest.raises(UserError, match="no beat was found to loop by; give --bpm"):
+    with pytest.raises(UserError, match="no beat was found; give the tempo with --bpm"):
         bars(8.0, None)
 
 
@@ -48,10 +48,10 @@ def ring_codec(frames, cycles=7):
     return types.SimpleNamespace(config=CFG, decode=decode)
 
 
-def test_a_circle_of_whole_frames_is_played_as_it_is():
+def test_a_circle_of_whole_frames_is_decoded_without_a_fade_error():
     frames = 120
     codes = np.tile(np.arange(frames), (2, 1))
-    out = loops.play(ring_codec(frames), codes, frames * CFG.hop)
+    out = loops.decode_loop(ring_codec(frames), codes, frames * CFG.hop)
     expected = np.sin(2 * np.pi * 7 * np.arange(frames * CFG.hop) / (frames * CFG.hop))
     np.testing.assert_allclose(out, expected, atol=1e-6)
 
@@ -62,29 +62,29 @@ def test_a_circle_that_ends_within_a_frame_has_no_step_at_its_seam(missing):
     frames = 120
     codes = np.tile(np.arange(frames), (2, 1))
     samples = frames * CFG.hop - missing
-    out = loops.play(ring_codec(frames), codes, samples)
+    out = loops.decode_loop(ring_codec(frames), codes, samples)
     assert len(out) == samples
     sine = 2 * np.pi * 7 / (frames * CFG.hop)
     fade = round(loops.FADE_SECONDS * CFG.sample_rate)
     steps = np.abs(np.diff(np.concatenate([out, out[:2]])))
     assert steps.max() <= sine + 2 / fade
-    # cut off plainly, it would jump where the phases of its ends lie apart
+    # a plain cut jumps, because the phases of its ends differ
     plain = np.sin(sine * np.arange(samples))
     jump = abs(plain[0] - plain[-1])
     assert jump == pytest.approx(np.sin(sine * (missing + 1)), abs=1e-6)
 
 
-def test_the_context_is_heard_as_a_circle(random_model):
+def test_the_context_is_encoded_as_a_circle(random_model):
     """Codes of a turned loop are the loop's codes turned."""
     rng = np.random.default_rng(0)
     loop = rng.normal(size=100 * CFG.hop).astype(np.float32) * 0.1
-    codes = loops.circle_codes(random_model, loop)
+    codes = loops.encode_loop(random_model, loop)
     assert codes.shape == (CFG.num_codebooks, 100)
-    turned = loops.circle_codes(random_model, np.roll(loop, -30 * CFG.hop))
+    turned = loops.encode_loop(random_model, np.roll(loop, -30 * CFG.hop))
     agree = (turned == np.roll(codes, -30, axis=1)).mean()
-    # the codec's LSTM remembers further back than the 2 s that it hears before
+    # the codec's LSTM depends on more than the 2 s before the loop
     assert agree > 0.95
-    plain = random_model.encode_contexts(loop[None])[0]
+    plain = random_model.encode_audio(loop[None])[0]
     assert (plain[:, 3:-3] == codes[:, 3:-3]).mean() > 0.9
 
 
@@ -94,18 +94,18 @@ def test_only_the_seam_is_decoded_twice(random_model):
     reports = []
 
     def run(**more):
-        return loops.answer(
+        return loops.generate_loop_tokens(
             random_model,
-            context,
-            4,
+            np.repeat(context[None], 2, axis=0),
+            np.full(2, 4, np.int32),
             keys,
             random_model.decode,
             num_samples=frames * CFG.hop,
             **more,
         )
 
-    found = run(progress=lambda *report: reports.append(report))
-    _, first = random_model.decode_codes(
+    loop = run(progress=lambda *report: reports.append(report))
+    first = random_model.generate_tokens(
         np.repeat(context[None], 2, axis=0),
         np.full(2, 4, np.int32),
         keys,
@@ -114,11 +114,11 @@ def test_only_the_seam_is_decoded_twice(random_model):
     )
     seam = 22  # a quarter of 90 frames, less than half a second's 25
     np.testing.assert_array_equal(
-        found.codes[..., seam:-seam], np.asarray(first.codes)[..., seam:-seam]
+        loop.codes[..., seam:-seam], np.asarray(first.codes)[..., seam:-seam]
     )
     ends = np.r_[:seam, frames - seam : frames]
-    assert (found.codes[..., ends] != np.asarray(first.codes)[..., ends]).mean() > 0.5
-    assert (found.order >= 1).all()
+    assert (loop.codes[..., ends] != np.asarray(first.codes)[..., ends]).mean() > 0.5
+    assert (loop.order >= 1).all()
     assert [r[0] for r in reports] == sorted(r[0] for r in reports)
     assert reports[-1] == (18, 18) and len({r[1] for r in reports}) == 1
-    np.testing.assert_array_equal(run().codes, found.codes)
+    np.testing.assert_array_equal(run().codes, loop.codes)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from stemjax.session.mixing import fitted, mix_down
+from stemjax.session.mixing import mix_down, resample_to_length
 
 
 def noise(seed, *shape):
@@ -24,7 +24,7 @@ def test_tracks_sum_to_the_mix_in_their_order_and_stay_within_full_scale():
     np.testing.assert_allclose(tracks.stems[1][:, 0], tracks.gain * stems[1], rtol=1e-6)
 
 
-def test_what_does_not_clip_is_left_as_it_is():
+def test_tracks_that_do_not_clip_are_unchanged():
     context = 0.1 * noise(0, 100, 1)
     tracks = mix_down(context, [0.1 * noise(1, 100)])
     assert tracks.gain == 1.0
@@ -33,14 +33,14 @@ def test_what_does_not_clip_is_left_as_it_is():
     assert alone.gain == 1.0 and not alone.mix.any()
 
 
-def test_another_rate_has_the_length_that_is_asked_for():
+def test_resampled_audio_has_the_given_length():
     time = np.arange(32_000) / 32_000
     audio = np.sin(2 * np.pi * 100 * time).astype(np.float32)
     for samples in (44_099, 44_100, 44_101):
-        out = fitted(audio, 32_000, 44_100, samples)
+        out = resample_to_length(audio, 32_000, 44_100, samples)
         assert out.shape == (samples,) and out.dtype == np.float32
     again = np.sin(2 * np.pi * 100 * np.arange(44_100) / 44_100)
-    out = fitted(np.stack([audio, -audio], axis=1), 32_000, 44_100, 44_100)
+    out = resample_to_length(np.stack([audio, -audio], axis=1), 32_000, 44_100, 44_100)
     # away from the ends, where the resampler's filter looks past them
     np.testing.assert_allclose(out[500:-500, 0], again[500:-500], atol=1e-4)
     np.testing.assert_array_equal(out[:, 0], -out[:, 1])

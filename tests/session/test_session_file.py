@@ -1,4 +1,4 @@
-"""session.json and token files: back as they were, bad ones refused in one line."""
+"""session.json and token files: round trips and error messages."""
 
 import dataclasses
 import json
@@ -8,9 +8,9 @@ import pytest
 
 from stemjax.io.errors import UserError
 from stemjax.session import session_file
-from stemjax.session.session_file import Layer, Session
+from stemjax.session.session_file import LayerRecord, SessionRecord
 
-LAYER = Layer(
+LAYER = LayerRecord(
     id=1,
     instrument="bass",
     seed=3,
@@ -22,7 +22,7 @@ LAYER = Layer(
     kept_variation=2,
     scores={"context_gain_over_none": [0.1, 0.3]},
 )
-SESSION = Session(
+SESSION = SessionRecord(
     checkpoint={"name": "mini", "version": "3", "sha256": "a" * 64},
     context={"file": "loop.wav", "sha256": "b" * 64, "rate": 44_100},
     seconds=3.5,
@@ -34,7 +34,7 @@ SESSION = Session(
 )
 
 
-def test_a_session_comes_back_as_it_was(tmp_path):
+def test_a_session_round_trips(tmp_path):
     session_file.save(tmp_path, SESSION)
     assert session_file.read(tmp_path) == SESSION
     content = json.loads((tmp_path / "session.json").read_text())
@@ -61,16 +61,16 @@ def test_bad_sessions_are_refused(tmp_path):
     refused(lambda c: c["layers"][0].pop("seed"), "fields are missing")
     refused(lambda c: c["layers"][1].update(id=5), r"numbered \[1, 5\]")
     for name in ("../x.npz", "/etc/passwd", "a/b.npz", "..", ""):
-        refused(lambda c, n=name: c["layers"][0].update(tokens=n), "no file of this")
-        refused(lambda c, n=name: c["layers"][0].update(stem=n), "no file of this")
+        refused(lambda c, n=name: c["layers"][0].update(tokens=n), "not a file of this")
+        refused(lambda c, n=name: c["layers"][0].update(stem=n), "not a file of this")
     (tmp_path / "session.json").write_text("{")
     with pytest.raises(UserError, match="not readable"):
         session_file.read(tmp_path)
-    with pytest.raises(UserError, match="no session there"):
+    with pytest.raises(UserError, match="no such session"):
         session_file.read(tmp_path / "gone")
 
 
-def test_tokens_come_back_and_know_their_codec(tmp_path):
+def test_tokens_round_trip_and_name_their_codec(tmp_path):
     codes = np.random.default_rng(0).integers(0, 2048, (4, 77))
     path = tmp_path / "layer_01.npz"
     session_file.save_tokens(path, codes, "abc")
@@ -87,8 +87,8 @@ def test_tokens_come_back_and_know_their_codec(tmp_path):
     with pytest.raises(UserError, match="no such file"):
         session_file.read_tokens(tmp_path / "gone.npz", "abc", 4)
     path.write_bytes(b"not an archive")
-    with pytest.raises(UserError, match="no tokens in it"):
+    with pytest.raises(UserError, match="not a token file"):
         session_file.read_tokens(path, "abc", 4)
     np.savez(path, tokens=np.array([{}], dtype=object), codec=np.array("abc"))
-    with pytest.raises(UserError, match="no tokens in it"):  # a pickle is never read
+    with pytest.raises(UserError, match="not a token file"):  # a pickle is never read
         session_file.read_tokens(path, "abc", 4)

@@ -13,6 +13,7 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.slow
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 HBM = 16 * 10**9  # bytes of a TPU v5e chip
 PARAMETERS = 268_818_944
@@ -70,7 +71,7 @@ def test_the_decoder_fits_a_chip_and_needs_no_other(pod):
 
 
 @pytest.mark.parametrize(
-    ("flags", "said"),
+    ("flags", "message"),
     [
         (("--topology", "v5e:8x8"), "batch 40"),  # of the paper: 64 is the nearest
         (("--topology", "v5e:8x8"), "use 64"),
@@ -79,9 +80,9 @@ def test_the_decoder_fits_a_chip_and_needs_no_other(pod):
         (("--topology", "v5e:8x8", "--mesh.data", "5"), "64 devices"),
     ],
 )
-def test_what_no_pod_can_run_exits_2_in_one_line(flags, said):
+def test_what_no_pod_can_run_exits_2_in_one_line(flags, message):
     error = plan(*flags, code=2).stderr
-    assert said in error and error.startswith("error: ")
+    assert message in error and error.startswith("error: ")
     assert len(error.splitlines()) == 1
 
 
@@ -89,9 +90,9 @@ def test_what_no_pod_can_run_exits_2_in_one_line(flags, said):
     importlib.util.find_spec("jax_plugins") is None, reason="needs the extra cuda12"
 )
 def test_the_train_step_on_one_gpu():
-    found = json.loads(plan("--topology", "h100:1").stdout.splitlines()[-1])
-    step = found["train_step"]
+    report = json.loads(plan("--topology", "h100:1").stdout.splitlines()[-1])
+    step = report["train_step"]
     rows = {row["memory_gb"]: row for row in step["fits"]}
     assert rows[80]["flags"] == rows[141]["flags"] == ""
     assert "rematerialise" in rows[24]["flags"]
-    assert step["program_flops"] == pytest.approx(found["flops_per_step"], rel=0.05)
+    assert step["program_flops"] == pytest.approx(report["flops_per_step"], rel=0.05)

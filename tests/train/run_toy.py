@@ -14,7 +14,8 @@ import time
 from stemjax.config.runs import Invocation
 from stemjax.config.train import MeshConfig
 from stemjax.train import processes
-from stemjax.train.loop import TrainingParts, fit, mesh_of
+from stemjax.train.loop import TrainingParts, fit
+from stemjax.train.step import mesh_of
 from tests.train import toy
 
 QUICK_STEPS = 2

@@ -86,7 +86,9 @@ def test_tensorboard_events_are_written(tmp_path):
 
 
 def test_progress_survives_json():
-    progress = TrainingProgress(best_value=0.5, best_step=7, window={"loss": (0.1, 2.0)})
+    progress = TrainingProgress(
+        best_value=0.5, best_step=7, window={"loss": (0.1, 2.0)}
+    )
     assert TrainingProgress.from_json(progress.to_json()) == progress
 
 

@@ -38,9 +38,9 @@ def start_both(workdir, **options):
 
 def outputs(both, code, timeout=120):
     """What the processes printed; all must end with `code`."""
-    found = [process.communicate(timeout=timeout)[0] for process in both]
-    assert [process.returncode for process in both] == [code, code], found
-    return found
+    printed = [process.communicate(timeout=timeout)[0] for process in both]
+    assert [process.returncode for process in both] == [code, code], printed
+    return printed
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +51,7 @@ def straight(tmp_path_factory):
     return workdir
 
 
+@pytest.mark.slow
 def test_two_processes_train_like_one(straight, tmp_path):
     process = start(tmp_path)
     assert process.wait(600) == 0, process.communicate()[0]
@@ -63,6 +64,7 @@ def test_two_processes_train_like_one(straight, tmp_path):
         assert s == t and a == pytest.approx(b, rel=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("victim", [0, 1])
 def test_where_one_dies_the_other_ends_and_both_go_on(straight, tmp_path, victim):
     both = start_both(tmp_path, pause=PAUSE)
@@ -78,6 +80,7 @@ def test_where_one_dies_the_other_ends_and_both_go_on(straight, tmp_path, victim
     assert_same_end(tmp_path, straight)
 
 
+@pytest.mark.slow
 def test_sigterm_to_one_makes_both_save_the_same_step(straight, tmp_path):
     both = start_both(tmp_path, pause=PAUSE)
     wait_for(lambda: len(lines(tmp_path)) >= 2, both[1])
@@ -94,7 +97,7 @@ def test_sigterm_to_one_makes_both_save_the_same_step(straight, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("flags", "said"),
+    ("flags", "message"),
     [
         ({"num_processes": 2}, "need --coordinator"),
         ({"coordinator": "host"}, "give HOST:PORT"),
@@ -103,19 +106,19 @@ def test_sigterm_to_one_makes_both_save_the_same_step(straight, tmp_path):
         ({"process_id": 1, "num_processes": 1}, "need --coordinator"),
     ],
 )
-def test_flags_that_do_not_go_together_are_refused(flags, said):
-    with pytest.raises(UserError, match=said):
+def test_flags_that_do_not_go_together_are_refused(flags, message):
+    with pytest.raises(UserError, match=message):
         processes.join(Invocation(**flags))
 
 
-def test_one_process_asks_no_cluster(monkeypatch):
+def test_one_process_joins_no_cluster(monkeypatch):
     def initialize(*args, **more):
-        raise AssertionError("asked")
+        raise AssertionError("initialized")
 
     monkeypatch.setattr(processes.jax.distributed, "initialize", initialize)
     processes.join(Invocation(num_processes=1))
     processes.join(Invocation(num_processes=1, process_id=0))
-    with pytest.raises(AssertionError, match="asked"):
+    with pytest.raises(AssertionError, match="initialized"):
         processes.join(Invocation())
 
 

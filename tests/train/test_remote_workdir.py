@@ -16,6 +16,7 @@ from tests.train import toy
 from tests.train.launch import PAUSE, STEPS, assert_same_end, start, wait_for
 
 pytest.importorskip("gcsfs")
+pytestmark = pytest.mark.slow
 WORKDIR = "gs://bucket/runs/toy"
 COMMITTED = "runs/toy/checkpoints/2/commit_success.txt"
 PART = "runs/toy/metrics/0000000001.jsonl"
@@ -54,7 +55,7 @@ def straight(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def killed(storage):
-    """What a run that was killed after a checkpoint left, and what its restart said."""
+    """Objects that a killed run left after a checkpoint, and the output of its restart."""
 
     def has_gone_past_a_checkpoint():
         part = storage.objects.get(("bucket", PART))

@@ -133,8 +133,8 @@ def test_a_broken_newest_checkpoint_falls_back_to_the_one_before(
             case "flip":
                 blob.write_bytes(bytes(b ^ 0xFF for b in data))
     assert go(tmp_path) == TrainingOutcome.DONE
-    said = capsys.readouterr().out
-    assert "checkpoint 4 cannot be read" in said and "resuming at step 2" in said
+    printed = capsys.readouterr().out
+    assert "checkpoint 4 cannot be read" in printed and "resuming at step 2" in printed
     assert same(weights(straight)[0], weights(tmp_path)[0])
     assert steps_and_losses(tmp_path) == steps_and_losses(straight)
     assert (tmp_path / "broken" / "4").is_dir()

@@ -1,4 +1,4 @@
-"""Runs that are killed, politely or not, and many devices: each in its own process."""
+"""Runs that end by SIGTERM or SIGKILL, and runs on eight devices, each in a process."""
 
 import signal
 import time
@@ -17,6 +17,8 @@ from tests.train.launch import (
     wait_for,
     weights,
 )
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""What `sample.py` can be asked. Light: nothing here imports jax."""
+"""Arguments of `stemjax sample|layer|edit|batch`.  Imports no jax."""
 
 import dataclasses
 from typing import Annotated, Any
@@ -9,77 +9,102 @@ from stemjax.config.decode import Guidance
 from stemjax.io.audio_formats import AudioFormat
 
 
+def _unset(metavar: str, default: str) -> Any:
+    """Help of a flag whose default None stands for another value."""
+    return tyro.conf.arg(metavar=metavar, help_behavior_hint=f"(default: {default})")
+
+
+PRESET_FLOAT = _unset("FLOAT", "from the preset")
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Decoding:
-    """The model, and how it decodes."""
+class DecodeOptions:
+    """Model and decoding settings."""
 
     checkpoint: str = "stemgen-mini"
     """Bundled name, release folder or training workdir."""
-    codec: str = ""
-    """Codec folder, for a checkpoint whose codec is not bundled."""
-    preset: str = ""
-    """best, naive, fast, vampnet or soundstorm; without it, the checkpoint's own."""
+    codec: Annotated[str, _unset("STR", "from the checkpoint")] = ""
+    """Codec folder; needed if the codec of the checkpoint is not bundled."""
+    preset: Annotated[str, _unset("STR", "from the checkpoint")] = ""
+    """Decoding preset: best, naive, fast, vampnet or soundstorm."""
     seed: int = 0
+    """Random seed; the same seed gives the same stem on the same machine."""
     variations: int = 1
+    """Number of different stems to generate."""
     allow_silent_context: bool = False
-    steps: tuple[int, ...] | None = None
-    """Iterations per level, coarse first. The rest: as the preset has it."""
-    guidance: Guidance | None = None
-    scales: tuple[float, ...] | None = None
-    """Guidance scales: context, instrument."""
-    w_conf: float | None = None
-    w_causal: float | None = None
-    w_rand: float | None = None
-    w_rand_final: float | None = None
-    temperature: float | None = None
-    temperature_final: float | None = None
-    top_p: float | None = None
+    """Accept a context below -60 dB RMS."""
+    steps: Annotated[
+        tuple[int, ...] | None, _unset("[INT [INT ...]]", "from the preset")
+    ] = None
+    """Decoding steps per codec level, coarse first; the last number repeats."""
+    guidance: Annotated[
+        Guidance | None, _unset("{none,single,multi}", "from the preset")
+    ] = None
+    """Guidance: none, single (one scale for all) or multi (one scale per source)."""
+    scales: Annotated[
+        tuple[float, ...] | None, _unset("[FLOAT [FLOAT ...]]", "from the preset")
+    ] = None
+    """Guidance scales: context, instrument; the paper uses 3 3."""
+    w_conf: Annotated[float | None, PRESET_FLOAT] = None
+    """Weight of the confidence in the ranking of tokens (w_c of eq. 1)."""
+    w_causal: Annotated[float | None, PRESET_FLOAT] = None
+    """Causal bias: weight of early positions in the ranking (w_s of eq. 1)."""
+    w_rand: Annotated[float | None, PRESET_FLOAT] = None
+    """Weight of random noise in the ranking (w_r of eq. 1)."""
+    w_rand_final: Annotated[float | None, PRESET_FLOAT] = None
+    """Factor on w-rand at the last step of a level; linear in between."""
+    temperature: Annotated[float | None, PRESET_FLOAT] = None
+    """Sampling temperature at the first step of a level."""
+    temperature_final: Annotated[float | None, PRESET_FLOAT] = None
+    """Sampling temperature at the last step of a level; linear in between."""
+    top_p: Annotated[float | None, PRESET_FLOAT] = None
+    """Nucleus sampling: probability mass of the tokens that may be drawn; 1 is all."""
 
     def settings(self) -> dict[str, Any]:
-        """The decoding settings that were given."""
+        """The fields of `DecodeConfig` that the user set."""
         names = (
             "steps guidance scales w_conf w_causal w_rand w_rand_final"
             " temperature temperature_final top_p"
         ).split()
-        given = {name: getattr(self, name) for name in names}
-        return {name: value for name, value in given.items() if value is not None}
+        values = {name: getattr(self, name) for name in names}
+        return {name: value for name, value in values.items() if value is not None}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Delivered:
-    """How audio is written."""
+class OutputOptions:
+    """Audio formats."""
 
-    format: Annotated[AudioFormat, tyro.conf.EnumChoicesFromValues] = AudioFormat.WAV
-    """wav is 32-bit float, flac 24 bits, ogg Vorbis."""
+    format: AudioFormat = AudioFormat.WAV
+    """File format: wav (32-bit float), flac (24 bit), ogg (Vorbis) or mp3."""
     like_context: bool = False
-    """Write at the context's own rate and in its format."""
+    """Write at the sample rate and in the file format of the context."""
     midi: bool = False
-    """Write the stem's notes as MIDI too."""
+    """Also transcribe each stem to a MIDI file."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Musical:
-    """What is known of the context's music; the rest is found."""
+class MusicOptions:
+    """Tempo, metre and key of the context."""
 
-    bpm: float | None = None
-    """Beats a minute."""
-    beats_per_bar: int | None = None
-    key: str | None = None
-    """C:maj, A:min, ..."""
+    bpm: Annotated[float | None, _unset("FLOAT", "estimated")] = None
+    """Tempo, beats per minute."""
+    beats_per_bar: Annotated[int | None, _unset("INT", "estimated")] = None
+    """Metre, beats per bar, 1 to 16."""
+    key: Annotated[str | None, _unset("STR", "estimated")] = None
+    """Key, such as C:maj or A:min."""
     loop: bool = False
-    """The context repeats: keep whole bars of it, and make stems without a seam."""
+    """Treat the context as a loop: cut it to whole bars, make a stem without a seam."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Answer(Delivered, Musical, Decoding):
-    """Answer a context mix with a stem (StemGen). Writes stem, mix, tokens, sample.json
-    and sample.png into --out.
+class SampleArguments(OutputOptions, MusicOptions, DecodeOptions):
+    """Generate a stem for a context mix (StemGen).
 
-    Other commands: sample.py layer, sample.py edit, sample.py batch."""
+    Writes stem, mix, tokens, sample.json and sample.png into --out. Related commands:
+    layer, edit, batch."""
 
-    context: str = ""
-    """Recording to listen to: wav, flac, ogg or mp3, any rate, 1 s or longer. Without it,
-    the example that ships with stemjax."""
+    context: Annotated[str, _unset("FILE", "the bundled example")] = ""
+    """Context mix: wav, flac, ogg or mp3, any rate, 1 s or longer."""
     instrument: str = "bass"
     """One of the 18 categories: piano, bass, drums, guitar, strings, voice, ..."""
     out: str
@@ -89,65 +114,70 @@ class Answer(Delivered, Musical, Decoding):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Layer(Delivered, Musical, Decoding):
-    """Layer stems: each answers the mix so far. Writes tracks that sum to the mix, tokens
-    and session.json into --out.
+class LayerArguments(OutputOptions, MusicOptions, DecodeOptions):
+    """Generate several stems, each for the mix of the context and the stems before it.
 
-    Started again with more instruments, it goes on from the layers that are there."""
+    Writes tracks that sum to the mix, tokens and session.json into --out. To add layers,
+    run it again with the same --out and more --instruments."""
 
     out: str
-    """Folder of the session."""
-    context: str = ""
-    """Recording to begin with, and to go on with: wav, flac, ogg or mp3, any rate."""
+    """Folder of the session, new or existing."""
+    context: Annotated[str, _unset("FILE", "none")] = ""
+    """Context mix: wav, flac, ogg or mp3, any rate, 1 s or longer."""
     silence: float = 0.0
-    """Seconds: begin from nothing, in place of a recording."""
-    instruments: str = ""
-    """Categories in order: bass,piano,drums."""
+    """Start from silence of this length, s, instead of a context."""
+    instruments: Annotated[str, _unset("STR", "those of the session")] = ""
+    """Categories of all layers in order, such as bass,piano,drums."""
     keep: str = "best"
-    """Which of the variations is kept: a number from 1, or best, the one whose context
-    gain over hearing nothing is highest."""
+    """Variation to keep: a number from 1, or best (the highest context gain)."""
     replace: int = 0
-    """Make layer N of the session anew, as --instruments and --seed say, and with their
-    own seeds the later ones."""
+    """Number, from 1, of a layer to generate again; later layers keep their settings."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Edit(Delivered, Decoding):
-    """Change part of a stem; what is kept is kept to the token. Writes stem, mix, tokens,
-    edit.json and edit.png into --out."""
+class EditArguments(OutputOptions, DecodeOptions):
+    """Regenerate part of a stem and keep the rest token by token.
+
+    Writes stem, mix, tokens, edit.json and edit.png into --out."""
 
     seed: int = 1
-    """With the seed that a stem was decoded with, 0 by default, much of it comes again."""
+    """Random seed; the seed of the stem itself would repeat many of its tokens."""
     context: str
-    """Recording that the stem plays with."""
-    stem: str = ""
-    """The stem: a recording no longer than the context. Longer contexts continue it."""
-    tokens: str = ""
-    """Its tokens (tokens.npz, layer_NN.npz); without them the stem is encoded first."""
+    """Context mix of the stem."""
+    stem: Annotated[str, _unset("FILE", "decoded from --tokens")] = ""
+    """Recording of the stem; if shorter than the context, it is continued."""
+    tokens: Annotated[str, _unset("FILE", "encoded from --stem")] = ""
+    """Tokens of the stem: tokens.npz or layer_NN.npz."""
     instrument: str
-    """One of the 18 categories."""
+    """One of the 18 categories: piano, bass, drums, guitar, strings, voice, ..."""
     out: str
     """Folder to write."""
     start: Annotated[float, tyro.conf.arg(name="from")] = 0.0
-    """Seconds where the change begins; what is before is kept."""
-    stop: Annotated[float | None, tyro.conf.arg(name="to")] = None
-    """Seconds where it ends; without it, the context's end."""
+    """Start of the part to regenerate, s."""
+    stop: Annotated[
+        float | None,
+        tyro.conf.arg(name="to"),
+        _unset("FLOAT", "the end of the context"),
+    ] = None
+    """End of the part to regenerate, s."""
     keep_fraction: float = 0.0
-    """Share of the changed part's frames that stay, spread evenly."""
+    """Fraction of the frames in the part to keep, spread evenly, 0 to 1."""
     keep_onsets: bool = False
-    """Keep what sounds at the stem's onsets: its rhythm."""
+    """Keep the frames at onsets of the stem, and with them its rhythm."""
     keep_levels: int = 0
-    """Coarse levels that stay; finer ones are made anew."""
+    """Number of coarse codec levels to keep."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Batch(Delivered, Musical, Decoding):
-    """Answer every recording of a folder with every instrument: OUT/<name>/<instrument>/
-    with what sample.py writes. Started again, it goes on."""
+class BatchArguments(OutputOptions, MusicOptions, DecodeOptions):
+    """Generate stems for every recording of a folder.
+
+    Writes the files of the command sample into OUT/<name>/<instrument>/. Run it again to
+    resume."""
 
     contexts: str
-    """Folder of wav, flac, ogg or mp3."""
+    """Folder of context mixes: wav, flac, ogg or mp3."""
     instruments: str = "bass"
-    """Categories: bass,piano,drums."""
+    """Categories, such as bass,piano,drums."""
     out: str
     """Folder to write."""

@@ -1,149 +1,191 @@
-"""`python sample.py layer`: one stem upon another."""
+"""Command `stemjax layer`: generate several stems, one on top of the other."""
 
+import dataclasses
 import pathlib
 
-from stemjax.cli.sample import opening
-from stemjax.cli.sample.arguments import Layer
+from stemjax.api import Model
+from stemjax.cli.sample import inputs
+from stemjax.cli.sample.arguments import LayerArguments
 from stemjax.config.categories import CATEGORIES
+from stemjax.config.decode import DecodeConfig
 from stemjax.io.errors import UserError
-from stemjax.session import folder, hearing, layering, midi, session_file
-from stemjax.session.layering import Request, Voice
+from stemjax.session import layering, midi, session_file
+from stemjax.session.folder import (
+    check_same_session,
+    load_stems,
+    save_session,
+)
+from stemjax.session.layering import LayeredStem, LayerRequest
+from stemjax.session.session import Session, open_session, silent_recording
 
 
-def run(command: Layer) -> None:
-    """Go on with the session of --out, or begin one.
+def run(arguments: LayerArguments) -> None:
+    """Continue the session in --out, or start one.
 
     Raises:
-      UserError: what cannot be layered; nothing is written then.
+      UserError: bad input; nothing is written.
     """
-    out = pathlib.Path(command.out)
-    keep = _keep_of(command)
-    wanted = opening.categories_of(command.instruments) if command.instruments else []
-    model, config = opening.load(command)
-    if command.silence:
-        if command.context:
+    out = pathlib.Path(arguments.out)
+    keep = parse_keep(arguments)
+    names = arguments.instruments
+    categories = inputs.parse_instruments(names) if names else []
+    model, config = inputs.load_model(arguments)
+    session = start_session(arguments, model)
+    track_format = inputs.track_format(arguments, session.recording, model)
+    stems: list[LayeredStem] = []
+    if (out / session_file.FILE).is_file():
+        record = session_file.read(out)
+        check_same_session(out, record, model, session)
+        stems = load_stems(out, record, model, session)
+    stems, requests = plan_layers(arguments, config, keep, categories, stems)
+    # when layers are replaced, the old session stays complete until all are generated
+    save_from = len(stems) + len(requests) if arguments.replace else 0
+    inputs.print_loop(model, session)
+    print_plan(arguments, len(stems), requests)
+
+    def save() -> None:
+        save_session(out, model, session, stems, track_format)
+        if arguments.midi:
+            save_midi(out, model, session, stems)
+
+    for number, request in enumerate(requests):
+        if number == 0:
+            inputs.print_estimate(model, session, request.config, request.variations)
+        label = f"{len(stems) + 1}: {CATEGORIES[request.category]}"
+        with inputs.progress_bar(label) as progress:
+            stems.append(
+                layering.add_layer(model, session, stems, request, progress=progress)
+            )
+        if len(stems) >= save_from:
+            save()
+        print(describe_layer(stems[-1]))
+    if not requests:
+        save()
+    print(f"{out / f'mix.{track_format.ending}'}  {out / session_file.FILE}")
+
+
+def parse_keep(arguments: LayerArguments) -> int | None:
+    """Number of the variation to keep; None: the best.
+
+    Raises:
+      UserError: neither "best" nor a number from 1 to --variations.
+    """
+    keep, variations = arguments.keep, arguments.variations
+    if keep == "best":
+        return None
+    if not keep.isdigit() or not 1 <= int(keep) <= variations:
+        raise UserError(
+            f"--keep {keep}: give best, or a number from 1 to --variations {variations}"
+        )
+    return int(keep)
+
+
+def start_session(arguments: LayerArguments, model: Model) -> Session:
+    """Read the context, or make silence.
+
+    Raises:
+      UserError: neither or both are given, or bad audio.
+    """
+    if arguments.silence:
+        if arguments.context:
             raise UserError("--silence and --context: give one of them")
-        recording = hearing.silence(command.silence, model.sample_rate)
-    elif command.context:
-        recording = opening.read_recording(pathlib.Path(command.context))
+        recording = silent_recording(arguments.silence, model.sample_rate)
+    elif arguments.context:
+        recording = inputs.read_recording(pathlib.Path(arguments.context))
     else:
         raise UserError(
-            "give --context FILE, or --silence SECONDS to begin from nothing"
+            "give --context FILE, or --silence SECONDS to start without one"
         )
-    name = command.context or "--silence"
-    opened = hearing.hear(
+    return open_session(
         model,
         recording,
-        opening.told_of(command),
-        name=name,
-        is_loop=command.loop,
-        allow_silent=command.allow_silent_context or bool(command.silence),
+        inputs.music_info(arguments),
+        name=arguments.context or "--silence",
+        is_loop=arguments.loop,
+        allow_silent=arguments.allow_silent_context or bool(arguments.silence),
         needs_music=True,
     )
-    delivery = opening.delivery_of(command, opened.recording, model)
-    scene = opened.scene
-    voices: list[Voice] = []
-    if (out / session_file.FILE).is_file():
-        session = session_file.read(out)
-        folder.check_same(out, session, scene, opened.recording)
-        voices = folder.load_voices(out, session, scene)
 
-    def request(category: int) -> Request:
-        return Request(
-            category=category,
-            seed=command.seed,
-            config=config,
-            preset=command.preset or None,
-            variations=command.variations,
-            keep=keep,
-        )
 
-    replaced = command.replace
-    if replaced:
-        if not 1 <= replaced <= len(voices):
+def plan_layers(
+    arguments: LayerArguments,
+    config: DecodeConfig,
+    keep: int | None,
+    categories: list[int],
+    stems: list[LayeredStem],
+) -> tuple[list[LayeredStem], list[LayerRequest]]:
+    """Decide which layers stay and which are generated.
+
+    Args:
+      keep: see `parse_keep`.
+      categories: --instruments.
+      stems: layers of the session in --out.
+
+    Raises:
+      UserError: --instruments or --replace do not match the session.
+    """
+    request = LayerRequest(
+        category=-1,
+        seed=arguments.seed,
+        config=config,
+        preset=arguments.preset or None,
+        variations=arguments.variations,
+        keep=keep,
+    )
+    out, number = arguments.out, arguments.replace
+    if number:
+        if not 1 <= number <= len(stems):
             raise UserError(
-                f"--replace {replaced}: {out} has {len(voices)} layers; give one of them"
+                f"--replace {number}: {out} has {len(stems)} layers; give one of them"
             )
-        if len(wanted) > 1:
+        if len(categories) > 1:
             raise UserError("--replace: name one instrument, or none to keep it")
-        own = layering.request_of(voices[replaced - 1].layer).category
-        first = request(wanted[0] if wanted else own)
-        voices, asked = layering.remade(voices, replaced, first)
-    else:
-        asked = [request(category) for category in _further(out, voices, wanted)]
-    # stopped while layers are replaced, the session that was there is still whole
-    whole = len(voices) + len(asked) if replaced else 0
-    for line in _introduction(command, opened, voices, asked):
-        print(line)
-    for one in asked:
-        if one is asked[0]:
-            opening.say_expected(scene, one.config, one.variations)
-        instrument = CATEGORIES[one.category]
-        with opening.bar(f"{len(voices) + 1}: {instrument}") as progress:
-            voices.append(layering.add(scene, voices, one, progress=progress))
-        if len(voices) >= whole:
-            _save(out, command, opened, delivery, voices)
-        print(_told(voices[-1]))
-    if not asked:
-        _save(out, command, opened, delivery, voices)
-    print(f"{out / f'mix.{delivery.format.value}'}  {out / session_file.FILE}")
-
-
-def _keep_of(command: Layer) -> int | None:
-    if command.keep == "best":
-        return None
-    if not command.keep.isdigit() or not 1 <= int(command.keep) <= command.variations:
-        raise UserError(
-            f"--keep {command.keep}: give best, or a number from 1 to --variations"
-            f" {command.variations}"
-        )
-    return int(command.keep)
-
-
-def _further(out: pathlib.Path, voices: list[Voice], wanted: list[int]) -> list[int]:
-    """The instruments that are not there yet."""
-    if not wanted:
+        instrument = stems[number - 1].layer.instrument
+        category = (categories or [inputs.parse_instrument(instrument)])[0]
+        request = dataclasses.replace(request, category=category)
+        return layering.plan_replacement(stems, number, request)
+    if not categories:
         raise UserError("--instruments: name one or more, such as bass,piano,drums")
-    names = [CATEGORIES[category] for category in wanted]
-    for voice, name in zip(voices, names, strict=False):
-        if voice.layer.instrument != name:
+    for stem, category in zip(stems, categories, strict=False):
+        layer, name = stem.layer, CATEGORIES[category]
+        if layer.instrument != name:
             raise UserError(
-                f"{out}: its layer {voice.layer.id} is {voice.layer.instrument}, not"
-                f" {name}; give --replace {voice.layer.id}, or another --out"
+                f"{out}: its layer {layer.id} is {layer.instrument}, not {name}; give"
+                f" --replace {layer.id}, or another --out"
             )
-    return wanted[len(voices) :]
+    further = categories[len(stems) :]
+    return stems, [dataclasses.replace(request, category=c) for c in further]
 
 
-def _introduction(command, opened, voices, asked) -> list[str]:
-    lines = [opened.note] if opened.note else []
-    if command.silence and asked and not voices:
-        lines.append("beginning from silence: the first stem answers nothing")
-    if voices:
-        lines.append(f"going on from layer {len(voices)}")
-    if asked and asked[0].variations > 1 and asked[0].keep is None:
-        lines.append(
-            f"of {asked[0].variations} variations that with the highest context gain"
-            " over hearing nothing is kept"
+def print_plan(
+    arguments: LayerArguments, num_stems: int, requests: list[LayerRequest]
+) -> None:
+    """Print what is generated and from what."""
+    if arguments.silence and requests and num_stems == 0:
+        print("starting from silence: the first stem has no context")
+    if num_stems:
+        print(f"continuing after layer {num_stems}")
+    if requests and requests[0].variations > 1 and requests[0].keep is None:
+        print(
+            f"of {requests[0].variations} variations, the one with the highest context"
+            " gain is kept"
         )
-    return lines
 
 
-def _save(out, command, opened, delivery, voices) -> None:
-    folder.save(out, opened.scene, opened.recording, voices, opened.music, delivery)
-    if command.midi:
-        for voice in voices:
-            category = CATEGORIES.index(voice.layer.instrument)
-            rate = opened.scene.model.sample_rate
-            midi.write_midi(
-                out / f"{pathlib.Path(voice.layer.stem).stem}.mid",
-                midi.notes_of(voice.stem, rate, category),
-                category,
-                opened.music.bpm,
-            )
+def save_midi(
+    out: pathlib.Path, model: Model, session: Session, stems: list[LayeredStem]
+) -> None:
+    """Write layer_NN.mid of every layer."""
+    for stem in stems:
+        path = out / pathlib.Path(stem.layer.stem).with_suffix(".mid")
+        category = CATEGORIES.index(stem.layer.instrument)
+        bpm = session.music.bpm
+        midi.write_midi(path, stem.audio, model.sample_rate, category, bpm)
 
 
-def _told(voice: Voice) -> str:
-    layer = voice.layer
+def describe_layer(stem: LayeredStem) -> str:
+    """One line about a layer: number, instrument, gain, variation, scores."""
+    layer = stem.layer
     scores = "".join(
         f", {name} {values[layer.kept_variation - 1]:.3f}"
         for name, values in layer.scores.items()

@@ -1,4 +1,4 @@
-"""`stemjax sample|layer|edit|batch` and `python sample.py`: stems for a recording."""
+"""Commands `stemjax sample|layer|edit|batch` and `python sample.py`."""
 
 import importlib
 import sys
@@ -7,30 +7,34 @@ import tyro
 
 from stemjax.cli.sample import arguments
 
-# command -> its settings and the module whose `run` executes it
 COMMANDS = {
-    "sample": (arguments.Answer, "answer"),
-    "layer": (arguments.Layer, "layer"),
-    "edit": (arguments.Edit, "edit"),
-    "batch": (arguments.Batch, "batch"),
+    "sample": arguments.SampleArguments,
+    "layer": arguments.LayerArguments,
+    "edit": arguments.EditArguments,
+    "batch": arguments.BatchArguments,
 }
+"""Commands and their arguments; the module of the same name has the function `run`."""
 
 
 def run_command(name: str, argv: list[str], *, prog: str) -> None:
-    """Run one command. Heavy imports wait until the arguments are parsed."""
-    settings, module = COMMANDS[name]
-    command = tyro.cli(settings, args=argv, prog=prog)
+    """Parse the arguments of a command, then import and run it."""
+    parsed = tyro.cli(
+        COMMANDS[name],
+        args=argv,
+        prog=prog,
+        config=(tyro.conf.EnumChoicesFromValues,),
+    )
 
     from stemjax.io.allocator import keep_memory
     from stemjax.io.errors import exit_on_bad_input
 
     keep_memory()
     with exit_on_bad_input():
-        importlib.import_module(f"stemjax.cli.sample.{module}").run(command)
+        importlib.import_module(f"stemjax.cli.sample.{name}").run(parsed)
 
 
 def main(argv: list[str] | None = None) -> None:
-    """`python sample.py [layer|edit|batch] ...`: without such a word, `sample`."""
+    """Run `python sample.py [layer|edit|batch] ...`; the default command is sample."""
     argv = sys.argv[1:] if argv is None else argv
     if argv and argv[0] in COMMANDS:
         run_command(argv[0], argv[1:], prog=f"sample.py {argv[0]}")

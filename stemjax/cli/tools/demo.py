@@ -1,4 +1,4 @@
-"""`stemjax demo`: the page, served on this machine alone."""
+"""Command `stemjax demo`: serve the page on this machine only."""
 
 import contextlib
 import dataclasses
@@ -12,57 +12,60 @@ from collections.abc import Iterator
 import tyro
 
 HOST = "127.0.0.1"
-MOST_DESKS = 8  # sessions that are held; five minutes of stereo are 100 MB
-# the browser itself refuses what would leave the machine, whatever a library links to
+MAX_SESSIONS = 8
+"""Users whose state is kept; five minutes of stereo take 100 MB."""
 POLICY = (
     "default-src 'self' data: blob: 'unsafe-inline' 'unsafe-eval';"
     " connect-src 'self' data: blob:"
 )
+"""Content-Security-Policy: the browser refuses requests to other hosts."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Arguments:
-    """The page: layering in a browser, on 127.0.0.1 alone."""
+class DemoArguments:
+    """Serve a page for layering stems in a browser, on 127.0.0.1 only."""
 
     checkpoint: str = "stemgen-mini"
     """Bundled name, release folder or training workdir."""
     codec: str = ""
-    """Codec folder, for a checkpoint whose codec is not bundled."""
+    """Codec folder; needed if the codec of the checkpoint is not bundled."""
     port: int = 7860
+    """TCP port of the page."""
 
 
 def main(argv: list[str], *, prog: str) -> None:
-    """Serve the page until interrupted."""
-    arguments = tyro.cli(Arguments, args=argv, prog=prog)
+    """Serve the page until SIGINT or SIGTERM."""
+    arguments = tyro.cli(DemoArguments, args=argv, prog=prog)
 
     from stemjax.io.allocator import keep_memory
     from stemjax.io.errors import exit_on_bad_input
 
     keep_memory()
-    with exit_on_bad_input(), own_files() as place:
-        run(arguments, place)
+    with exit_on_bad_input(), temporary_files() as zip_folder:
+        serve(arguments, zip_folder)
 
 
 @contextlib.contextmanager
-def own_files() -> Iterator[pathlib.Path]:
-    """A folder for all that the page writes; it is removed at the end.
+def temporary_files() -> Iterator[pathlib.Path]:
+    """Make a folder for all files of the page, deleted at the end; yields its subfolder
+    for zip files.
 
-    Gradio reads these variables when it is imported.
+    Gradio reads these environment variables when it is imported.
     """
     with tempfile.TemporaryDirectory(prefix="stemjax-page-") as folder:
         os.environ["GRADIO_TEMP_DIR"] = folder
         os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
         os.environ["HF_HUB_OFFLINE"] = "1"
-        place = pathlib.Path(folder) / "packed"
-        place.mkdir()
-        yield place
+        zip_folder = pathlib.Path(folder) / "packed"
+        zip_folder.mkdir()
+        yield zip_folder
 
 
-def run(arguments: Arguments, place: pathlib.Path) -> None:
-    """Load the model, serve until interrupted or told to end.
+def serve(arguments: DemoArguments, zip_folder: pathlib.Path) -> None:
+    """Load the model and serve the page.
 
     Raises:
-      UserError: no Gradio, no such model, or a port that is taken.
+      UserError: Gradio is not installed, no such model, or the port is in use.
     """
     import stemjax
     from stemjax.io.cache import use_compilation_cache
@@ -74,14 +77,14 @@ def run(arguments: Arguments, place: pathlib.Path) -> None:
         raise UserError("the page needs Gradio: pip install 'stemjax[demo]'") from None
     from starlette.middleware import Middleware
 
-    from stemjax.demo.app import build
-    from stemjax.demo.desk import Studio
-    from stemjax.demo.policy import Policy
-    from stemjax.demo.uploads import MOST_BYTES
+    from stemjax.demo.app import build_page
+    from stemjax.demo.policy import ContentSecurityPolicy
+    from stemjax.demo.service import StemService
+    from stemjax.demo.uploads import MAX_BYTES
 
     use_compilation_cache()
     model = stemjax.load(arguments.checkpoint, codec=arguments.codec)
-    page = build(Studio(model), place).queue(max_size=16)
+    page = build_page(StemService(model), zip_folder).queue(max_size=16)
     fonts = ["system-ui", "sans-serif"]
     try:
         page.launch(
@@ -90,12 +93,14 @@ def run(arguments: Arguments, place: pathlib.Path) -> None:
             share=False,
             quiet=True,
             prevent_thread_lock=True,
-            max_file_size=MOST_BYTES,
-            state_session_capacity=MOST_DESKS,
-            allowed_paths=[str(place)],
+            max_file_size=MAX_BYTES,
+            state_session_capacity=MAX_SESSIONS,
+            allowed_paths=[str(zip_folder)],
             theme=gr.themes.Default(font=fonts, font_mono=["monospace"]),
             footer_links=["api"],
-            app_kwargs={"middleware": [Middleware(Policy, policy=POLICY)]},
+            app_kwargs={
+                "middleware": [Middleware(ContentSecurityPolicy, policy=POLICY)]
+            },
         )
     except OSError:
         raise UserError(

@@ -1,4 +1,4 @@
-"""`stemjax doctor`: versions, devices, disk space and weights of this machine."""
+"""Command `stemjax doctor`: versions, devices, disk space and weights."""
 
 import dataclasses
 import importlib.metadata
@@ -27,33 +27,34 @@ PACKAGES = (
     "soxr",
     "tensorflow-datasets",
 )
-OPTIONAL = {  # module -> what is missed without it
+OPTIONAL = {
     "tensorflow": "the tf.data pipeline; training uses the NumPy loader without it",
     "tinysoundfont": "rendering MIDI: pip install --no-deps tinysoundfont",
     "pretty_midi": "the default soundfont: pip install -e '.[midi]'",
     "torch": "live parity tests and peer benchmarks: pip install -e '.[parity]'",
 }
+"""Optional modules, and their use."""
 ENCODEC = "encodec-32k"
 VGGISH = "vggish"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Doctor:
-    """Print devices, disk space, weights and versions, and what is missing."""
+class DoctorArguments:
+    """Show versions, devices, disk space and weights, and what is missing."""
 
     json: bool = False
-    """Print one JSON object."""
+    """Print JSON instead of text."""
 
 
 def main(argv: list[str], *, prog: str) -> None:
-    """Print the findings."""
-    command = tyro.cli(Doctor, args=argv, prog=prog)
-    findings = examine()
-    print(json.dumps(findings, indent=2) if command.json else render(findings))
+    """Examine the machine and print the report."""
+    arguments = tyro.cli(DoctorArguments, args=argv, prog=prog)
+    report = examine()
+    print(json.dumps(report, indent=2) if arguments.json else format_report(report))
 
 
 def examine() -> dict[str, Any]:
-    """All findings as plain JSON values. Loads every bundled weight to check it."""
+    """Examine the machine; loads all bundled weights.  Returns JSON values."""
     import jax
 
     return {
@@ -67,7 +68,7 @@ def examine() -> dict[str, Any]:
         "devices": [f"{d.platform}:{d.id} {d.device_kind}" for d in jax.devices()],
         "disk_free_gb": round(shutil.disk_usage(pathlib.Path.cwd()).free / 1e9, 1),
         "bundled": {name: _check(name) for name in bundled_names()},
-        "own": {ENCODEC: _check_published(), VGGISH: _check_vggish()},
+        "own": {ENCODEC: _check_encodec(), VGGISH: _check_vggish()},
     }
 
 
@@ -79,7 +80,7 @@ def _version(package: str) -> str:
 
 
 def _check(name: str) -> str:
-    """Load one bundled release, codec match included: "ok", or what is wrong."""
+    """Load a bundled release and its codec; returns "ok ..." or "broken: ..."."""
     from stemjax import api, codec
 
     try:
@@ -90,11 +91,12 @@ def _check(name: str) -> str:
     return f"ok ({kind}, sha256 {loaded.sha256[:12]})"
 
 
-def _check_published() -> str:
+def _check_encodec() -> str:
+    """Load the EnCodec weights that the user imported."""
     from stemjax import codec
 
     if not (own_weights() / ENCODEC).is_dir():
-        return "not found (docs/slakh.md says where to get it)"
+        return "not found (docs/slakh.md: how to get it)"
     try:
         return f"ok (sha256 {codec.load(ENCODEC).sha256[:12]})"
     except UserError as error:
@@ -102,29 +104,30 @@ def _check_published() -> str:
 
 
 def _check_vggish() -> str:
+    """Load the VGGish weights that the user converted."""
     from stemjax.eval.metrics.vggish.weights import Unavailable, find
 
     try:
-        found = find()
+        weights = find()
     except UserError as error:
         return f"broken: {error}"
-    if isinstance(found, Unavailable):
-        return "not found (needed for FAD only; docs/evaluation.md says how)"
-    return f"ok (smoke test passed, sha256 {found.sha256[:12]})"
+    if isinstance(weights, Unavailable):
+        return "not found (needed for FAD only; docs/evaluation.md: how to get it)"
+    return f"ok (smoke test passed, sha256 {weights.sha256[:12]})"
 
 
-def render(findings: dict[str, Any]) -> str:
-    """The findings for people."""
-    lines = [f"stemjax {findings['stemjax']}, Python {findings['python']}"]
-    lines += [
-        f"  {name:22} {version}" for name, version in findings["packages"].items()
-    ]
-    for name, is_there in findings["optional"].items():
-        lines.append(f"  {name:22} {'yes' if is_there else 'no: ' + OPTIONAL[name]}")
-    lines.append(f"backend {findings['backend']}: {', '.join(findings['devices'])}")
-    lines.append(f"disk free here: {findings['disk_free_gb']} GB")
+def format_report(report: dict[str, Any]) -> str:
+    """Format the report of `examine` as text."""
+    lines = [f"stemjax {report['stemjax']}, Python {report['python']}"]
+    lines += [f"  {name:22} {version}" for name, version in report["packages"].items()]
+    for name, is_installed in report["optional"].items():
+        lines.append(
+            f"  {name:22} {'yes' if is_installed else 'no: ' + OPTIONAL[name]}"
+        )
+    lines.append(f"backend {report['backend']}: {', '.join(report['devices'])}")
+    lines.append(f"disk free here: {report['disk_free_gb']} GB")
     for title in ("bundled", "own"):
         lines.append(f"{title} weights:")
-        for name, state in findings[title].items():
+        for name, state in report[title].items():
             lines.append(f"  {name:22} {state}")
     return "\n".join(lines)

@@ -29,7 +29,7 @@ TOOLS: dict[str, tuple[type, str]] = {
 }
 """Settings of each command, and the module whose `run` executes it."""
 CONFIG = (tyro.conf.EnumChoicesFromValues,)
-PREPARE = "python -m data.prepare --layout slakh|musdb|folder --input DIR --out DIR"
+PREPARE = "python -m stemjax prepare --layout slakh|musdb|folder --input DIR --out DIR"
 
 
 def main(argv: list[str] | None = None) -> None:

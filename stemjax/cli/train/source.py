@@ -6,7 +6,7 @@ from typing import NamedTuple
 from stemjax.config.runs import CodecRun, Loader, Run
 from stemjax.data.drawing import crops, pairs
 from stemjax.data.prepared.synthetic import SyntheticSet
-from stemjax.data.spec import Opened, open_data
+from stemjax.data.spec import OpenedData, open_data
 from stemjax.data.tokens import store
 from stemjax.data.tokens.format import StoreCodec
 from stemjax.io.errors import UserError
@@ -15,7 +15,7 @@ SEED = 0  # of the synthetic set and of the validation examples
 
 
 class BatchSource(NamedTuple):
-    """Opened training data of one run."""
+    """OpenedData training data of one run."""
 
     codec: StoreCodec | None
     """Codec of the tokens; None: the batches hold audio."""
@@ -38,7 +38,7 @@ def open_source(run: Run, loader: Loader, share: tuple[int, int]) -> BatchSource
       UserError: no such data, or tokens for a codec's run.
     """
     opened = (
-        Opened(False, SyntheticSet(SEED)) if run.data is None else open_data(run.data)
+        OpenedData(False, SyntheticSet(SEED)) if run.data is None else open_data(run.data)
     )
     if isinstance(run, CodecRun):
         if opened.is_tokens:

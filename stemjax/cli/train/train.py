@@ -28,11 +28,12 @@ from stemjax.train.initial import (
     codebook_weights,
     initial_weights,
 )
-from stemjax.train.loop import TrainingOutcome, TrainingParts, fit, mesh_of
+from stemjax.train.loop import TrainingOutcome, TrainingParts, fit
 from stemjax.train.planning import dry_run
 from stemjax.train.planning.targets import compile_target, configure_jax
 from stemjax.train.processes import share_of_batch
 from stemjax.train.speed import step_cost
+from stemjax.train.step import mesh_of
 
 
 def train(preset: Preset, run: Run, invocation: Invocation) -> TrainingOutcome:

@@ -109,26 +109,26 @@ def beats_and_chroma(audio: np.ndarray) -> list[BeatsAndChroma]:
     ]
 
 
-def f_measure(found: np.ndarray, truth: np.ndarray, tolerance: float) -> float:
+def f_measure(estimated: np.ndarray, truth: np.ndarray, tolerance: float) -> float:
     """F-measure of two sorted sets of times, each matched at most once.
 
     Matching each time to its earliest partner gives the most matches.  The result is 0
     if either set is empty.
 
     Args:
-      found, truth: [M], [M'] seconds, ascending.
+      estimated, truth: [M], [M'] seconds, ascending.
       tolerance: seconds between matching times.
     """
     i = j = matched = 0
-    while i < len(found) and j < len(truth):
-        gap = found[i] - truth[j]
+    while i < len(estimated) and j < len(truth):
+        gap = estimated[i] - truth[j]
         if abs(gap) <= tolerance:
             matched, i, j = matched + 1, i + 1, j + 1
         elif gap < 0:
             i += 1
         else:
             j += 1
-    return 2 * matched / max(1, len(found) + len(truth))
+    return 2 * matched / max(1, len(estimated) + len(truth))
 
 
 def beat_f(context: BeatsAndChroma, stem: BeatsAndChroma) -> float:

@@ -100,7 +100,9 @@ def fad_inf(
                 without[:, :, p] = others, is_left.sum(axis=0)
     value, slope, r_squared = _line(np.tile(1 / sizes, NUM_REPEATS), distances.ravel())
     first, _, _ = _line(1 / sizes, distances[0])
-    deleted = [_line(1 / left, found)[0] for found, left in zip(*without, strict=True)]
+    deleted = [
+        _line(1 / left, values)[0] for values, left in zip(*without, strict=True)
+    ]
     se = from_leave_outs(first, deleted, group_sizes).se
     return FadInf(value, slope, r_squared, se, sizes, distances)
 

@@ -168,15 +168,15 @@ def answer(classifier: Classifier, audio: np.ndarray) -> int | None:
     return int(classifier.categories[best])
 
 
-def figures(truth: Iterable[int], found: Iterable[int]) -> ClassifierAccuracy:
+def figures(truth: Iterable[int], predicted: Iterable[int]) -> ClassifierAccuracy:
     """Count predicted categories by true category.
 
     Raises:
       UserError: no clip.
     """
     confusion = np.zeros((len(CATEGORIES), len(CATEGORIES)), np.int64)
-    for t, f in zip(truth, found, strict=True):
-        confusion[t, f] += 1
+    for t, p in zip(truth, predicted, strict=True):
+        confusion[t, p] += 1
     if not confusion.sum():
         raise UserError("instrument classifier: no clip to measure it on")
     return ClassifierAccuracy(confusion)
@@ -218,7 +218,7 @@ def judge(classifier: Classifier, held_out: LabelledFeatures) -> ClassifierAccur
     return figures(held_out.labels, classifier.categories[best])
 
 
-def as_json(found: ClassifierAccuracy) -> dict[str, Any]:
+def as_json(accuracy: ClassifierAccuracy) -> dict[str, Any]:
     """Accuracy as JSON values; the confusion by names, without zeros."""
     confusion = {
         CATEGORIES[t]: {
@@ -226,14 +226,14 @@ def as_json(found: ClassifierAccuracy) -> dict[str, Any]:
             for f in np.argsort(-row, kind="stable")
             if row[f]
         }
-        for t, row in enumerate(found.confusion)
+        for t, row in enumerate(accuracy.confusion)
         if row.any()
     }
     return {
-        "clips": found.count,
-        "accuracy": found.accuracy,
-        "balanced_accuracy": found.balanced,
-        "chance": found.chance,
+        "clips": accuracy.count,
+        "accuracy": accuracy.accuracy,
+        "balanced_accuracy": accuracy.balanced,
+        "chance": accuracy.chance,
         "confusion": confusion,
     }
 

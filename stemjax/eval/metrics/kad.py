@@ -10,7 +10,6 @@ depend on the number of vectors.  For equal distributions the value is below zer
 half the time; it is not clipped.
 """
 
-import enum
 from typing import NamedTuple
 
 import numpy as np
@@ -26,13 +25,6 @@ TILE = 1024
 """Rows and columns of the kernel matrix in memory at a time."""
 
 
-class BandwidthOf(enum.Enum):
-    """The set whose median distance is sigma."""
-
-    REFERENCE = "reference"
-    EVAL = "eval"
-
-
 class Kad(NamedTuple):
     """A kernel distance."""
 
@@ -46,14 +38,12 @@ def kad(
     reference: np.ndarray,
     generated: np.ndarray,
     *,
-    bandwidth_of: BandwidthOf = BandwidthOf.REFERENCE,
     seed: int = 0,
 ) -> Kad:
     """Kernel audio distance of vectors [N, D] and [M, D], N and M at least 2.
 
     Args:
       reference, generated: the vectors.
-      bandwidth_of: the set that determines the bandwidth.
       seed: of the subset for the median.
 
     Raises:
@@ -69,13 +59,9 @@ def kad(
             )
         if not np.isfinite(vectors).all():
             raise UserError(f"KAD: NaN or infinity in the {name} embeddings")
-    match bandwidth_of:
-        case BandwidthOf.REFERENCE:
-            sigma = median_distance(x, seed=seed)
-        case BandwidthOf.EVAL:
-            sigma = median_distance(y, seed=seed)
+    sigma = median_distance(x, seed=seed)
     if sigma == 0:
-        raise UserError(f"KAD: more than half of the {bandwidth_of.value} set is equal")
+        raise UserError("KAD: more than half of the reference set is equal")
     # |a - b|^2 is taken from dot products: about the mean they cancel least
     centre = x.mean(axis=0)
     x, y = (x - centre) / sigma, (y - centre) / sigma

@@ -4,7 +4,7 @@ import dataclasses
 import time
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -93,25 +93,6 @@ def _time(
     return max(0.0, few - levels * TRIAL_STEPS[0] * per_step), per_step
 
 
-def seconds_per_stem(
-    system: System, config: DecodeConfig, contexts: np.ndarray
-) -> float:
-    """Seconds per stem of decoding contexts [B, N] together; the smaller of two times.
-
-    Includes the codec, but not compilation, reading or writing.
-    """
-    zeros = np.zeros(len(contexts), np.int32)
-
-    def run() -> float:
-        started = time.perf_counter()
-        configs = [config] * len(contexts)
-        jax.block_until_ready(system.answer(contexts, zeros, zeros, zeros, configs))
-        return time.perf_counter() - started
-
-    run()  # compiles
-    return min(run(), run()) / len(contexts)
-
-
 def lines(cost: DecodingCost) -> list[str]:
     """Format the cost as lines of text."""
     return [
@@ -130,8 +111,3 @@ def _duration(seconds: float) -> str:
     if seconds < 7200:
         return f"{seconds / 60:.0f} min"
     return f"{seconds / 3600:.1f} h"
-
-
-def as_json(cost: DecodingCost) -> dict[str, Any]:
-    """The cost as JSON values."""
-    return cost._asdict()

@@ -59,11 +59,11 @@ def analyse_clips(
 
 
 def descriptor_checks(
-    clips: Sequence[SyntheticClip], found: Sequence[Analysis]
+    clips: Sequence[SyntheticClip], estimated: Sequence[Analysis]
 ) -> list[BarCheck]:
     """Compare every descriptor with the true music of the clips."""
     truth = [clip.truth for clip in clips]
-    pairs = list(zip(found, truth, strict=True))
+    pairs = list(zip(estimated, truth, strict=True))
     density = np.array([[f.percussive_density, t.percussive_density] for f, t in pairs])
     unique = np.array(
         [
@@ -109,13 +109,15 @@ def descriptor_checks(
     ]
 
 
-def key_score(found: int, truth: int) -> float:
+def key_score(estimated: int, truth: int) -> float:
     """Score of MIREX: 1 for the key, 0.5 a fifth above, 0.3 relative, 0.2 parallel."""
-    if found == truth:
+    if estimated == truth:
         return 1.0
-    if found == NO_KEY:
+    if estimated == NO_KEY:
         return 0.0
-    (mode, tonic), (true_mode, true_tonic) = (divmod(key, 12) for key in (found, truth))
+    (mode, tonic), (true_mode, true_tonic) = (
+        divmod(key, 12) for key in (estimated, truth)
+    )
     steps = (tonic - true_tonic) % 12
     if mode == true_mode:
         return 0.5 if steps == 7 else 0.0
@@ -134,13 +136,15 @@ def _variety(analysis: Analysis) -> int:
     return chord_variety(analysis.chords[analysis.chords[:, 2] != NO_CHORD])
 
 
-def triad_accuracy(found: Analysis, truth: Analysis) -> float:
+def triad_accuracy(estimated: Analysis, truth: Analysis) -> float:
     """Share of frames with the right triad, among those with a true triad."""
     seconds = truth.chords[-1, 1]
     times = (np.arange(round(seconds * CHORD_RATE)) + 0.5) / CHORD_RATE
     wanted = _labels_at(truth.chords, times)
     is_chord = wanted != NO_CHORD
-    return float(np.mean(_labels_at(found.chords, times)[is_chord] == wanted[is_chord]))
+    return float(
+        np.mean(_labels_at(estimated.chords, times)[is_chord] == wanted[is_chord])
+    )
 
 
 def _labels_at(segments: np.ndarray, times: np.ndarray) -> np.ndarray:
@@ -148,19 +152,19 @@ def _labels_at(segments: np.ndarray, times: np.ndarray) -> np.ndarray:
     return segments[np.clip(rows, 0, len(segments) - 1), 2].astype(int)
 
 
-def onset_f(found: Analysis, truth: Analysis) -> float:
+def onset_f(estimated: Analysis, truth: Analysis) -> float:
     """F-measure of note onsets within 50 ms, matched for each pitch."""
     matched = 0.0
     for pitch in np.unique(truth.notes[:, 2]):
-        a, b = (x.notes[x.notes[:, 2] == pitch, 0] for x in (found, truth))
+        a, b = (x.notes[x.notes[:, 2] == pitch, 0] for x in (estimated, truth))
         matched += f_measure(a, b, 0.05) * (len(a) + len(b)) / 2
-    return 2 * matched / max(1, len(found.notes) + len(truth.notes))
+    return 2 * matched / max(1, len(estimated.notes) + len(truth.notes))
 
 
-def pitch_class_variation(found: Analysis, truth: Analysis) -> float:
+def pitch_class_variation(estimated: Analysis, truth: Analysis) -> float:
     """Total variation between duration-weighted distributions of pitch classes."""
     shares = []
-    for notes in (found.notes, truth.notes):
+    for notes in (estimated.notes, truth.notes):
         durations = np.bincount(
             notes[:, 2].astype(int) % 12, notes[:, 1] - notes[:, 0], minlength=12
         )
@@ -168,9 +172,9 @@ def pitch_class_variation(found: Analysis, truth: Analysis) -> float:
     return float(np.abs(shares[0] - shares[1]).sum() / 2)
 
 
-def boundary_is_near(found: Analysis, truth: Analysis) -> bool:
+def boundary_is_near(estimated: Analysis, truth: Analysis) -> bool:
     """Whether an estimated boundary is within 3 s of the true one."""
-    inner = found.sections[1:, 0]
+    inner = estimated.sections[1:, 0]
     return bool(len(inner) and np.abs(inner - truth.sections[1, 0]).min() <= 3)
 
 

@@ -75,11 +75,18 @@ class SyntheticClip(NamedTuple):
 
 
 class _Bar(NamedTuple):
+    """A bar with one chord."""
+
     start: float
+    """Seconds."""
     end: float
+    """Seconds."""
     section: int
-    root: int  # pitch class
+    """0 or 1."""
+    root: int
+    """Pitch class of the chord."""
     mode: int
+    """`MAJOR` or `MINOR`."""
 
 
 def make_clip(seed: int, index: int) -> SyntheticClip:

@@ -8,15 +8,16 @@ import jax
 from jax.sharding import AbstractMesh, AxisType, Mesh
 
 from stemjax.config.codec import AnyCodecConfig
-from stemjax.config.runs import CodecRun, CommonRun, StemGenRun
+from stemjax.config.runs import CommonRun, StemGenRun
 from stemjax.config.train import MeshConfig
-from stemjax.models.flops import flops_per_step, parameter_counts
+from stemjax.models.flops import parameter_counts
 from stemjax.nn.axes import MESH_AXES
 from stemjax.tasks.task import Task
-from stemjax.train.planning.plan import mesh_on, plan, shares_of
+from stemjax.train.planning.plan import plan, shares_of
 from stemjax.train.planning.targets import CompileTarget
+from stemjax.train.speed import step_cost
 from stemjax.train.state import abstract_state, state_shardings
-from stemjax.train.step import check_batch
+from stemjax.train.step import check_batch, mesh_of
 
 
 def planned_mesh(cfg: MeshConfig) -> AbstractMesh:
@@ -24,18 +25,6 @@ def planned_mesh(cfg: MeshConfig) -> AbstractMesh:
     rest = max(1, jax.device_count() // (cfg.fsdp * cfg.tensor))
     sizes = (cfg.data if cfg.data > 0 else rest, cfg.fsdp, cfg.tensor)
     return AbstractMesh(sizes, MESH_AXES, axis_types=(AxisType.Auto,) * len(sizes))
-
-
-def tokens_per_step(run: CommonRun) -> int:
-    """Frames that one step trains on, over all examples; a frame holds Q codes."""
-    match run:
-        case StemGenRun():
-            frames = round(run.pairs.crop_seconds * run.model.frame_rate)
-        case CodecRun():
-            frames = round(run.objective.crop_seconds * run.model.frame_rate)
-        case _:
-            return 0
-    return run.batch_size * frames
 
 
 def bytes_per_device(task: Task, run: CommonRun, mesh: Mesh | AbstractMesh) -> int:
@@ -80,13 +69,14 @@ def report(
       UserError: a mesh that does not fit the target, or a batch that does not divide.
     """
     task = make_task(run)
-    mesh = planned_mesh(run.mesh) if target is None else mesh_on(run, target)
-    check_batch(run, mesh)
-    tokens = tokens_per_step(run)
-    frames = tokens // run.batch_size
+    if target is None:
+        mesh = planned_mesh(run.mesh)
+        check_batch(run, mesh)
+    else:
+        mesh = mesh_of(run, target.devices)
+    tokens, flops = step_cost(run)
     if isinstance(run, StemGenRun):
         counts = parameter_counts(run.model)
-        flops = flops_per_step(run.model, run.batch_size, frames)
     else:
         shapes = abstract_state(task, run)
         kept = {k: v for k, v in shapes.params.items() if k not in task.fresh_parts}
@@ -95,11 +85,11 @@ def report(
             "embedding": 0,
             "head": 0,
         }
-        flops = None  # of convolutions: counted in the compiled program
     programs = {}
     if target is not None:
+        frames = tokens // run.batch_size
         programs = plan(run, make_task, step_codec, mesh, target, num_frames=frames)
-    if flops is None and programs:
+    if flops is None and programs:  # of convolutions: counted in the compiled program
         flops = programs["train_step"]["program_flops"]
     return {
         **{f"{name}_params": count for name, count in counts.items()},

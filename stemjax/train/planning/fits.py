@@ -9,9 +9,9 @@ USABLE = 0.9
 
 
 class MemorySetting(NamedTuple):
-    """Settings that save memory and leave the training as it is.
+    """Settings that save memory and do not change what is learned.
 
-    Micro-batches weigh equally in the loss (`Task.loss`), whatever they count.
+    Micro-batches weigh equally in the loss (`Task.loss`).
     """
 
     is_rematerialised: bool

@@ -11,8 +11,6 @@ from jax.sharding import AbstractMesh, Mesh
 
 from stemjax.config.codec import AnyCodecConfig
 from stemjax.config.runs import CommonRun, StemGenRun
-from stemjax.io.errors import UserError
-from stemjax.nn.axes import make_mesh
 from stemjax.tasks.task import Task
 from stemjax.train.planning.compiled import (
     CompiledProgram,
@@ -29,18 +27,6 @@ CPU_ONLY = (
     "compiled for a CPU, in float32; for the memory on an accelerator give --topology"
     " h100:1 or v5e:8x8"
 )
-
-
-def mesh_on(run: CommonRun, target: CompileTarget) -> Mesh:
-    """The run's mesh on the target's devices.
-
-    Raises:
-      UserError: sizes that do not fit the target.
-    """
-    try:
-        return make_mesh(run.mesh, target.devices)
-    except ValueError as error:
-        raise UserError(f"--mesh: {error}") from None
 
 
 def shares_of(mesh: Mesh | AbstractMesh) -> int:

@@ -1,8 +1,8 @@
-"""FLOPs of a traced program: what a machine will be asked to do, whole.
+"""FLOPs of a traced program on all devices.
 
-XLA's own count is of one device and takes the body of a loop once; this one is of all
-devices, multiplies loops by their length, and counts matrix products and convolutions
-alone (two FLOPs for a multiplication and its addition), as model FLOPs do.
+XLA counts those of one device, and the body of a loop once.  This count multiplies loops
+by their length and takes matrix products and convolutions alone, with two FLOPs for a
+multiplication and its addition, like model FLOPs.
 """
 
 import math
@@ -11,8 +11,8 @@ from typing import Any
 import jax
 from jax.extend import core
 
-# fused attention of cuDNN on [B, T, H, K]: products of [B, H, T, T, K], forward QK and
-# PV; backward those of five gradients and of the weights made again
+# Products of [B, H, T, T, K] in cuDNN's fused attention on [B, T, H, K].  Forward: QK and
+# PV.  Backward: the recomputed weights and four gradients.
 FUSED_ATTENTION = {
     "dot_product_attention_fwd_wrapper": 2,
     "dot_product_attention_bwd_wrapper": 5,
@@ -20,10 +20,9 @@ FUSED_ATTENTION = {
 
 
 def program_flops(traced: Any) -> int:
-    """Of a jaxpr (`jax.make_jaxpr(f)(...)`, or `jax.jit(f).trace(...).jaxpr`).
+    """FLOPs of a jaxpr (`jax.make_jaxpr(f)(...)` or `jax.jit(f).trace(...).jaxpr`).
 
-    The longer branch of a condition is counted, and one pass of a loop whose length is
-    not known.
+    Of a condition the longer branch counts, of a loop of unknown length one pass.
     """
     return sum(map(_of_equation, traced.eqns))
 
@@ -44,7 +43,7 @@ def _of_equation(eqn: Any) -> int:
 
 
 def _inner(params: dict[str, Any]) -> list[Any]:
-    """Programs within an equation: of calls, loops and branches."""
+    """Jaxprs of an equation's calls, loops and branches."""
     is_program = (core.Jaxpr, core.ClosedJaxpr)
     leaves = jax.tree.leaves(params, is_leaf=lambda x: isinstance(x, is_program))
     return [x for x in leaves if isinstance(x, is_program)]
@@ -58,7 +57,7 @@ def _of_product(eqn: Any) -> int:
 
 
 def _of_convolution(eqn: Any) -> int:
-    """Products with the zeros of padding and of a dilated input are no work."""
+    """FLOPs without the products with zeros of a dilated input."""
     numbers = eqn.params["dimension_numbers"]
     kernel = eqn.invars[1].aval.shape
     per_output = math.prod(kernel) // kernel[numbers.rhs_spec[0]]

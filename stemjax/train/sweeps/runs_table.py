@@ -137,7 +137,7 @@ def _lines(records: Sequence[RunRecord], differing: Sequence[str], now: float) -
 
 
 def as_json(records: Sequence[RunRecord], faults: Sequence[str]) -> str:
-    """JSON object with `shared`, `differing`, `runs` (with their settings) and `not_read`."""
+    """JSON with `shared`, `differing`, `runs` (with their settings) and `not_read`."""
     shared, differing = shared_and_differing(records)
     runs = [
         {name: getattr(r, name) for name in COLUMNS}

@@ -103,5 +103,5 @@ def _all_runs(run: Run, sweep: TrainSweep, name: str) -> list[Run]:
 
 
 def _text(value: Any) -> str:
-    plain = to_json(value)
-    return plain if isinstance(plain, str) else json.dumps(plain)
+    text = to_json(value)
+    return text if isinstance(text, str) else json.dumps(text)

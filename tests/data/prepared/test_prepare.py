@@ -15,7 +15,7 @@ import pytest
 import soundfile
 
 from stemjax.data import prepare as prepare_module
-from stemjax.data.prepare import Layout, PrepareArgs, main, prepare
+from stemjax.data.prepare import PrepareArgs, SongLayout, main, prepare
 from stemjax.data.prepared import assemble
 from stemjax.data.prepared.records import open_prepared
 from stemjax.io.errors import UserError
@@ -31,7 +31,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[3]
 
 
 def args_for(source, out, **more):
-    kind = {"layout": Layout.FOLDER, "workers": 1, "shard_records": 2, **more}
+    kind = {"layout": SongLayout.FOLDER, "workers": 1, "shard_records": 2, **more}
     return PrepareArgs(input=source, out=out, **kind)
 
 
@@ -111,7 +111,7 @@ if sys.argv[3] == "shard":
 else:
     assemble.write_tfds_info = die
 prepare.prepare(prepare.PrepareArgs(
-    input=Path(sys.argv[1]), out=Path(sys.argv[2]), layout=prepare.Layout.FOLDER,
+    input=Path(sys.argv[1]), out=Path(sys.argv[2]), layout=prepare.SongLayout.FOLDER,
     workers=1, shard_records=2))
 """
 
@@ -292,7 +292,9 @@ def test_a_table_of_splits_reaches_the_folder(tmp_path):
     table = tmp_path / "splits.csv"
     table.write_text("file,title,composer,split\n,Steel,,test\n,Brass,,train\n")
     prepare(
-        args_for(tmp_path / "in", tmp_path / "out", layout=Layout.SLAKH, splits=table)
+        args_for(
+            tmp_path / "in", tmp_path / "out", layout=SongLayout.SLAKH, splits=table
+        )
     )
     prepared = open_prepared(tmp_path / "out")
     assert prepared.index("test").songs == ("Track00001",)

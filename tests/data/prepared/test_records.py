@@ -11,7 +11,7 @@ import tensorflow_datasets as tfds
 from tensorflow_datasets.core import example_serializer
 
 from stemjax.data.layouts import folder
-from stemjax.data.prepare import Layout, PrepareArgs, prepare
+from stemjax.data.prepare import PrepareArgs, SongLayout, prepare
 from stemjax.data.prepared.manifest import content_hash, read_manifest
 from stemjax.data.prepared.records import open_prepared, payload_of, to_example
 from stemjax.data.prepared.segments import RECORD_SAMPLES, read_stem
@@ -27,7 +27,7 @@ def source(tmp_path_factory):
 
 
 def made(source, out, **more):
-    args = {"layout": Layout.FOLDER, "workers": 1, "shard_records": 4, **more}
+    args = {"layout": SongLayout.FOLDER, "workers": 1, "shard_records": 4, **more}
     prepare(PrepareArgs(input=source, out=out, **args))
     return out
 

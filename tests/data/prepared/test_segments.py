@@ -10,7 +10,7 @@ from stemjax.data.layouts.song import Song, StemFile
 from stemjax.data.prepared import segments
 from stemjax.data.prepared.records import Encoding
 from stemjax.data.prepared.segments import read_song, read_stem, segment_lengths
-from stemjax.data.prepared.shards import Shard, Sized, plan_shards
+from stemjax.data.prepared.shards import MeasuredSong, Shard, plan_shards
 from stemjax.io.errors import UserError
 from tests.data.made_songs import sine, write_audio
 
@@ -115,7 +115,7 @@ def test_a_stem_that_cannot_be_used_is_named(tmp_path, content, message):
 
 def sized(number, split, records):
     song = Song(f"s{number}", "", split, "", ())
-    return Sized(song, records, 10.0 * records, ())
+    return MeasuredSong(song, records, 10.0 * records, ())
 
 
 def test_shards_hold_whole_songs_of_one_split_in_order():
@@ -146,16 +146,19 @@ def test_the_plan_of_a_shard_changes_with_what_it_is_made_from():
     def shard(encoding=Encoding.INT16, **more):
         song = Song("a", "a", "train", "x", (StemFile("b", 4, pathlib.Path("/x/b")),))
         return Shard(
-            "train", 0, (Sized(song, 1, 10.0, (("b", 99),)),), encoding, **more
+            "train", 0, (MeasuredSong(song, 1, 10.0, (("b", 99),)),), encoding, **more
         )
 
     base = shard()
     other_path = Song("a", "a", "train", "x", (StemFile("b", 4, pathlib.Path("/y/b")),))
     moved = Shard(
-        "train", 0, (Sized(other_path, 1, 10.0, (("b", 99),)),), Encoding.INT16
+        "train", 0, (MeasuredSong(other_path, 1, 10.0, (("b", 99),)),), Encoding.INT16
     )
     resized = Shard(
-        "train", 0, (Sized(base.songs[0].song, 1, 10.0, (("b", 98),)),), base.encoding
+        "train",
+        0,
+        (MeasuredSong(base.songs[0].song, 1, 10.0, (("b", 98),)),),
+        base.encoding,
     )
     assert base.plan == shard().plan == moved.plan  # the data set may be moved
     assert len({base.plan, shard(Encoding.FLAC).plan, resized.plan}) == 3

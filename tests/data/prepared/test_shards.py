@@ -4,13 +4,14 @@ import pytest
 
 from stemjax.data.layouts.song import Song
 from stemjax.data.prepared.records import Encoding
-from stemjax.data.prepared.shards import SHARD_BYTES, Sized, plan_shards
+from stemjax.data.prepared.shards import SHARD_BYTES, MeasuredSong, plan_shards
 
 
 def sized(*records, split="train"):
     songs = [Song(f"{n}", f"{n}", split, "made", ()) for n in range(len(records))]
     return [
-        Sized(song, count, 0.0, ()) for song, count in zip(songs, records, strict=True)
+        MeasuredSong(song, count, 0.0, ())
+        for song, count in zip(songs, records, strict=True)
     ]
 
 

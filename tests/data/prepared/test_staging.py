@@ -8,7 +8,7 @@ import shutil
 import numpy as np
 import pytest
 
-from stemjax.data.prepare import Layout, PrepareArgs, prepare
+from stemjax.data.prepare import PrepareArgs, SongLayout, prepare
 from stemjax.data.prepared import staging
 from stemjax.data.prepared.staging import staged, staging_root
 from stemjax.data.prepared.synthetic import SyntheticSet
@@ -127,7 +127,7 @@ def test_a_full_disk_is_said_before(bucket, monkeypatch):
 def test_a_prepared_folder_is_copied_and_checked(bucket, tmp_path, is_flac):
     source = plain_songs(tmp_path / "songs", 2)
     here = tmp_path / "prepared"
-    settings = {"layout": Layout.FOLDER, "workers": 1, "flac": is_flac}
+    settings = {"layout": SongLayout.FOLDER, "workers": 1, "flac": is_flac}
     prepare(PrepareArgs(input=source, out=here, **settings))
     shutil.copytree(here, bucket / "b" / "p")
     own, copy = open_audio(str(here)), open_audio("gs://b/p")

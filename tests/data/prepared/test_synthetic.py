@@ -5,7 +5,7 @@ import pytest
 
 from stemjax.data.prepared.segments import RECORD_SAMPLES, SAMPLE_RATE
 from stemjax.data.prepared.synthetic import (
-    Sheet,
+    SongSheet,
     SyntheticSet,
     bass_line,
     comping,
@@ -67,7 +67,7 @@ def loudest_hertz(audio: np.ndarray) -> float:
 
 
 def test_stems_share_the_chord():
-    sheet = Sheet(beat=0.5, key=220.0, chords=((0, 4, 7), (5, 9, 12)), seconds=4.0)
+    sheet = SongSheet(beat=0.5, key=220.0, chords=((0, 4, 7), (5, 9, 12)), seconds=4.0)
     assert [sheet.chord_at(t)[0] for t in (0.0, 0.99, 1.0, 1.99, 2.0)] == [
         0,
         0,

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from stemjax.config.categories import CATEGORIES, VOICE, category_of_program
-from stemjax.data.render.compose import _draw_rests, compose, split_of
-from stemjax.data.render.events import DRUM_CHANNEL, Kind, stems_of
-from stemjax.data.render.harmony import (
+from stemjax.data.render.composer.compose import _draw_rests, compose, split_of
+from stemjax.data.render.composer.harmony import (
     Chord,
     Mode,
     Split,
@@ -21,8 +20,15 @@ from stemjax.data.render.harmony import (
     tempi_of,
     voice,
 )
-from stemjax.data.render.instruments import BASS, FEATURED, Part, Role, draw_parts
-from stemjax.data.render.patterns import PLAY, Bar, bass, drums, lead, pad
+from stemjax.data.render.composer.instruments import (
+    BASS,
+    FEATURED,
+    Part,
+    Role,
+    draw_parts,
+)
+from stemjax.data.render.composer.patterns import PLAY, Bar, bass, drums, lead, pad
+from stemjax.data.render.events import DRUM_CHANNEL, Kind, stems_of
 
 C_MAJOR = Chord((0, 4, 7))
 A_MINOR = Chord((9, 0, 4))

@@ -19,7 +19,7 @@ from stemjax.data.render.events import (
     assign_stems,
     stems_of,
 )
-from stemjax.data.render.jobs import Limits, Source, SynthChoice, render_all
+from stemjax.data.render.jobs import Limits, SongSource, SynthChoice, render_all
 from stemjax.data.render.levels import level_stems, loudness_lufs, rms_db
 from stemjax.data.render.midi import midi_bytes, read_midi
 from stemjax.data.render.numpy_synth import NumpySynth
@@ -27,7 +27,7 @@ from stemjax.data.render.slakh import PROGRAM_NAMES, class_of, metadata, name_of
 from stemjax.data.render.soundfont import SoundfontSynth, default_soundfont
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
-FREEDOOM = pathlib.Path(__file__).parent / "fixtures" / "freedoom"
+FREEDOOM = pathlib.Path(__file__).parents[1] / "fixtures" / "freedoom"
 SHARED = ROOT.parent / "shared" / "data"  # the reference's own renders, where present
 FLUID = pathlib.Path("/usr/share/sounds/sf2/FluidR3_GM.sf2")
 RATE = 32_000
@@ -270,11 +270,12 @@ def test_the_numpy_synth_plays_the_pitch_when_it_is_struck(stem):
     assert abs(int(spectrum.argmax()) - 440) <= 1
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not FLUID.is_file(), reason=f"{FLUID} is absent")
 def test_a_freedoom_song_equals_the_reference_tool(tmp_path):
     """MAP01's first 61 s against what the reference tool wrote in metadata.yaml."""
     pytest.importorskip("tinysoundfont")
-    source = Source("Track00001", FREEDOOM / "d_map01.mid", {"split": "test"})
+    source = SongSource("Track00001", FREEDOOM / "d_map01.mid", {"split": "test"})
     limits = Limits(max_seconds=61.0, min_notes=8)
     (report,) = render_all([source], tmp_path, SynthChoice(FLUID), limits, 1)
     assert (report.problem, report.stems, report.seconds) == (None, 6, 61.0)

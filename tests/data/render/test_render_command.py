@@ -10,10 +10,18 @@ import pytest
 import soundfile
 import yaml
 
-from stemjax.data.render.__main__ import RenderArgs, choose_synth, midi_sources, run
+from stemjax.data.render.__main__ import main, run
+from stemjax.data.render.arguments import RenderArgs
 from stemjax.data.render.events import DRUM_CHANNEL, Event, Kind, assign_stems
-from stemjax.data.render.jobs import Limits, Recipe, Source, SynthChoice, render_all
+from stemjax.data.render.jobs import (
+    ComposerRecipe,
+    Limits,
+    SongSource,
+    SynthChoice,
+    render_all,
+)
 from stemjax.data.render.midi import midi_bytes
+from stemjax.data.render.sources import choose_synth, composed_songs, midi_songs
 from stemjax.io.errors import UserError
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
@@ -51,7 +59,7 @@ def write_songs(folder):
 
 @pytest.fixture
 def without_soundfonts(monkeypatch):
-    monkeypatch.setattr("stemjax.data.render.__main__.has_tinysoundfont", lambda: False)
+    monkeypatch.setattr("stemjax.data.render.sources.has_tinysoundfont", lambda: False)
 
 
 def test_songs_are_rendered_skipped_and_resumed(tmp_path, without_soundfonts, capsys):
@@ -101,8 +109,11 @@ def test_songs_are_rendered_skipped_and_resumed(tmp_path, without_soundfonts, ca
     assert "rendered otherwise (rendered_seconds differ)" in other.problem
 
 
+@pytest.mark.slow
 def test_two_processes_write_what_one_writes(tmp_path):
-    sources = [Source(f"Track0000{i}", Recipe(3, i, 6.0), {}) for i in (1, 2)]
+    sources = [
+        SongSource(f"Track0000{i}", ComposerRecipe(3, i, 6.0), {}) for i in (1, 2)
+    ]
     for workers in (1, 2):
         folder = tmp_path / str(workers)
         limits = Limits(0.0, 2)
@@ -118,7 +129,7 @@ def test_two_processes_write_what_one_writes(tmp_path):
 def test_a_songs_number_is_its_place_in_the_folder(tmp_path):
     write_songs(tmp_path / "midi")
     args = RenderArgs(out=tmp_path, midi=tmp_path / "midi")
-    sources, omitted = midi_sources(args)
+    sources, omitted = midi_songs(args)
     assert [(s.track, s.origin.name) for s in sources][3:] == [
         ("Track00004", "d.mid"),
         ("Track00005", "e_dummy.mid"),
@@ -139,7 +150,6 @@ def test_numbers_out_of_range_are_named(field):
         run(RenderArgs(out=pathlib.Path("x"), **{field: 0}))
 
 
-@pytest.mark.entry
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
@@ -147,36 +157,37 @@ def test_numbers_out_of_range_are_named(field):
         (["--midi", "empty"], "no .mid file in empty"),
         (["--midi", "broken"], "no song of 1 could be rendered"),
         (["--sf2", "none.sf2"], "none.sf2 does not exist"),
-        (["--sf2", "broken.sf2"], "broken.sf2 is no readable soundfont"),
+        (
+            ["--sf2", "broken.sf2", "--songs", "1"],
+            "broken.sf2 is no readable soundfont",
+        ),
         (["--midi", "broken", "--splits", "none.csv"], "none.csv"),
-        (["--songs", "0"], "--songs must be 1 or more"),
+        (["--songs", "0"], "--songs must be 1 to 99999, not 0"),
+        (["--midi", "broken", "--songs", "1"], "one set only with --versions"),
+        (["--sf2", "broken.sf2", "--sf2", "b.sf2"], "several --sf2 need --versions"),
     ],
 )
-def test_bad_input_is_one_line_and_exit_2(tmp_path, flags, words):
+def test_bad_input_is_one_line_and_exit_2(tmp_path, monkeypatch, capsys, flags, words):
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "x.mid").write_bytes(b"MThd")
     (tmp_path / "broken.sf2").write_bytes(b"RIFF" + bytes(40))
-    done = subprocess.run(
-        [sys.executable, "-m", "data.render", "--out", "out", *flags],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 2, done.stderr
-    errors = [x for x in done.stderr.splitlines() if x.startswith("error: ")]
+    with pytest.raises(SystemExit) as end:
+        main(["--out", "out", "--workers", "1", *flags])
+    assert end.value.code == 2
+    lines = capsys.readouterr().err.splitlines()
+    errors = [line for line in lines if line.startswith("error: ")]
     assert len(errors) == 1 and words in errors[0]
-    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.entry
+@pytest.mark.slow
 def test_the_command_composes_without_jax(tmp_path):
     code = (
-        "import sys; from stemjax.data.render.__main__ import main;"
-        "sys.argv[1:] = ['--out', 'o', '--songs', '1', '--seconds', '8',"
-        " '--workers', '1', '--min-notes', '2']; main();"
+        "import runpy, sys; sys.argv[1:] = ['--out', 'o', '--songs', '1', '--seconds', '8',"
+        " '--workers', '1', '--min-notes', '2'];"
+        "runpy.run_module('data.render', run_name='__main__');"
         "print(sorted({'jax', 'tensorflow', 'pretty_midi'} & set(sys.modules)))"
     )
     done = subprocess.run(
@@ -188,19 +199,19 @@ def test_the_command_composes_without_jax(tmp_path):
         timeout=120,
     )
     assert done.returncode == 0, done.stderr
-    first, last = done.stdout.splitlines()
+    songs, needs, first, last = done.stdout.splitlines()
+    assert songs.startswith("1 songs, about 0.0") and needs.startswith("needs about")
     assert first.startswith("1 songs in o (0.1 min new, 0 already there), 0 skipped")
     assert last == "[]"
     assert soundfile.info(tmp_path / "o/Track00001/mix.flac").duration == 8.0
 
 
 def test_numbering_can_start_elsewhere(tmp_path):
-    from stemjax.data.render.__main__ import RenderArgs, composed_sources
-
     args = RenderArgs(out=tmp_path, songs=2, first_track=1001)
-    assert [s.track for s in composed_sources(args)] == ["Track01001", "Track01002"]
+    assert [s.track for s in composed_songs(args)] == ["Track01001", "Track01002"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not pathlib.Path("/proc/self").exists(), reason="needs /proc")
 def test_processes_end_when_their_parent_is_killed(tmp_path):
     code = (

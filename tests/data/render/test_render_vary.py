@@ -5,9 +5,11 @@ import dataclasses
 import pytest
 import yaml
 
-from stemjax.data.render.__main__ import RenderArgs, midi_sources, run
+from stemjax.data.render.__main__ import run
+from stemjax.data.render.arguments import RenderArgs
 from stemjax.data.render.events import DRUM_CHANNEL, Event, Kind
 from stemjax.data.render.midi import midi_bytes
+from stemjax.data.render.sources import midi_songs
 from stemjax.data.render.vary import AS_WRITTEN, Variation, vary
 from stemjax.io.errors import UserError
 
@@ -49,10 +51,10 @@ def args_of(folder, **changes) -> RenderArgs:
 
 
 def test_only_the_split_asked_for_and_under_its_own_number(folder):
-    sources, _ = midi_sources(args_of(folder, split="test", first_track=11))
+    sources, _ = midi_songs(args_of(folder, split="test", first_track=11))
     assert [(s.track, s.origin.name) for s in sources] == [("Track00012", "b.mid")]
     with pytest.raises(UserError, match="check --split"):
-        midi_sources(args_of(folder, split="trian"))
+        midi_songs(args_of(folder, split="trian"))
 
 
 def test_a_variation_is_another_song_and_says_what_it_is(folder):
@@ -70,7 +72,13 @@ def test_a_variation_is_another_song_and_says_what_it_is(folder):
     assert varied["rendered_seconds"] == pytest.approx(1.25 + 3)
 
 
-@pytest.mark.parametrize("change", [{"transpose": 13}, {"tempo": 0.4}])
-def test_variations_out_of_range_are_named(folder, change):
-    with pytest.raises(UserError, match="--transpose must be -12 to 12"):
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"transpose": 13}, "--transpose must be -12 to 12"),
+        ({"tempo": 0.4}, "--tempo must be 0.5 to 2"),
+    ],
+)
+def test_variations_out_of_range_are_named(folder, change, words):
+    with pytest.raises(UserError, match=words):
         run(dataclasses.replace(args_of(folder), **change))

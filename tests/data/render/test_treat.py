@@ -7,8 +7,8 @@ from scipy.signal import sosfreqz
 from stemjax.data.render.levels import level_stems, loudness_lufs
 from stemjax.data.render.treat import (
     Band,
+    BandShape,
     Room,
-    Shape,
     Strip,
     Treatment,
     biquad,
@@ -27,7 +27,7 @@ def gain_db(band: Band, hertz: float) -> float:
     return float(20 * np.log10(np.abs(response[0])))
 
 
-@pytest.mark.parametrize("shape", list(Shape))
+@pytest.mark.parametrize("shape", list(BandShape))
 def test_a_band_of_0_db_is_no_filter(shape):
     section = biquad(Band(shape, 700.0, 0.0, 0.9), RATE)
     np.testing.assert_allclose(section[:3], section[3:], atol=1e-15)
@@ -39,9 +39,9 @@ def test_a_band_of_0_db_is_no_filter(shape):
 @pytest.mark.parametrize(
     ("shape", "low", "middle", "high"),  # shares of the gain in dB
     [
-        (Shape.LOW_SHELF, 1.0, 0.5, 0.0),
-        (Shape.PEAK, 0.0, 1.0, 0.0),
-        (Shape.HIGH_SHELF, 0.0, 0.5, 1.0),
+        (BandShape.LOW_SHELF, 1.0, 0.5, 0.0),
+        (BandShape.PEAK, 0.0, 1.0, 0.0),
+        (BandShape.HIGH_SHELF, 0.0, 0.5, 1.0),
     ],
 )
 def test_a_band_has_its_gain_where_its_shape_says(shape, low, middle, high, gain):
@@ -53,7 +53,10 @@ def test_a_band_has_its_gain_where_its_shape_says(shape, low, middle, high, gain
 
 
 def test_bands_add_up_and_leave_the_input_alone():
-    bands = [Band(Shape.PEAK, 440.0, 3.0, 1.0), Band(Shape.PEAK, 440.0, -1.0, 1.0)]
+    bands = [
+        Band(BandShape.PEAK, 440.0, 3.0, 1.0),
+        Band(BandShape.PEAK, 440.0, -1.0, 1.0),
+    ]
     t = np.arange(RATE) / RATE
     sine = np.sin(2 * np.pi * 440 * t).astype(np.float32)
     before = sine.copy()
@@ -123,7 +126,7 @@ def test_levels_move_stems_against_the_common_loudness():
 
 
 def test_a_treatment_is_written_in_plain_words():
-    bands = (Band(Shape.HIGH_SHELF, 5000.0, -1.5, 0.707),)
+    bands = (Band(BandShape.HIGH_SHELF, 5000.0, -1.5, 0.707),)
     assert Treatment(ROOM, {33: Strip(2.5, bands)}).as_dict() == {
         "room": {
             "seconds": 0.5,

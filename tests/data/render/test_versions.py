@@ -8,7 +8,7 @@ import pytest
 
 from stemjax.data.render import versions
 from stemjax.data.render.events import Event, Kind
-from stemjax.data.render.treat import Shape
+from stemjax.data.render.treat import BandShape
 from stemjax.data.render.vary import AS_WRITTEN, Variation, vary
 from stemjax.data.render.versions import Version, draw_treatment, draw_variation
 
@@ -57,7 +57,7 @@ def test_treatments_fill_their_ranges():
     assert abs(np.mean(gains)) < 0.3
     assert {len(strip.bands) for strip in strips} == {1, 2}
     bands = [band for strip in strips for band in strip.bands]
-    assert {band.shape for band in bands} == set(Shape)
+    assert {band.shape for band in bands} == set(BandShape)
     assert all(-4 <= band.gain_db <= 4 for band in bands)
     for strip in strips:
         assert len({band.shape for band in strip.bands}) == len(strip.bands)

@@ -1,4 +1,4 @@
-"""Beats and chroma of stems against their contexts: by hand, by twins, and as heard."""
+"""Fit of stems to their contexts: by hand, by slow twins, and on synthetic clips."""
 
 import json
 
@@ -29,7 +29,7 @@ SYSTEMS = ("real", "late", "up", "others")
 C_AND_G = np.eye(12)[0] + np.eye(12)[7]
 
 
-def heard(beats=(), chroma=None, is_tonal=True):
+def analysed(beats=(), chroma=None, is_tonal=True):
     chroma = np.zeros((0, 12)) if chroma is None else np.asarray(chroma)
     return BeatsAndChroma(np.asarray(beats, float), chroma, is_tonal)
 
@@ -47,11 +47,11 @@ def test_f_measure_by_hand():
 def test_f_measure_matches_as_many_as_can_be(seed):
     """mir_eval.beat takes a maximum matching of the graph of near pairs."""
     rng = np.random.default_rng(seed)
-    found, truth = (np.sort(rng.uniform(0, 2, rng.integers(5, 25))) for _ in range(2))
-    is_near = np.abs(found[:, None] - truth) <= 0.07
+    result, truth = (np.sort(rng.uniform(0, 2, rng.integers(5, 25))) for _ in range(2))
+    is_near = np.abs(result[:, None] - truth) <= 0.07
     matched = (maximum_bipartite_matching(csr_array(is_near)) >= 0).sum()
-    expected = 2 * matched / (len(found) + len(truth))
-    assert f_measure(found, truth, 0.07) == pytest.approx(expected, abs=1e-12)
+    expected = 2 * matched / (len(result) + len(truth))
+    assert f_measure(result, truth, 0.07) == pytest.approx(expected, abs=1e-12)
 
 
 def test_a_stem_may_keep_time_at_any_metrical_level():
@@ -66,14 +66,14 @@ def test_a_stem_may_keep_time_at_any_metrical_level():
     ]
     for level, times in zip(levels, expected, strict=True):
         np.testing.assert_allclose(level, times)
-        assert alignment.beat_f_any_level(heard(beats), heard(times + 0.06)) == 1
-        assert alignment.beat_f_any_level(heard(beats), heard(times + 0.125)) == 0
+        assert alignment.beat_f_any_level(analysed(beats), analysed(times + 0.06)) == 1
+        assert alignment.beat_f_any_level(analysed(beats), analysed(times + 0.125)) == 0
     # two of three in every other beat are hits, of all beats only two in nine
-    some = heard([0.0, 1.0, 1.6])
-    assert alignment.beat_f(heard(beats), some) == pytest.approx(2 * 2 / 12)
-    assert alignment.beat_f_any_level(heard(beats), some) == pytest.approx(2 * 2 / 8)
-    for empty in (heard(), heard(beats[:1])):
-        assert alignment.beat_f_any_level(empty, heard()) == 0
+    some = analysed([0.0, 1.0, 1.6])
+    assert alignment.beat_f(analysed(beats), some) == pytest.approx(2 * 2 / 12)
+    assert alignment.beat_f_any_level(analysed(beats), some) == pytest.approx(2 * 2 / 8)
+    for empty in (analysed(), analysed(beats[:1])):
+        assert alignment.beat_f_any_level(empty, analysed()) == 0
 
 
 def test_chroma_cosine_is_of_the_frames_where_both_are_voiced():
@@ -85,27 +85,27 @@ def test_chroma_cosine_is_of_the_frames_where_both_are_voiced():
     )
     stem[3] *= low / 5
     context[5] *= low / loud
-    score = alignment.chroma_cosine(heard(chroma=context), heard(chroma=stem))
+    score = alignment.chroma_cosine(analysed(chroma=context), analysed(chroma=stem))
     assert score == pytest.approx((1 + 0.5**0.5 + 0) / 3, abs=1e-12)
-    assert alignment.are_voiced(heard(chroma=context), heard(chroma=stem))
+    assert alignment.are_voiced(analysed(chroma=context), analysed(chroma=stem))
 
 
 def test_a_stem_that_is_never_voiced_scores_nothing():
-    context = heard(chroma=5 * np.eye(12))
+    context = analysed(chroma=5 * np.eye(12))
     for stem in (
-        heard(chroma=0 * np.eye(12)),
-        heard(chroma=5 * np.eye(12), is_tonal=False),
-        heard(),
+        analysed(chroma=0 * np.eye(12)),
+        analysed(chroma=5 * np.eye(12), is_tonal=False),
+        analysed(),
     ):
         assert alignment.chroma_cosine(context, stem) == 0
         assert not alignment.are_voiced(context, stem)
         assert not alignment.are_voiced(stem, context)
 
 
-def test_the_real_stem_and_its_context_say_whether_an_example_counts():
+def test_the_real_stem_and_its_context_decide_whether_an_example_counts():
     beats = np.arange(8) * 0.5
-    some, few, none = heard(beats), heard(beats[:3]), heard()
-    half = heard(beats + 0.2 * (beats < 2))
+    some, few, none = analysed(beats), analysed(beats[:3]), analysed()
+    half = analysed(beats + 0.2 * (beats < 2))
     # the second has no rhythm to keep, the third none in its context
     population = AlignedClips(
         contexts=[some, some, few, some],
@@ -115,26 +115,26 @@ def test_the_real_stem_and_its_context_say_whether_an_example_counts():
     )
     ids = list("abcd")
     group = np.array([1, 2, 0, 0])
-    found = align(population, BEATS, group, ids, seed=0)
-    assert found.counted == 2
-    assert found.generated.value == pytest.approx((0 + 1) / 2)
-    assert found.real.value == pytest.approx((1 + 0.5) / 2)
-    assert found.ratio.value == pytest.approx(0.5 / 0.75)
-    assert found.shuffled == pytest.approx((0.5 + 1) / 2)
+    result = align(population, BEATS, group, ids, seed=0)
+    assert result.counted == 2
+    assert result.generated.value == pytest.approx((0 + 1) / 2)
+    assert result.real.value == pytest.approx((1 + 0.5) / 2)
+    assert result.ratio.value == pytest.approx(0.5 / 0.75)
+    assert result.shuffled == pytest.approx((0.5 + 1) / 2)
     # without the last, in group 0, and without the first, in group 1
-    np.testing.assert_array_equal(found.generated.groups, [0, 1])
-    np.testing.assert_array_equal(found.generated.sizes, [1, 1])
+    np.testing.assert_array_equal(result.generated.groups, [0, 1])
+    np.testing.assert_array_equal(result.generated.sizes, [1, 1])
     quiet = population._replace(real=[none] * 4)
     assert align(quiet, BEATS, np.arange(4), ids, seed=0) is None
     assert align(population, CHROMA, np.arange(4), ids, seed=0) is None
 
 
 def test_a_generated_stem_is_held_against_its_own_context():
-    early, late = heard(np.arange(8) * 0.5), heard(np.arange(8) * 0.5 + 0.2)
+    early, late = analysed(np.arange(8) * 0.5), analysed(np.arange(8) * 0.5 + 0.2)
     population = AlignedClips([early] * 2, [early] * 2, [late] * 2, [late, early])
-    found = align(population, BEATS, np.arange(2), ["a", "b"], seed=0)
-    assert found.generated.value == pytest.approx((1 + 0) / 2)
-    silent = population._replace(own_contexts=[late, heard()])
+    result = align(population, BEATS, np.arange(2), ["a", "b"], seed=0)
+    assert result.generated.value == pytest.approx((1 + 0) / 2)
+    silent = population._replace(own_contexts=[late, analysed()])
     assert align(silent, BEATS, np.arange(2), ["a", "b"], seed=0).counted == 1
 
 
@@ -142,7 +142,7 @@ def test_mean_and_ratio_have_the_jackknife_of_a_slow_twin():
     rng = np.random.default_rng(0)
     real, generated = rng.uniform(0.5, 1, 30), rng.uniform(0, 0.8, 30)
     group = assign_groups([f"{k}" for k in range(30)])
-    found = summarise(real, generated, group)
+    result = summarise(real, generated, group)
     sizes = [sum(group == g) for g in range(20)]
     assert len(set(sizes)) == 2
     ratios, means = [], []
@@ -153,13 +153,13 @@ def test_mean_and_ratio_have_the_jackknife_of_a_slow_twin():
     ratio = from_leave_outs(generated.mean() / real.mean(), ratios, sizes)
     for name in ("value", "se", "corrected", "groups", "sizes"):
         np.testing.assert_allclose(
-            getattr(found.ratio, name), getattr(ratio, name), rtol=1e-12
+            getattr(result.ratio, name), getattr(ratio, name), rtol=1e-12
         )
-    np.testing.assert_allclose(found.generated.groups, means, rtol=1e-12)
+    np.testing.assert_allclose(result.generated.groups, means, rtol=1e-12)
     # the delta method for a ratio of means
     residual = generated - ratio.value * real
     expected = residual.std(ddof=1) / 30**0.5 / real.mean()
-    assert found.ratio.se == pytest.approx(expected, rel=0.25)
+    assert result.ratio.se == pytest.approx(expected, rel=0.25)
 
 
 def test_a_mean_of_nothing_has_no_ratio():
@@ -169,7 +169,7 @@ def test_a_mean_of_nothing_has_no_ratio():
     assert summarise(np.ones(1), np.ones(1), group[:1]).ratio.value == 1
 
 
-# As heard in synthetic clips
+# On synthetic clips
 
 
 def write(folder, name, audio):
@@ -197,7 +197,7 @@ def measured(root, system, cache, progress=lambda what, done, total: None):
 
 @pytest.fixture(scope="module")
 def reports(tmp_path_factory):
-    """By system, and how many clips were listened to for each."""
+    """Reports by system, and the number of clips analysed for each."""
     root, cache = (tmp_path_factory.mktemp(name) for name in ("clips", "cache"))
     made = [synthetic.make_clip(11, k) for k in range(N)]
     for k, clip in enumerate(made):
@@ -206,30 +206,30 @@ def reports(tmp_path_factory):
         write(root / "late", k, synthetic.late(clip).melody)
         write(root / "up", k, synthetic.transposed(clip).melody)
         write(root / "others", k, made[(k + 1) % N].melody)
-    listened, hear = [], alignment.beats_and_chroma
-    found = {}
+    counts, analyse = [], alignment.beats_and_chroma
+    result = {}
 
     def counting(audio):
-        listened.append(len(audio))
-        return hear(audio)
+        counts.append(len(audio))
+        return analyse(audio)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(alignment, "beats_and_chroma", counting)
         for system in SYSTEMS:
-            before = sum(listened)
-            found[system] = measured(root, system, cache), sum(listened) - before
+            before = sum(counts)
+            result[system] = measured(root, system, cache), sum(counts) - before
         lines = []
         again = measured(root, "late", cache, lambda *line: lines.append(line))
-        assert again == found["late"][0] and sum(listened) == 4 * N
+        assert again == result["late"][0] and sum(counts) == 4 * N
     assert lines[-1] == ("beats and chroma", 3 * N, 3 * N)
-    return found
+    return result
 
 
 def value(reports, system, metric):
     return reports[system][0][metric]["value"]
 
 
-def test_a_clip_is_listened_to_once(reports):
+def test_a_clip_is_analysed_once(reports):
     assert [reports[system][1] for system in SYSTEMS] == [2 * N, N, N, 0]
 
 
@@ -253,9 +253,9 @@ def test_stems_are_in_harmony_with_their_own_contexts_alone(reports):
     real = reports["real"][0]["chroma_cosine"]
     assert real["counted"] == N and real["value"] > 0.35
     for system in ("up", "others"):
-        found = reports[system][0]["chroma_cosine"]
-        assert found["value"] < 0.8 * real["value"]
-        assert real["value"] - found["value"] > 3 * found["se"]
+        result = reports[system][0]["chroma_cosine"]
+        assert result["value"] < 0.8 * real["value"]
+        assert real["value"] - result["value"] > 3 * result["se"]
     assert value(reports, "late", "chroma_cosine") > 0.9 * real["value"]
     assert real["shuffled"] < 0.8 * real["value"]
 

@@ -38,21 +38,21 @@ def shifted(vectors, offset):
 def test_a_shift_towards_the_mispaired_lowers_apa_by_its_share(share):
     """Equal covariances: FD is |offset|^2, so 1/2 + ((1 - s)^2 - s^2) / 2 = 1 - s."""
     real = gaussian_clips(0)
-    found = apa(real, shifted(real, SHIFT), shifted(real, share * SHIFT), GROUP, IDS)
-    assert found.estimate.value == pytest.approx(1 - share, abs=1e-9)
-    assert found.estimate.se == pytest.approx(0, abs=1e-9)
+    result = apa(real, shifted(real, SHIFT), shifted(real, share * SHIFT), GROUP, IDS)
+    assert result.estimate.value == pytest.approx(1 - share, abs=1e-9)
+    assert result.estimate.se == pytest.approx(0, abs=1e-9)
     squared = SHIFT @ SHIFT
     distances = (1 - share) ** 2 * squared, share**2 * squared, squared
-    assert found[2:] == pytest.approx(distances, abs=1e-9)
+    assert result[2:] == pytest.approx(distances, abs=1e-9)
 
 
 def test_apa_is_clipped_but_its_error_stays_to_be_seen():
     real = gaussian_clips(0)
     beyond = shifted(gaussian_clips(1), -0.5 * SHIFT)
-    found = apa(real, shifted(real, SHIFT), beyond, GROUP, IDS)
-    assert (found.estimate.value, found.estimate.se) == (1, 0)
-    assert found.unclipped.value == pytest.approx(1.5, abs=0.1)
-    assert found.unclipped.se > 0.005
+    result = apa(real, shifted(real, SHIFT), beyond, GROUP, IDS)
+    assert (result.estimate.value, result.estimate.se) == (1, 0)
+    assert result.unclipped.value == pytest.approx(1.5, abs=0.1)
+    assert result.unclipped.se > 0.005
 
 
 def test_what_is_far_from_both_is_called_remote():
@@ -61,16 +61,16 @@ def test_what_is_far_from_both_is_called_remote():
     away = np.cross(SHIFT, [0, 0, 1])
     for steps in (0.1, 10.0):
         offset = steps * away / np.linalg.norm(away)
-        found = apa(real, shifted(real, SHIFT), shifted(real, offset), GROUP, IDS)
-        assert found.estimate.value == pytest.approx(1, abs=1e-6)
-        assert found.remoteness == pytest.approx(steps**2 / (SHIFT @ SHIFT), rel=1e-6)
+        result = apa(real, shifted(real, SHIFT), shifted(real, offset), GROUP, IDS)
+        assert result.estimate.value == pytest.approx(1, abs=1e-6)
+        assert result.remoteness == pytest.approx(steps**2 / (SHIFT @ SHIFT), rel=1e-6)
 
 
 def test_independent_samples_half_way_give_a_half_within_the_error():
     real, mispaired = gaussian_clips(0), gaussian_clips(1, SHIFT)
-    found = apa(real, mispaired, gaussian_clips(2, SHIFT / 2), GROUP, IDS).estimate
-    assert 0.005 < found.se < 0.05
-    assert abs(found.value - 0.5) < 3 * found.se
+    result = apa(real, mispaired, gaussian_clips(2, SHIFT / 2), GROUP, IDS).estimate
+    assert 0.005 < result.se < 0.05
+    assert abs(result.value - 0.5) < 3 * result.se
 
 
 def test_the_jackknife_drops_a_context_from_all_three():
@@ -85,20 +85,22 @@ def test_the_jackknife_drops_a_context_from_all_three():
             2 * frechet(a, b).value
         )
 
-    found = apa(real, mispaired, generated, GROUP, IDS)
+    result = apa(real, mispaired, generated, GROUP, IDS)
     without = [slow(GROUP != g) for g in np.unique(GROUP)]
-    np.testing.assert_allclose(found.unclipped.groups, without, rtol=1e-8)
-    np.testing.assert_allclose(found.estimate.groups, np.clip(without, 0, 1), rtol=1e-8)
-    np.testing.assert_array_equal(found.estimate.sizes, np.bincount(GROUP))
+    np.testing.assert_allclose(result.unclipped.groups, without, rtol=1e-8)
+    np.testing.assert_allclose(
+        result.estimate.groups, np.clip(without, 0, 1), rtol=1e-8
+    )
+    np.testing.assert_array_equal(result.estimate.sizes, np.bincount(GROUP))
 
 
 def test_without_a_difference_to_measure_apa_is_undefined():
     real = gaussian_clips(0)
-    found = apa(real, real[::-1], gaussian_clips(1), GROUP, IDS)
-    assert found.estimate is None and found.unclipped is None
-    assert found.remoteness is None
-    assert found.real_mispaired == pytest.approx(0, abs=1e-6)
-    assert found.generated_real > 0
+    result = apa(real, real[::-1], gaussian_clips(1), GROUP, IDS)
+    assert result.estimate is None and result.unclipped is None
+    assert result.remoteness is None
+    assert result.real_mispaired == pytest.approx(0, abs=1e-6)
+    assert result.generated_real > 0
 
 
 @pytest.mark.parametrize("n", [2, 3, 24])
@@ -141,7 +143,7 @@ def band(rng, low, seconds=2.0):
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
-    """`fitting` are other takes in the context's register, `others` those of others."""
+    """`fitting` stems are in the register of their context, `others` in another one."""
     folder = tmp_path_factory.mktemp("apa")
     rng = np.random.default_rng(0)
     registers = [(300, 600, 1200, 2400)[k % 4] for k in range(N)]
@@ -164,7 +166,7 @@ def examples_of(root, generated):
 
 
 def counting(counts):
-    """FD-logmel's embedding, which notes the length of each clip it is given."""
+    """FD-logmel's embedding; it records the length of each clip."""
     embedding = log_mel(GUDGUD)
 
     def embed(audio):

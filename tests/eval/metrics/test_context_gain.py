@@ -69,7 +69,7 @@ def test_one_song_has_no_interval():
     assert got["gain_nats"] == 1.5 and got["low"] is None and got["high"] is None
 
 
-def test_a_listener_gains_and_shuffled_weights_do_not():
+def test_a_copying_model_gains_and_shuffled_weights_do_not():
     params = listener(CFG)
     got = measure(params, CFG, batches())
     assert sorted(got) == [1, 2]
@@ -79,7 +79,7 @@ def test_a_listener_gains_and_shuffled_weights_do_not():
     for level in got.values():
         assert level["low"] > 0.8 * expected and level["high"] < 1.2 * expected
         assert level["own_nats"] < 1e-3
-        # without a context it knows nothing, and says so
+        # without a context all codes are equally likely
         np.testing.assert_allclose(level["null_nats"], math.log(V), rtol=1e-6)
         assert level["over_null"]["gain_nats"] == pytest.approx(math.log(V), abs=2e-3)
         assert level["n_pairs"] == 11 and level["n_songs"] == 6
@@ -105,7 +105,7 @@ def test_a_listener_gains_and_shuffled_weights_do_not():
     assert min(abs(level["gain_nats"]) for level in intervals) > 1e-4
 
 
-def test_a_model_that_hears_no_context_gains_exactly_nothing():
+def test_a_model_without_context_gains_exactly_nothing():
     params = listener(CFG)
     params["context_embed"]["embedding"] *= 0
     for level in measure(params, CFG, batches()).values():
@@ -146,7 +146,7 @@ def test_pairs_are_counted_exactly():
     assert got[1]["n_pairs"] == 6
 
 
-def test_what_cannot_be_measured_is_said():
+def test_missing_batches_are_errors():
     with pytest.raises(UserError, match="no held-out pair"):
         measure(listener(CFG), CFG, [])
     (batch,) = batches(1)
@@ -160,16 +160,16 @@ def test_a_difference_is_taken_pair_by_pair():
     hard = np.array([5.0, 5.0, 1.0])
     songs = np.array([3, 3, 8])
 
-    def losses(own, other):
-        each = np.stack([hard + own, hard + other, hard])
+    def losses(mine, other):
+        each = np.stack([hard + mine, hard + other, hard])
         return np.stack([each, 9 * each], axis=1)[:, None]  # one level, two ratios
 
     ours = losses(np.array([-1.0, -1.2, -0.8]), 1.0)
     theirs = losses(np.array([-0.5, -0.6, -0.4]), 1.0)
     (row,) = paired_difference(ours, theirs, songs).values()
-    own = row.pop("own")
+    mine = row.pop("own")
     assert row == pytest.approx(gain_interval(np.array([0.5, 0.6, 0.4]), songs))
-    assert own == pytest.approx(gain_interval(np.array([-0.5, -0.6, -0.4]), songs))
+    assert mine == pytest.approx(gain_interval(np.array([-0.5, -0.6, -0.4]), songs))
     # means of songs 0.55 and 0.4: +- 12.706 x 0.075; the pairs' levels are not in it
     assert row["gain_nats"] == pytest.approx(0.5)
     assert row["high"] - row["gain_nats"] == pytest.approx(12.7062 * 0.075, rel=1e-5)

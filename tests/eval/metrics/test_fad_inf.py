@@ -1,4 +1,4 @@
-"""FAD of few clips: populations of known distance, slow twins, order of sizes."""
+"""FAD of few clips: populations of known distance, slow twins, common sizes."""
 
 import numpy as np
 import pytest
@@ -25,8 +25,8 @@ def gaussian_clips(count: int, seed: int, *, distance: float = 0.0, n=6, D=16):
     rng = np.random.default_rng(seed)
     scale = 1 / np.arange(1, D + 1)
     scale *= 3 / scale.sum()
-    common, own = rng.normal(size=(count, 1, D)), rng.normal(size=(count, n, D))
-    x = np.sqrt(0.5) * (common + own) * np.sqrt(scale)
+    common, mine = rng.normal(size=(count, 1, D)), rng.normal(size=(count, n, D))
+    x = np.sqrt(0.5) * (common + mine) * np.sqrt(scale)
     x[..., 0] += np.sqrt(distance)
     return list(x)
 
@@ -60,16 +60,16 @@ def test_the_line_and_its_error_are_those_of_a_slow_twin():
     ids = names(C)
     real, generated = gaussian_clips(C, 5, D=3), gaussian_clips(C, 6, D=3, distance=0.5)
     group = assign_groups(ids, num_groups=5)
-    found = fad_inf(real, generated, group, ids, seed=9)
+    result = fad_inf(real, generated, group, ids, seed=9)
     # 15 sizes linear in 1/n from 24/5 to 24, rounded, once each
-    assert list(found.sizes) == [5, 6, 7, 8, 9, 10, 11, 13, 15, 19, 24]
+    assert list(result.sizes) == [5, 6, 7, 8, 9, 10, 11, 13, 15, 19, 24]
     rng = generator(9, Stream.FAD_SUBSETS)
     orders = [rng.permutation(C) for _ in range(5)]
 
     def line(orders, left_out):
         x, y = [], []
         for order in orders:
-            for size in found.sizes:
+            for size in result.sizes:
                 kept = [i for i in order[:size] if group[i] != left_out]
                 pair = [np.concatenate([z[i] for i in kept]) for z in (real, generated)]
                 x.append(1 / len(kept))
@@ -78,15 +78,15 @@ def test_the_line_and_its_error_are_those_of_a_slow_twin():
 
     distances, slope, intercept, r_squared = line(orders, None)
     # sums in another order: rounding alone
-    np.testing.assert_allclose(found.distances.ravel(), distances, rtol=1e-9)
-    assert found.value == pytest.approx(intercept, rel=1e-9)
-    assert found.slope == pytest.approx(slope, rel=1e-9)
-    assert found.r_squared == pytest.approx(r_squared, rel=1e-9)
+    np.testing.assert_allclose(result.distances.ravel(), distances, rtol=1e-9)
+    assert result.value == pytest.approx(intercept, rel=1e-9)
+    assert result.slope == pytest.approx(slope, rel=1e-9)
+    assert result.r_squared == pytest.approx(r_squared, rel=1e-9)
     first = orders[:1]  # the error is a jackknife of the first order alone
     without = [line(first, g)[2] for g in range(5)]
     whole = line(first, None)[2]
     truth = from_leave_outs(whole, without, np.bincount(group)).se
-    assert found.se == pytest.approx(truth, rel=1e-7)
+    assert result.se == pytest.approx(truth, rel=1e-7)
 
 
 def test_the_seed_alone_draws_the_subsets():
@@ -102,16 +102,16 @@ def test_the_seed_alone_draws_the_subsets():
 def test_values_at_one_size_can_be_compared():
     few, many = names(60), names(240)
     real, generated = gaussian_clips(240, 3), gaussian_clips(240, 4)
-    own = at_size(real[:60], generated[:60], 60, few)
+    mine = at_size(real[:60], generated[:60], 60, few)
     whole = np.concatenate(real[:60]), np.concatenate(generated[:60])
-    assert own == pytest.approx(frechet.frechet(*whole).value, rel=1e-9)
+    assert mine == pytest.approx(frechet.frechet(*whole).value, rel=1e-9)
     common = at_size(real, generated, 60, many)
     assert common == at_size(real, generated, 60, many)
     assert common != at_size(real, generated, 60, many, seed=1)
     all_of_them = at_size(real, generated, 240, many)
     # equal distributions: the value goes as 1/n, so 240 clips have a quarter of it; one
     # draw of either has an sd of about a fifth
-    assert common == pytest.approx(own, rel=0.5)
+    assert common == pytest.approx(mine, rel=0.5)
     assert all_of_them < 0.5 * common
 
 
@@ -121,15 +121,15 @@ def test_single_clips_against_a_population():
     clips = gaussian_clips(6, 2, D=12)
     clips[4] = clips[4] + 2.0
     clips[5] = clips[5][:1]
-    found = per_clip(frechet.moments(reference), clips, names(6))
+    result = per_clip(frechet.moments(reference), clips, names(6))
     covariance = np.cov(reference, rowvar=False)
-    for x, value in zip(clips[:5], found[:5], strict=True):
-        own = np.cov(x, rowvar=False)  # of rank 5 in 12 dimensions
+    for x, value in zip(clips[:5], result[:5], strict=True):
+        mine = np.cov(x, rowvar=False)  # of rank 5 in 12 dimensions
         offset = x.mean(axis=0) - reference.mean(axis=0)
-        root = np.trace(np.asarray(scipy.linalg.sqrtm(own @ covariance))).real
-        truth = offset @ offset + np.trace(own) + np.trace(covariance) - 2 * root
+        root = np.trace(np.asarray(scipy.linalg.sqrtm(mine @ covariance))).real
+        truth = offset @ offset + np.trace(mine) + np.trace(covariance) - 2 * root
         assert value == pytest.approx(truth, rel=1e-6)  # what sqrtm is good for here
-    assert found[:5].argmax() == 4 and np.isnan(found[5])
+    assert result[:5].argmax() == 4 and np.isnan(result[5])
 
 
 def test_what_cannot_be_computed_is_refused():

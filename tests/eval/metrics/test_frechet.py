@@ -16,7 +16,7 @@ from stemjax.io.errors import UserError
 
 
 def exact(mean, covariance, n: int = 1000) -> Moments:
-    """Moments whose mean and covariance are these."""
+    """Moments with this mean and covariance."""
     mean = np.asarray(mean, float)
     return Moments(n, mean, np.asarray(covariance, float) * (n - 1))
 
@@ -42,8 +42,8 @@ def by_sqrtm(x: np.ndarray, y: np.ndarray) -> float:
 
 def test_two_shifted_unit_gaussians():
     m = np.array([0.5, -1.0, 2.0, 0.25])
-    found = frechet_from_moments(exact(np.zeros(4), np.eye(4)), exact(m, np.eye(4)))
-    assert found.value == pytest.approx(m @ m, rel=1e-9)
+    result = frechet_from_moments(exact(np.zeros(4), np.eye(4)), exact(m, np.eye(4)))
+    assert result.value == pytest.approx(m @ m, rel=1e-9)
 
 
 @pytest.mark.parametrize("n", [1000, 5])  # the eigenvalue form, the SVD form
@@ -52,7 +52,7 @@ def test_commuting_covariances(n, is_rotated):
     a, b = np.array([4.0, 1.0, 0.25, 9, 0]), np.array([1.0, 1.0, 2.25, 0, 0])
     m = np.array([1.0, 0, 0, 0, -2])
     turn = ortho_group.rvs(5, random_state=3) if is_rotated else np.eye(5)
-    found = frechet_from_moments(
+    result = frechet_from_moments(
         exact(turn @ m, turn @ np.diag(a) @ turn.T, n),
         exact(np.zeros(5), turn @ np.diag(b) @ turn.T, n),
     )
@@ -60,7 +60,7 @@ def test_commuting_covariances(n, is_rotated):
     assert closed == 16
     # Zeros that a rotation makes 1e-16 have a root of 1e-8: more than 1e-9 is lost
     # there, less than the 1e-6 that the distance promises for such covariances.
-    assert found.value == pytest.approx(closed, rel=1e-7 if is_rotated else 1e-9)
+    assert result.value == pytest.approx(closed, rel=1e-7 if is_rotated else 1e-9)
 
 
 @pytest.mark.filterwarnings("ignore:Matrix is:scipy.linalg.LinAlgWarning")
@@ -101,9 +101,9 @@ def test_dimensions_that_nothing_fills_change_nothing(m, D):
 
 def test_two_points_each_are_the_lowest_rank():
     a, b = np.array([3.0, 1.0, 0.0, 2.0]), np.array([-1.0, 1.0, 5.0, 0.0])
-    found = frechet.frechet(np.array([a, -a]), np.array([b, -b])).value
+    result = frechet.frechet(np.array([a, -a]), np.array([b, -b])).value
     # covariances 2 a a^T and 2 b b^T; the root of their product has trace 2 |a . b|
-    assert found == pytest.approx(2 * (a @ a + b @ b) - 4 * abs(a @ b), rel=1e-9)
+    assert result == pytest.approx(2 * (a @ a + b @ b) - 4 * abs(a @ b), rel=1e-9)
 
 
 @pytest.mark.parametrize("n", [200, 10])
@@ -122,9 +122,9 @@ def test_invariances(n):
 
 def test_a_population_and_itself_are_at_zero_and_the_raw_value_is_kept():
     x = sample(300, 32, seed=6)
-    found = frechet.frechet(x, x)
-    assert found.value >= 0 and abs(found.raw) < 1e-7 * np.trace(np.cov(x.T))
-    assert found.value == max(found.raw, 0)
+    result = frechet.frechet(x, x)
+    assert result.value >= 0 and abs(result.raw) < 1e-7 * np.trace(np.cov(x.T))
+    assert result.value == max(result.raw, 0)
     tiny = frechet._distance(np.zeros(2), traces=1.0, root=0.5 + 4e-7)
     assert tiny.value == 0 and tiny.raw == pytest.approx(-8e-7)
 
@@ -165,14 +165,14 @@ def test_bad_vectors_are_refused_by_name():
 def test_merging_parts_is_taking_all_at_once(offset, cuts):
     x = sample(120, 6, seed=7, mean=offset)
     parts = [frechet.moments(part) for part in np.split(x, cuts)]  # one may be empty
-    found, whole = merge(parts), frechet.moments(x)
-    assert found.n == 120
-    np.testing.assert_allclose(found.mean, x.mean(axis=0), rtol=1e-13)
+    result, whole = merge(parts), frechet.moments(x)
+    assert result.n == 120
+    np.testing.assert_allclose(result.mean, x.mean(axis=0), rtol=1e-13)
     # vectors at 1e4 are held to 1e-12, so the scatter of order 100 is; sums of squares
     # without a mean taken off would be wrong by 1e10 * 1e-16 * 120 = 1e-4
-    np.testing.assert_allclose(found.scatter, whole.scatter, rtol=0, atol=1e-9)
+    np.testing.assert_allclose(result.scatter, whole.scatter, rtol=0, atol=1e-9)
     twin = 119 * np.cov(x, rowvar=False)
-    np.testing.assert_allclose(found.scatter, twin, rtol=0, atol=1e-9)
+    np.testing.assert_allclose(result.scatter, twin, rtol=0, atol=1e-9)
 
 
 def test_merging_is_a_fold_to_the_bit():
@@ -190,9 +190,9 @@ def test_merging_is_a_fold_to_the_bit():
 def test_leaving_each_part_out(count):
     x = [sample(4 + i, 5, seed=i, mean=i) for i in range(count)]
     x[0] = np.zeros((0, 5)) if count == 7 else x[0]
-    found = leave_one_out([frechet.moments(part) for part in x])
-    assert len(found) == count
-    for i, part in enumerate(found):
+    result = leave_one_out([frechet.moments(part) for part in x])
+    assert len(result) == count
+    for i, part in enumerate(result):
         truth = frechet.moments(np.concatenate(x[:i] + x[i + 1 :]))
         assert part.n == truth.n
         np.testing.assert_allclose(part.mean, truth.mean, atol=1e-12)

@@ -1,4 +1,4 @@
-"""The eleven histograms: each descriptor's bins by hand, and muspy's definitions."""
+"""Histograms of the eleven descriptors by hand, and muspy's definitions."""
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ NOTHING = Analysis(
 
 
 def block(name, **facts):
-    """The named descriptor's bins of a clip with these facts alone."""
+    """Bins of one descriptor for an analysis with only these fields."""
     analysis = NOTHING._replace(**facts)
     if name.startswith("relative"):
         values, table = relative_histograms(analysis), RELATIVE_DESCRIPTORS
@@ -56,7 +56,7 @@ def assert_bins(values, expected):
 
 
 def test_the_table():
-    """Names, sizes and kernels of the specification; NONE is counted."""
+    """Names, sizes and kernels of the table; sizes include NONE."""
     assert [(d.name, d.num_bins, d.kernel_sd) for d in DESCRIPTORS] == [
         ("key", 25, 0),
         ("pitch_range", 90, 2),

@@ -1,4 +1,4 @@
-"""Music that other tools found: files, labels, bars, faults, and MIRDD of them."""
+"""Analyses by other programs: files, labels, bars, errors, and their MIRDD."""
 
 import json
 from types import SimpleNamespace
@@ -96,7 +96,7 @@ def test_chords_are_reduced_to_the_triad_of_their_third(label, triad):
     assert parse_chord(label) == triad
 
 
-def test_keys_are_numbers_whatever_their_spelling():
+def test_keys_are_numbers_in_any_spelling():
     assert [parse_key(k) for k in ("C:maj", "Db:maj", "C#:maj", "Cb:maj")] == [
         0,
         1,
@@ -145,7 +145,7 @@ def test_more_sections_than_six_share_the_last_label(folder):
 
 
 @pytest.mark.parametrize(
-    ("fields", "said"),
+    ("fields", "message"),
     [
         ({"key": "H:maj"}, "'H:maj' is no key"),
         ({"chords": [[0, 1, "C:foo"]]}, "'C:foo' is no chord"),
@@ -161,11 +161,11 @@ def test_more_sections_than_six_share_the_last_label(folder):
         ({"tempo": 120}, "unknown field 'tempo'"),
     ],
 )
-def test_faults_name_their_file_before_anything_is_measured(folder, fields, said):
+def test_faults_name_their_file_before_anything_is_measured(folder, fields, message):
     source = imported.imported_music(folder)
     imported.check_ids(source, ["a", "b"])
     write(folder, "generated", "a", SONG | fields)
-    with pytest.raises(UserError, match=said) as fault:
+    with pytest.raises(UserError, match=message) as fault:
         imported.check_ids(source, ["a", "b"])
     assert str(folder / "generated" / "a.json") in str(fault.value)
 

@@ -1,11 +1,11 @@
-"""The classifier of instruments: closed forms, chance, silence, what is saved."""
+"""Instrument classifier: closed forms, chance level, silence, saving."""
 
 from typing import NamedTuple
 
 import numpy as np
 import pytest
 
-from stemjax.eval.metrics import instrument_classifier as body
+from stemjax.eval.metrics import instrument_classifier as module
 from stemjax.eval.populations.clips import RATE
 from stemjax.eval.reports.classifier_report import confusion_table
 
@@ -46,45 +46,46 @@ def clips(seed, count=8):
 
 @pytest.fixture(scope="module")
 def labelled():
-    return body.describe_clips(clips(1)), body.describe_clips(clips(2))
+    return module.describe_clips(clips(1)), module.describe_clips(clips(2))
 
 
 def test_it_tells_what_differs_and_shuffled_labels_are_chance(labelled):
     training, held_out = labelled
-    found = body.judge(body.fit(*training), held_out)
-    assert found.accuracy == found.balanced == 1
-    assert found.chance == pytest.approx(1 / 3)
+    result = module.judge(module.fit(*training), held_out)
+    assert result.accuracy == result.balanced == 1
+    assert result.chance == pytest.approx(1 / 3)
     rng = np.random.default_rng(0)
     shuffled = [
-        body.judge(
-            body.fit(training.vectors, list(rng.permutation(training.labels))), held_out
+        module.judge(
+            module.fit(training.vectors, list(rng.permutation(training.labels))),
+            held_out,
         ).accuracy
         for _ in range(12)
     ]
-    assert abs(np.mean(shuffled) - found.chance) < 0.15
+    assert abs(np.mean(shuffled) - result.chance) < 0.15
 
 
-def test_level_says_nothing_and_silence_has_no_answer(labelled):
-    classifier = body.fit(*labelled[0])
+def test_level_has_no_influence_and_silence_no_category(labelled):
+    classifier = module.fit(*labelled[0])
     audio = clip(NOISE, 77).audio
-    loud, quiet = (body.features(gain * audio) for gain in (1.0, 0.05))
+    loud, quiet = (module.features(gain * audio) for gain in (1.0, 0.05))
     np.testing.assert_allclose(loud, quiet, atol=2e-3)
-    assert body.answer(classifier, audio) == NOISE
-    assert body.answer(classifier, 0 * audio) is None
-    half = np.concatenate([0 * audio[: body.WINDOW_SAMPLES], audio])
-    assert len(body.features(half)) == len(body.features(audio)) == 2
-    short = body.features(audio[:RATE])
-    assert short.shape == (1, 6 * body.BANDS) and np.isfinite(short).all()
+    assert module.answer(classifier, audio) == NOISE
+    assert module.answer(classifier, 0 * audio) is None
+    half = np.concatenate([0 * audio[: module.WINDOW_SAMPLES], audio])
+    assert len(module.features(half)) == len(module.features(audio)) == 2
+    short = module.features(audio[:RATE])
+    assert short.shape == (1, 6 * module.BANDS) and np.isfinite(short).all()
 
 
 def test_the_discriminant_is_that_of_equal_priors_and_one_covariance():
-    """Against the textbook on shrunk covariance, on made vectors."""
+    """Against the textbook formula with a shrunk covariance, on random vectors."""
     rng = np.random.default_rng(0)
     mixing = rng.normal(size=(4, 4))
     centres = 2 * rng.normal(size=(3, 4))
     labels = np.repeat([2, 5, 9], (40, 10, 25))
     x = centres[np.repeat([0, 1, 2], (40, 10, 25))] + rng.normal(size=(75, 4)) @ mixing
-    found = body.fit([row[None] for row in x], labels)
+    result = module.fit([row[None] for row in x], labels)
     z = (x - x.mean(axis=0)) / x.std(axis=0)
     means = [z[labels == c].mean(axis=0) for c in (2, 5, 9)]
     covariance = np.mean(
@@ -96,15 +97,15 @@ def test_the_discriminant_is_that_of_equal_priors_and_one_covariance():
         density = np.array([-0.5 * (row - m) @ inverse @ (row - m) for m in means])
         expected = density - np.log(np.exp(density).sum())
         np.testing.assert_allclose(
-            body.log_probabilities(found, window[None]), expected, atol=1e-8
+            module.log_probabilities(result, window[None]), expected, atol=1e-8
         )
 
 
 def test_figures_by_hand():
-    found = body.figures([0, 0, 0, 5], [0, 0, 5, 5])
-    assert (found.accuracy, found.chance) == (0.75, 0.75)
-    assert found.balanced == pytest.approx((2 / 3 + 1) / 2)
-    confusion = body.as_json(found)["confusion"]
+    result = module.figures([0, 0, 0, 5], [0, 0, 5, 5])
+    assert (result.accuracy, result.chance) == (0.75, 0.75)
+    assert result.balanced == pytest.approx((2 / 3 + 1) / 2)
+    confusion = module.as_json(result)["confusion"]
     assert confusion == {"piano": {"piano": 2, "strings": 1}, "strings": {"strings": 1}}
     table = confusion_table({"confusion": confusion}).splitlines()
     assert table[0] == "| truth \\ answer | piano | strings |"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from stemjax.eval.metrics import kad as module
-from stemjax.eval.metrics.kad import BandwidthOf, kad, median_distance
+from stemjax.eval.metrics.kad import kad, median_distance
 from stemjax.io.errors import UserError
 
 
@@ -34,21 +34,22 @@ def test_a_direct_double_loop(monkeypatch, tile, offset):
     monkeypatch.setattr(module, "TILE", tile)
     x, y = points(50, 0, offset), points(40, 1, offset + 0.5, 1.3)
     sigma = np.median([np.linalg.norm(a - b) for a, b in itertools.combinations(x, 2)])
-    found = kad(x, y)
-    assert found.sigma == pytest.approx(sigma, rel=1e-12)
+    result = kad(x, y)
+    assert result.sigma == pytest.approx(sigma, rel=1e-12)
     # float64 sums of 2500 values; |a - b|^2 comes from products of a few units, once
     # the mean is off (at 1e5 with it on, they would be 1e-6 wrong)
-    assert found.value == pytest.approx(by_loops(x, y, sigma), abs=1e-9)
-    assert found.value > 1
+    assert result.value == pytest.approx(by_loops(x, y, sigma), abs=1e-9)
+    assert result.value > 1
 
 
-def test_the_bandwidth_is_of_the_reference_unless_asked():
+def test_the_bandwidth_is_that_of_the_reference():
     x, y = points(50, 2), points(50, 3, scale=4.0)
-    of_eval = kad(x, y, bandwidth_of=BandwidthOf.EVAL)
-    assert kad(x, y).sigma == median_distance(x) != of_eval.sigma == median_distance(y)
-    assert of_eval.value == pytest.approx(by_loops(x, y, median_distance(y)), abs=1e-9)
+    assert kad(x, y).sigma == median_distance(x) != median_distance(y)
+    swapped = kad(y, x)
+    assert swapped.sigma == median_distance(y)
     # with one bandwidth the distance has no direction
-    assert of_eval.value == pytest.approx(kad(y, x).value, rel=1e-9)
+    by_hand = by_loops(x, y, median_distance(y))
+    assert swapped.value == pytest.approx(by_hand, abs=1e-9)
 
 
 def test_a_large_set_has_its_median_from_a_seeded_subset(monkeypatch):
@@ -64,11 +65,11 @@ def test_two_gaussians_have_the_distance_of_the_closed_form():
     shift, n = 0.5, 1500
     values, truths = [], []
     for seed in range(4):
-        found = kad(points(n, 10 + seed), points(n, 20 + seed, shift))
+        result = kad(points(n, 10 + seed), points(n, 20 + seed, shift))
         # E k of N(0, 2 I) + m in 5 dimensions: (s2 / (s2 + 2))^(5/2) e^(-m2/2(s2+2))
-        s2, m2 = found.sigma**2, 5 * shift**2
+        s2, m2 = result.sigma**2, 5 * shift**2
         truths.append(200 * (s2 / (s2 + 2)) ** 2.5 * (1 - np.exp(-m2 / (2 * (s2 + 2)))))
-        values.append(found.value)
+        values.append(result.value)
     # one value has sd 0.5 of 6: four of them 4 %; the bar is 2.5 of that
     assert np.mean(values) == pytest.approx(np.mean(truths), rel=0.1)
 
@@ -84,9 +85,9 @@ def test_equal_distributions_give_about_zero_on_either_side():
 
 def test_a_set_against_itself_is_below_zero():
     x = points(50, 7)
-    found = kad(x, x)
-    assert found.value < 0
-    assert found.value == pytest.approx(by_loops(x, x, found.sigma), abs=1e-9)
+    result = kad(x, x)
+    assert result.value < 0
+    assert result.value == pytest.approx(by_loops(x, x, result.sigma), abs=1e-9)
 
 
 def test_bad_sets_are_refused():

@@ -1,4 +1,4 @@
-"""The vectors of FD-logmel."""
+"""Vectors of FD-logmel: values by hand, and their order for louder noise."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from stemjax.eval.metrics.vggish.features import GOOGLE, GUDGUD, patches
 
 
 def frechet(a: np.ndarray, b: np.ndarray) -> float:
-    """Between Gaussians fitted to [n, d] and [m, d]."""
+    """Frechet distance of Gaussians fitted to [n, d] and [m, d]."""
     cov_a, cov_b = np.cov(a.T), np.cov(b.T)
     root = np.sqrt(np.maximum(np.linalg.eigvals(cov_a @ cov_b).real, 0)).sum()
     shift = np.square(a.mean(0) - b.mean(0)).sum()
@@ -20,21 +20,21 @@ def test_a_hand_made_patch():
     patch[0, :, 3] = 2.0  # constant
     patch[0, ::2, 5] = 1.0  # half ones, half zeros
     patch[0, 0, 7] = 96.0  # one frame
-    found = np.asarray(mean_and_std(patch))
+    result = np.asarray(mean_and_std(patch))
     expected = np.zeros((1, 128))
     expected[0, [3, 5, 7]] = 2.0, 0.5, 1.0
     expected[0, [64 + 5, 64 + 7]] = 0.5, np.sqrt(95)
-    np.testing.assert_allclose(found, expected, atol=1e-5)
+    np.testing.assert_allclose(result, expected, atol=1e-5)
 
 
 def test_patches_stay_apart_and_in_order():
     rng = np.random.Generator(np.random.Philox(1))
     some = rng.standard_normal((5, 96, 64)).astype(np.float32)
-    found = np.asarray(mean_and_std(some))
+    result = np.asarray(mean_and_std(some))
     expected = np.concatenate(
         [some.mean(1, dtype=np.float64), some.std(1, dtype=np.float64)], axis=1
     )
-    np.testing.assert_allclose(found, expected, atol=1e-5)
+    np.testing.assert_allclose(result, expected, atol=1e-5)
 
 
 @pytest.fixture(scope="module")

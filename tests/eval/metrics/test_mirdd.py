@@ -118,7 +118,7 @@ def test_mean_nine_and_rows_of_the_table():
 
 
 def test_clips_weigh_the_same_however_many_notes_they_have():
-    """The population is the mean of clips: one clip of many notes is one clip."""
+    """Clips have equal weights, whether they have many notes or few."""
     one, other = (np.zeros(sum(d.num_bins for d in DESCRIPTORS)) for _ in range(2))
     for _, place in block_slices(DESCRIPTORS):
         one[place.start], other[place.start + 1] = 1, 1
@@ -161,7 +161,7 @@ def test_the_null_covers_populations_of_one_kind():
 
 
 def test_the_null_swaps_within_pairs():
-    """Where the members of each pair agree nothing can be swapped, whatever the pairs."""
+    """If the members of each pair are equal, swapping has no effect."""
     rows = random_rows(np.random.default_rng(2), 20)
     result = mirdd(rows, rows)
     assert result.mirdd.null_95 == 0
@@ -212,7 +212,7 @@ def test_the_standard_error_is_the_spread_of_populations():
 
 
 def test_groups_of_unequal_and_missing_numbers():
-    """Any labels do; one group or one clip leaves the error unknown, not the value."""
+    """Group labels are arbitrary; with one group or clip the error is NaN."""
     rng = np.random.default_rng(4)
     real, generated = random_rows(rng, 7), random_rows(rng, 7)
     labels = np.array([5, 5, 5, 9, 9, 2, 2])

@@ -76,7 +76,7 @@ def test_misfit_is_beyond_the_null_and_grows_with_its_dose(
 
 
 def test_pitch_classes_do_not_see_transposition_and_relative_ones_do(clips, corrupted):
-    """All keys are covered, so the pooled pitch classes stay flat."""
+    """All keys occur, so the pooled pitch classes stay uniform."""
     moved = corrupted["transposed"]
     whole = mirdd(rows_of(clips), rows_of(moved))
     relative = mirdd_rel(
@@ -95,7 +95,7 @@ def test_pitch_classes_do_not_see_transposition_and_relative_ones_do(clips, corr
 
 
 def test_what_the_context_fixes_does_not_move(clips, corrupted):
-    """Key, meter, chords and sections are the context's in the truth."""
+    """The true key, meter, chords and sections are those of the context."""
     for population in corrupted.values():
         rows = mirdd(rows_of(clips), rows_of(population)).by_descriptor
         for name in ("key", "beats_per_bar", "triads", "structure"):

@@ -1,4 +1,4 @@
-"""Scores of folders: what is counted, cached, compared; with a simple stand-in analyser."""
+"""Scores of folders: counts, caching and comparison, with a stand-in analyser."""
 
 import json
 
@@ -37,7 +37,7 @@ def crossings(audio: np.ndarray) -> Analysis:
 
 
 class Counting:
-    """The stand-in as an analyser; counts the mixes it was given."""
+    """The stand-in as an analyser; it counts its mixes."""
 
     def __init__(self):
         self.count = 0
@@ -50,7 +50,7 @@ class Counting:
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
-    """Contexts are quiet noise, real stems tones; `near` and `far` try to equal them."""
+    """Contexts are quiet noise, real stems tones; `near` resembles them, `far` does not."""
     folder = tmp_path_factory.mktemp("clips")
     rng = np.random.default_rng(0)
     time = np.arange(2 * RATE) / RATE
@@ -155,7 +155,7 @@ def test_too_few_examples_are_refused(root, tmp_path):
         score(triples, tmp_path, settings())
 
 
-def test_reports_say_what_there_is_and_what_is_not(root, tmp_path):
+def test_reports_list_available_and_unavailable_metrics(root, tmp_path):
     result = run(root, "far", tmp_path)
     page = report.markdown(result, "Far")
     assert "| FAD | n/a (no weights) |" in page

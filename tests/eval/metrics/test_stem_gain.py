@@ -1,4 +1,4 @@
-"""Context gain of stems: a model that listens, one that does not, stems of others."""
+"""Context gain of stems: models that use or ignore the context, other stems."""
 
 from types import SimpleNamespace
 from typing import NamedTuple
@@ -35,7 +35,7 @@ def pairs(count=9, per_song=1):
 
 
 class Codec:
-    """A frame's level says its code."""
+    """The level of a frame encodes its code."""
 
     config = SimpleNamespace(hop=HOP)
 
@@ -65,9 +65,9 @@ def stem_gain(of, pairs, contexts, stems) -> Estimate:
 def test_stems_that_copy_their_context_gain_and_shuffled_ones_lose():
     contexts = codes(0)
     of = model(listener(CFG))
-    found = stem_gain(of, pairs(), contexts, contexts)
-    assert found.value == pytest.approx(EXPECTED, rel=0.1)
-    assert found.value > 20 * found.se > 0
+    result = stem_gain(of, pairs(), contexts, contexts)
+    assert result.value == pytest.approx(EXPECTED, rel=0.1)
+    assert result.value > 20 * result.se > 0
     # the partner of `misaligned` is the next one: its stems lose what their own gain
     of_partner = np.roll(contexts, -1, axis=0)
     lost = stem_gain(of, pairs(), contexts, of_partner)
@@ -93,12 +93,12 @@ def test_stems_that_do_not_depend_on_the_context_gain_nothing():
     assert max(abs(g.value) for g in gains) < 0.05 * EXPECTED
     deaf = listener(CFG)
     deaf["context_embed"]["embedding"] *= 0
-    found = stem_gain(model(deaf), pairs(), codes(0), codes(0))
-    assert found.value == found.se == 0.0
+    result = stem_gain(model(deaf), pairs(), codes(0), codes(0))
+    assert result.value == result.se == 0.0
 
 
 def test_the_error_is_a_jackknife_over_songs():
-    """Two examples of each song that are alike: the error of half as many."""
+    """Two equal examples of each song: the error of half as many."""
     contexts = np.repeat(codes(0, 5), 2, axis=0)
     twice = stem_gain(model(listener(CFG)), pairs(10, 2), contexts, contexts)
     once = stem_gain(model(listener(CFG)), pairs(5), contexts[::2], contexts[::2])
@@ -106,7 +106,7 @@ def test_the_error_is_a_jackknife_over_songs():
 
 
 def test_windows_are_of_the_trained_length():
-    """Five frames at a time, the last two unheard; other windows are other rows."""
+    """Five frames per window, the last two are dropped; windows are separate rows."""
     contexts = codes(0)
     of = model(listener(CFG), trained_frames=5)
     whole = stem_gain(of, pairs(), contexts, contexts)

@@ -1,4 +1,4 @@
-"""Folders of clips: pairing, lengths, what is refused, keys by content."""
+"""Folders of clips: pairing, lengths, errors, keys by content."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ def tone(seconds: float, rate: int, gain: float = 0.5) -> np.ndarray:
 
 @pytest.fixture
 def folders(tmp_path):
-    """Two examples in three folders, each file of another format and rate."""
+    """Two examples in three folders; formats and rates differ."""
     for role, (suffix, rate) in {
         "real": ("wav", 44_100),
         "generated": ("flac", 32_000),
@@ -48,7 +48,7 @@ def test_files_of_any_format_and_rate_are_paired_by_name(folders):
         )
 
 
-def test_stereo_is_heard_as_its_mean(folders):
+def test_stereo_becomes_its_mean(folders):
     left, right = tone(2, 32_000), 0.5 * tone(2, 32_000)
     soundfile.write(
         folders / "generated" / "a.flac", np.stack([left, right], 1), 32_000

@@ -1,4 +1,4 @@
-"""Dealing points, naming their stems, sharing them among rows, going on with a folder."""
+"""Decoding runs: dealt settings, names of stems, shared rows, resumed folders."""
 
 import dataclasses
 import json
@@ -8,7 +8,7 @@ import pytest
 
 from stemjax.config.decode import BEST, NAIVE, Guidance
 from stemjax.config.sweeps import TABLE_1, TABLE_2, TABLE_3, TableRow
-from stemjax.eval.populations import decoding_run as body
+from stemjax.eval.populations import decoding_run as module
 from stemjax.eval.populations.generate import CONFIG, decode_stems
 from stemjax.io.errors import UserError
 from tests.eval import stand_ins
@@ -18,30 +18,30 @@ SONGS = [f"song {k}" for k in range(10)]
 
 
 def faults_of(deal) -> list[str]:
-    """What a way of dealing gets wrong."""
-    found = []
+    """Errors of a deal."""
+    result = []
     dealt = deal(1000, 36, 0)
     counts = np.bincount(dealt, minlength=36)
     if not (len(dealt) == 1000 and counts.max() - counts.min() <= 1):
-        found.append("balance")
+        result.append("balance")
     rounds = dealt[:972].reshape(-1, 36)
     if not (np.sort(rounds, axis=1) == np.arange(36)).all():
-        found.append("each once a round")
+        result.append("each once a round")
     if any((r == rounds[0]).all() for r in rounds[1:]):
-        found.append("order")
+        result.append("order")
     if not all((deal(k, 36, 0) == dealt[:k]).all() for k in (1, 35, 36, 37, 400)):
-        found.append("prefix")
+        result.append("prefix")
     if (deal(1000, 36, 1) == dealt).all():
-        found.append("seed")
-    return found
+        result.append("seed")
+    return result
 
 
 def test_deal():
-    assert faults_of(body.deal) == []
-    assert body.deal(5, 1, 0).tolist() == [0] * 5
-    assert body.deal(0, 6, 0).tolist() == []
+    assert faults_of(module.deal) == []
+    assert module.deal(5, 1, 0).tolist() == [0] * 5
+    assert module.deal(0, 6, 0).tolist() == []
     # 1000 over 36 cells: 27 or 28 in each
-    assert set(np.bincount(body.deal(1000, 36, 3))) == {27, 28}
+    assert set(np.bincount(module.deal(1000, 36, 3))) == {27, 28}
 
 
 def test_poor_ways_of_dealing_are_caught():
@@ -77,11 +77,14 @@ def test_a_key_depends_on_all_that_changes_a_stem():
     }
     assert set(other) == {field.name for field in dataclasses.fields(BEST)}
     points = [dataclasses.replace(BEST, **{k: v}) for k, v in other.items()]
-    keys = [body.point_key(system, point, 0) for point in (BEST, *points)]
-    keys += [body.point_key(system, BEST, 1), body.point_key(Echo("1" * 64), BEST, 0)]
+    keys = [module.point_key(system, point, 0) for point in (BEST, *points)]
+    keys += [
+        module.point_key(system, BEST, 1),
+        module.point_key(Echo("1" * 64), BEST, 0),
+    ]
     recoded = Echo()
     recoded.codec = dataclasses.replace(recoded.codec, sha256="2" * 64)
-    keys.append(body.point_key(recoded, BEST, 0))
+    keys.append(module.point_key(recoded, BEST, 0))
     assert len(set(keys)) == len(keys)
 
 
@@ -92,9 +95,9 @@ def test_a_key_does_not_depend_on_names():
     again = dataclasses.replace(NAIVE, guidance=BEST.guidance, w_causal=0.1)
     assert again == BEST
     assert (
-        body.point_key(system, BEST, 0)
-        == body.point_key(renamed, again, 0)
-        == body.point_key(Echo(), BEST, 0)
+        module.point_key(system, BEST, 0)
+        == module.point_key(renamed, again, 0)
+        == module.point_key(Echo(), BEST, 0)
     )
 
 
@@ -102,7 +105,7 @@ def test_rows_share_the_stems_of_a_point(tmp_path):
     run = stand_ins.decoding_run(tmp_path, SONGS)
 
     def stems(row, count=10, variation=0):
-        return stand_ins.files(body.jobs_of(row, run, count, variation, 0))
+        return stand_ins.files(module.jobs_of(row, run, count, variation, 0))
 
     assert stems(TABLE_2.rows[1]) == stems(TABLE_3.rows[1])
     assert stems(TABLE_1.rows[0]) == stems(TABLE_3.rows[0])
@@ -112,21 +115,23 @@ def test_rows_share_the_stems_of_a_point(tmp_path):
     jobs = [
         job
         for row in (*TABLE_2.rows, *TABLE_3.rows)
-        for job in body.jobs_of(row, run, 10, 0, 0)
+        for job in module.jobs_of(row, run, 10, 0, 0)
     ]
     assert len(jobs) == 80
-    assert len(body.unique(jobs)) == 50  # four weights of causal bias, and naive
-    assert body.unique(jobs)[:10] == jobs[:10]
+    assert len(module.unique(jobs)) == 50  # four weights of causal bias, and naive
+    assert module.unique(jobs)[:10] == jobs[:10]
 
 
 def test_a_row_s_points_are_dealt_to_its_examples(tmp_path):
     run = stand_ins.decoding_run(tmp_path, SONGS)
     row = TABLE_1.rows[2]
-    jobs = body.jobs_of(row, run, 10, 2, 4)
+    jobs = module.jobs_of(row, run, 10, 2, 4)
     assert [job.pair for job in jobs] == run.examples.pairs
-    assert [job.config for job in jobs] == [row.points[p] for p in body.deal(10, 6, 4)]
+    assert [job.config for job in jobs] == [
+        row.points[p] for p in module.deal(10, 6, 4)
+    ]
     assert {job.variation for job in jobs} == {2}
-    triple = body.triples_of(jobs, tmp_path)[3]
+    triple = module.triples_of(jobs, tmp_path)[3]
     assert triple.id == "00003" and triple.generated == jobs[3].stem
     assert triple.real == tmp_path / "real" / "00003.flac"
     assert triple.context == tmp_path / "context" / "00003.flac"
@@ -137,24 +142,24 @@ def test_beside_its_stems_a_point_is_described(tmp_path):
     run = stand_ins.decoding_run(tmp_path, SONGS)
     hot = dataclasses.replace(BEST, temperature=1.2)
     row = TableRow(name="two", points=(BEST, hot))
-    jobs = body.jobs_of(row, run, 4, 0, 0)
-    body.write_point_configs(run.system, jobs)
+    jobs = module.jobs_of(row, run, 4, 0, 0)
+    module.write_point_configs(run.system, jobs)
     decode_stems(run.system, jobs, run.examples.read, batch_size=4)
     folders = sorted((tmp_path / "stems").iterdir())
     assert len(folders) == 2
-    told = {f: json.loads((f / CONFIG).read_text()) for f in folders}
-    assert {t["decode"]["temperature"] for t in told.values()} == {1.0, 1.2}
-    for folder, about in told.items():
+    lines = {f: json.loads((f / CONFIG).read_text()) for f in folders}
+    assert {t["decode"]["temperature"] for t in lines.values()} == {1.0, 1.2}
+    for folder, about in lines.items():
         assert about["checkpoint"]["name"] == "echo" and about["variation"] == 0
         point = hot if about["decode"]["temperature"] == 1.2 else BEST
-        assert folder.name == body.point_key(run.system, point, 0)
+        assert folder.name == module.point_key(run.system, point, 0)
         assert len(list(folder.glob("*.flac"))) == 2
 
 
 def test_a_folder_goes_on_with_more_examples_and_refuses_others(tmp_path):
     def opened(songs, first=0):
         examples = stand_ins.examples(songs, first)
-        body.open_decoding_run(body.DecodingRun(Echo(), examples, tmp_path))
+        module.open_decoding_run(module.DecodingRun(Echo(), examples, tmp_path))
         return (tmp_path / "manifest.jsonl").read_text(), examples.manifest
 
     held, asked = opened(SONGS[:4])
@@ -172,5 +177,5 @@ def test_a_folder_goes_on_with_more_examples_and_refuses_others(tmp_path):
 
 def test_the_manifest_s_hash_is_that_of_its_rows():
     a, b = (stand_ins.examples(SONGS, k) for k in (0, 1))
-    assert body.manifest_hash(a) != body.manifest_hash(b)
-    assert len(body.manifest_hash(a)) == 64
+    assert module.manifest_hash(a) != module.manifest_hash(b)
+    assert len(module.manifest_hash(a)) == 64

@@ -1,4 +1,4 @@
-"""Runs of a manifest: the clips are those of the API, resumed, in any batch."""
+"""Generated folders: the clips of the API, resumed, independent of the batch."""
 
 import dataclasses
 import json
@@ -13,7 +13,7 @@ from stemjax import codec
 from stemjax.api import Model
 from stemjax.config.decode import DecodeConfig, Guidance
 from stemjax.config.presets import CODEC_TINY, STEMGEN_TINY, fit_to_codec
-from stemjax.eval.populations import generate as body
+from stemjax.eval.populations import generate as module
 from stemjax.io.errors import UserError
 from stemjax.models import stemgen
 
@@ -22,15 +22,15 @@ CONFIG = DecodeConfig(steps=(4, 2), guidance=Guidance.MULTI)
 
 @pytest.fixture(scope="module")
 def model():
-    own = codec.random(CODEC_TINY.model, 0)
-    config = fit_to_codec(STEMGEN_TINY.model, own.config)
+    mine = codec.random(CODEC_TINY.model, 0)
+    config = fit_to_codec(STEMGEN_TINY.model, mine.config)
     return Model(
         name="random",
         version="0",
         sha256="0" * 64,
         config=config,
         params=stemgen.init(jax.random.key(0), config),
-        codec=own,
+        codec=mine,
         trained_frames=100,
         decode=CONFIG,
     )
@@ -55,18 +55,18 @@ def audio_of(pair):
     return context, real
 
 
-EXAMPLES = body.ExampleSet(PAIRS, "rows\n", audio_of)
+EXAMPLES = module.ExampleSet(PAIRS, "rows\n", audio_of)
 
 
 def run(model, folder, pairs, batch_size=2, config=CONFIG, variation=0):
-    folder = body.open_run(folder, {"steps": 6}, "rows\n")
-    body.write_references(folder, EXAMPLES, pairs, 32_000)
+    folder = module.open_run(folder, {"steps": 6}, "rows\n")
+    module.write_references(folder, EXAMPLES, pairs, 32_000)
     jobs = [
-        body.Job(pair, config, variation, folder / "generated" / f"{pair.id}.flac")
+        module.Job(pair, config, variation, folder / "generated" / f"{pair.id}.flac")
         for pair in pairs
     ]
     counts = []
-    body.decode_stems(
+    module.decode_stems(
         model, jobs, audio_of, batch_size=batch_size, progress=counts.append
     )
     return counts
@@ -85,8 +85,8 @@ def test_clips_are_what_the_api_answers(model, tmp_path):
         wanted = model.generate(
             context, 32_000, instrument=pair.category, seed=pair.seed
         )
-        heard = read(tmp_path, "generated", pair.id)
-        np.testing.assert_allclose(heard, np.clip(wanted.stem, -1, 1), atol=2**-23)
+        generated = read(tmp_path, "generated", pair.id)
+        np.testing.assert_allclose(generated, np.clip(wanted.stem, -1, 1), atol=2**-23)
         for role, written in (("context", context), ("real", real)):
             audio = read(tmp_path, role, pair.id)
             np.testing.assert_allclose(audio, written, atol=2**-23)
@@ -108,18 +108,18 @@ def test_the_batch_does_not_matter(model, tmp_path):
 
 
 def test_settings_and_variations_are_each_row_s_own(model, tmp_path):
-    """Rows of one batch with other scales, another program, another variation."""
+    """Rows of one batch with different scales, programs and variations."""
     pair = PAIRS[0]
     context, _ = audio_of(pair)
     strong = dataclasses.replace(CONFIG, scales=(4.0, 1.0), temperature=0.7)
     naive = dataclasses.replace(CONFIG, guidance=Guidance.NONE)
     asked = [(CONFIG, 0), (naive, 0), (strong, 0), (CONFIG, 1)]
     jobs = [
-        body.Job(pair, config, variation, tmp_path / str(k) / "stem.flac")
+        module.Job(pair, config, variation, tmp_path / str(k) / "stem.flac")
         for k, (config, variation) in enumerate(asked)
     ]
     counts = []
-    body.decode_stems(model, jobs, audio_of, batch_size=3, progress=counts.append)
+    module.decode_stems(model, jobs, audio_of, batch_size=3, progress=counts.append)
     assert counts == [3, 1]  # the three of multi-source guidance, then the naive one
     stems = [soundfile.read(job.stem, dtype="float32")[0] for job in jobs]
     common = {"instrument": pair.category, "seed": pair.seed}
@@ -141,4 +141,4 @@ def test_a_run_goes_on_only_with_the_same_settings(model, tmp_path):
     assert run(model, tmp_path, PAIRS[:1]) == [1]
     assert run(model, tmp_path, PAIRS) == [2]  # what was there is not decoded again
     with pytest.raises(UserError, match="config.json: its steps is another"):
-        body.open_run(tmp_path, {"steps": 7}, "rows\n")
+        module.open_run(tmp_path, {"steps": 7}, "rows\n")

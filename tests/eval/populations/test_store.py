@@ -1,4 +1,4 @@
-"""The cache: computed once, whole shards, torn ones again, parameters apart."""
+"""The cache: rows computed once, broken shards again, separate parameters."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from stemjax.eval.populations import store
 
 
 class Count:
-    """Analyses numbers; remembers which."""
+    """Analyses numbers and records them."""
 
     def __init__(self, fail_after: int | None = None):
         self.seen, self.fail_after = [], fail_after
@@ -71,7 +71,7 @@ def test_a_torn_shard_is_computed_again(tmp_path, capsys):
 
 
 def test_rows_that_are_not_wanted_are_not_read(tmp_path):
-    """One wanted row stands in a shard whose other rows would fail their CRC."""
+    """The wanted row is in a shard whose other rows fail their CRC."""
     store.write_shard(tmp_path, {k: {"x": np.arange(9) + int(k)} for k in "123"})
     (shard,) = tmp_path.glob("shard-*.npz")
     whole = shard.read_bytes()

@@ -1,4 +1,4 @@
-"""Synthetic clips: what is heard is what the truth says; each corruption is itself."""
+"""Synthetic clips: the audio agrees with the true music; corruptions."""
 
 import numpy as np
 import pytest
@@ -114,9 +114,9 @@ def test_the_pads_sound_the_triads_of_the_truth(clips):
             magnitudes, step = spectrum(clip.chords, start, end, 1 << 18)
             pitches = np.arange(55, 67)
             bins = np.round(hertz(pitches) / step).astype(int)
-            heard = {int(p) % 12 for p in pitches[np.argsort(magnitudes[bins])[-3:]]}
+            analysed = {int(p) % 12 for p in pitches[np.argsort(magnitudes[bins])[-3:]]}
             root, third = int(label) % 12, 3 if label >= 12 else 4
-            assert heard == {root, (root + third) % 12, (root + 7) % 12}
+            assert analysed == {root, (root + third) % 12, (root + 7) % 12}
 
 
 def test_chords_cover_the_clip_and_context_notes_are_theirs(clips):

@@ -126,12 +126,12 @@ def fake(peak):
 def test_the_table_names_the_flags_and_compiles_each_setting_once(
     run, mesh, monkeypatch
 ):
-    asked = []
+    compiled_settings = []
 
     def compile_fake(task, run, mesh, frozen, *, name, options):
         net = getattr(run.model, "transformer", None)
         remat = net is not None and net.rematerialise
-        asked.append((remat, run.loop.accumulate))
+        compiled_settings.append((remat, run.loop.accumulate))
         return fake(10**9 * (10 if remat else 100) // run.loop.accumulate)
 
     monkeypatch.setattr(plan, "compile_train_step", compile_fake)
@@ -156,7 +156,7 @@ def test_the_table_names_the_flags_and_compiles_each_setting_once(
             80: ("--loop.accumulate 2", 5 * 10**10),
             141: ("", 10**11),
         }
-    assert len(asked) == len(set(asked))
+    assert len(compiled_settings) == len(set(compiled_settings))
     none = target._replace(memory_gb=(0,))
     entry = plan.train_step_entry(run, lambda run: None, {}, mesh, none)
     assert entry["fits"] == [
@@ -165,7 +165,7 @@ def test_the_table_names_the_flags_and_compiles_each_setting_once(
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"compile": True}, "--dry-run"),
         ({"topology": "v5e:8x8"}, "--dry-run --compile"),
@@ -175,10 +175,10 @@ def test_the_table_names_the_flags_and_compiles_each_setting_once(
         ({"topology": "h100:0", "dry_run": True, "compile": True}, "v5e:8x8"),
     ],
 )
-def test_flags_that_mean_nothing_together_are_refused(changes, said):
+def test_flags_that_mean_nothing_together_are_refused(changes, message):
     with pytest.raises(UserError) as error:
         check_request(Invocation(**changes))
-    assert said in str(error.value)
+    assert message in str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -205,10 +205,10 @@ def test_a_plan_for_two_devices_as_a_user_asks_for_it():
 
     done = train("--dry-run", "--mesh.data", "2", "--pairs.crop-seconds", "0.5")
     assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout.splitlines()[-1])
-    assert found["mesh"] == {"data": 2, "fsdp": 1, "tensor": 1}
-    assert found["compiled_for"] == {"platform": "cpu", "device": "cpu", "devices": 2}
-    step = found["train_step"]
+    report = json.loads(done.stdout.splitlines()[-1])
+    assert report["mesh"] == {"data": 2, "fsdp": 1, "tensor": 1}
+    assert report["compiled_for"] == {"platform": "cpu", "device": "cpu", "devices": 2}
+    step = report["train_step"]
     assert step["encodes_audio"]  # tiny presets make their audio
     assert [row["memory_gb"] for row in step["fits"]] == [24, 40, 80, 141]
     assert {row["flags"] for row in step["fits"]} == {""}
@@ -216,8 +216,8 @@ def test_a_plan_for_two_devices_as_a_user_asks_for_it():
     # of gradients; audio is encoded where it lies
     assert step["collectives"].keys() == {"all-reduce"}
     # gradients are not kept by a compiled step's arguments; all else is
-    assert step["donated_bytes"] < found["bytes_per_device"]
-    assert found["decoder"]["contexts"] == 4 and found["decoder"]["frames"] == 25
+    assert step["donated_bytes"] < report["bytes_per_device"]
+    assert report["decoder"]["contexts"] == 4 and report["decoder"]["frames"] == 25
     assert "compiling train_step for 2 x cpu" in done.stderr
     refused = train("--workdir", "w")
     assert refused.returncode == 2

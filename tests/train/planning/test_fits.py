@@ -27,10 +27,20 @@ def test_settings_come_cheapest_first_and_divide_the_share():
         ({NONE: 73, REMAT: 30}, {40: REMAT, 80: REMAT, 141: NONE}),
         # rematerialising does not help here: on to micro-batches
         (
-            {NONE: 70, REMAT: 69, MemorySetting(False, 2): 36, MemorySetting(False, 4): 20},
-            {24: MemorySetting(False, 4), 40: MemorySetting(False, 2), 80: NONE, 141: NONE},
+            {
+                NONE: 70,
+                REMAT: 69,
+                MemorySetting(False, 2): 36,
+                MemorySetting(False, 4): 20,
+            },
+            {
+                24: MemorySetting(False, 4),
+                40: MemorySetting(False, 2),
+                80: NONE,
+                141: NONE,
+            },
         ),
-        # a compiler that refuses is not asked for less of the same
+        # no candidate is compiled twice after a refusal
         (
             {NONE: None, REMAT: None, MemorySetting(True, 2): 21.6},
             {24: MemorySetting(True, 2), 141: MemorySetting(True, 2)},
@@ -39,31 +49,33 @@ def test_settings_come_cheapest_first_and_divide_the_share():
     ],
 )
 def test_each_budget_gets_the_first_setting_that_fits(peaks, chosen):
-    asked = []
+    tried = []
 
     def peak_of(setting):
-        asked.append(setting)
+        tried.append(setting)
         return peaks.get(setting, 10**6)
 
     budgets = (24, 40, 80, 141)
-    found = cheapest(budgets, settings(4), peak_of)
-    assert [fit.budget for fit in found] == list(budgets)
+    fits = cheapest(budgets, settings(4), peak_of)
+    assert [fit.budget for fit in fits] == list(budgets)
     best = {b: s for b in budgets for s in [chosen.get(b)]}
-    for fit in found:
+    for fit in fits:
         if best[fit.budget] is not None:
-            assert fit == BudgetFit(fit.budget, best[fit.budget], peaks[best[fit.budget]])
+            assert fit == BudgetFit(
+                fit.budget, best[fit.budget], peaks[best[fit.budget]]
+            )
     if not chosen:
-        assert all(fit == BudgetFit(fit.budget, None, None) for fit in found)
-    assert len(asked) == len(set(asked))
+        assert all(fit == BudgetFit(fit.budget, None, None) for fit in fits)
+    assert len(tried) == len(set(tried))
 
 
 def test_nothing_is_compiled_once_every_budget_is_served():
-    asked = []
+    tried = []
 
     def peak_of(setting):
-        asked.append(setting)
+        tried.append(setting)
         return {NONE: 50, REMAT: 9}[setting]
 
-    found = cheapest((10, 100), settings(8), peak_of)
-    assert asked == [NONE, REMAT]
-    assert found == (BudgetFit(10, REMAT, 9), BudgetFit(100, NONE, 50))
+    fits = cheapest((10, 100), settings(8), peak_of)
+    assert tried == [NONE, REMAT]
+    assert fits == (BudgetFit(10, REMAT, 9), BudgetFit(100, NONE, 50))

@@ -100,8 +100,8 @@ def test_a_steps_products_are_the_models_flops(is_rematerialised):
             jnp.zeros((batch, 32)),
         )
     )
-    found = flops(jax.grad(loss), *args)
+    total = flops(jax.grad(loss), *args)
     model = batch * frames * flops_per_token(cfg, frames)
     # a third more where a block's forward is made again in its backward
     expected = model * (4 / 3 if is_rematerialised else 1)
-    assert found == pytest.approx(expected, rel=0.05)
+    assert total == pytest.approx(expected, rel=0.05)

@@ -29,8 +29,8 @@ ALIVE, SAVED = heartbeat.RunPhase.RUNNING, heartbeat.RunPhase.SAVED
 
 def test_a_heartbeat_comes_back_as_it_was_written(tmp_path):
     heartbeat.write(tmp_path, 7, SAVED, clock=lambda: 12.5)
-    found = heartbeat.read(tmp_path)
-    assert found == Heartbeat(12.5, 7, os.uname().nodename, os.getpid(), SAVED)
+    beat = heartbeat.read(tmp_path)
+    assert beat == Heartbeat(12.5, 7, os.uname().nodename, os.getpid(), SAVED)
     assert json.loads((tmp_path / "heartbeat.json").read_text())["state"] == "saved"
     (tmp_path / "heartbeat.json").write_text("{")
     assert heartbeat.read(tmp_path) is None
@@ -148,7 +148,9 @@ def test_one_broken_workdir_does_not_hide_the_others(tmp_path):
     assert text.splitlines()[-1] == f"not read: {fault}"
 
 
-def record(path, best, state=RunStatus.RUNNING, kind="stemgen", metric="accuracy", **more):
+def record(
+    path, best, state=RunStatus.RUNNING, kind="stemgen", metric="accuracy", **more
+):
     settings = {"seed": 0, "optim.peak_lr": 1e-3, "steps": 20} | more
     return RunRecord(
         path=path,

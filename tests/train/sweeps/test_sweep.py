@@ -145,11 +145,11 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize("text, said", FAULTS.values(), ids=FAULTS)
-def test_every_job_sees_a_fault_of_the_file(grid, text, said):
+@pytest.mark.parametrize("text, message", FAULTS.values(), ids=FAULTS)
+def test_every_job_sees_a_fault_of_the_file(grid, text, message):
     with pytest.raises(UserError, match="grid.toml") as caught:
         selected(sweep=grid(text), index=0)
-    assert said in str(caught.value) and "\n" not in str(caught.value)
+    assert message in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_a_file_that_is_not_there(tmp_path):

@@ -74,20 +74,24 @@ def smoke_statistics(params: vggish.Params) -> SmokeStatistics:
     """Statistics of the official smoke test for weights of VGGish's shapes."""
     time = np.arange(3 * SAMPLE_RATE) / SAMPLE_RATE
     sine = np.sin(2 * np.pi * 1000 * time).astype(np.float32)
-    found = vggish.embed_in_batches(params, patches(sine, GUDGUD)).astype(np.float64)
-    relu = np.maximum(found, 0)
-    return SmokeStatistics(*_moments(found), *_moments(relu))
+    embeddings = vggish.embed_in_batches(params, patches(sine, GUDGUD)).astype(
+        np.float64
+    )
+    relu = np.maximum(embeddings, 0)
+    return SmokeStatistics(*_moments(embeddings), *_moments(relu))
 
 
 def _moments(values: np.ndarray) -> tuple[float, float]:
     return float(values.mean()), float(values.std())
 
 
-def has_passed(found: SmokeStatistics) -> bool:
+def has_passed(statistics: SmokeStatistics) -> bool:
     """Whether every statistic is within its tolerance; NaN fails."""
     return all(
         abs(value - expected) <= tolerance
-        for value, expected, tolerance in zip(found, EXPECTED, TOLERANCE, strict=True)
+        for value, expected, tolerance in zip(
+            statistics, EXPECTED, TOLERANCE, strict=True
+        )
     )
 
 
@@ -150,10 +154,10 @@ def _render(statistics: SmokeStatistics) -> str:
 def _check_shapes(params: Mapping[str, np.ndarray], source: str) -> None:
     for name in sorted(vggish.SHAPES.keys() | params.keys()):
         expected = vggish.SHAPES.get(name)
-        found = params[name].shape if name in params else None
-        if found != expected:
+        shape = params[name].shape if name in params else None
+        if shape != expected:
             raise UserError(
-                f"{source}: {name} has shape {found}, VGGish has {expected};"
+                f"{source}: {name} has shape {shape}, VGGish has {expected};"
                 f" use {TORCH_FILE} of {TORCH_URL}"
             )
 
@@ -210,9 +214,9 @@ def read(path: str | os.PathLike) -> VerifiedWeights:
 def _check_named_digest(path: pathlib.Path) -> None:
     """Check the digest that torch.hub puts in a file's name."""
     named = re.search(r"-([0-9a-f]{8,64})$", path.stem)
-    if named and not (found := sha256_of(path)).startswith(named[1]):
+    if named and not (digest := sha256_of(path)).startswith(named[1]):
         raise UserError(
-            f"{path}: its SHA-256 begins {found[:8]}, not {named[1]}; download it again"
+            f"{path}: its SHA-256 begins {digest[:8]}, not {named[1]}; download it again"
         )
 
 

@@ -65,17 +65,17 @@ def music(samples: int, seed: int = 0) -> np.ndarray:
 def test_log_mel_equals_the_twin(samples):
     audio = music(samples)
     expected = twin_log_mel(audio, twin_mel_matrix())
-    found = np.asarray(vggish_input.log_mel(audio))
-    assert found.shape == expected.shape and found.dtype == np.float32
-    np.testing.assert_allclose(found, expected, rtol=0, atol=BAR)
+    result = np.asarray(vggish_input.log_mel(audio))
+    assert result.shape == expected.shape and result.dtype == np.float32
+    np.testing.assert_allclose(result, expected, rtol=0, atol=BAR)
 
 
 def test_log_mel_of_noise_and_of_silence_equals_the_twin():
     noise = 0.1 * np.random.Generator(np.random.Philox(0)).standard_normal(16_000)
     for audio in (np.float32(noise), np.zeros(16_000, np.float32)):
         expected = twin_log_mel(audio, twin_mel_matrix())
-        found = np.asarray(vggish_input.log_mel(audio))
-        np.testing.assert_allclose(found, expected, rtol=0, atol=BAR)
+        result = np.asarray(vggish_input.log_mel(audio))
+        np.testing.assert_allclose(result, expected, rtol=0, atol=BAR)
 
 
 def test_librosa_agrees_once_its_triangles_are_replaced():
@@ -85,12 +85,12 @@ def test_librosa_agrees_once_its_triangles_are_replaced():
         librosa.stft(framed, n_fft=512, win_length=400, hop_length=160, center=False).T
     )
     expected = np.log(magnitude @ vggish_input.mel_matrix() + 0.01)
-    found = twin_log_mel(audio, twin_mel_matrix())
-    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-10)
+    result = twin_log_mel(audio, twin_mel_matrix())
+    np.testing.assert_allclose(result, expected, rtol=0, atol=1e-10)
     hertz = librosa.filters.mel(
         sr=16_000, n_fft=512, n_mels=64, fmin=125, fmax=7500, htk=True, norm=None
     ).T.astype(np.float64)
-    wrong = np.abs(np.log(magnitude @ hertz + 0.01) - found).max()
+    wrong = np.abs(np.log(magnitude @ hertz + 0.01) - result).max()
     assert wrong > 20 * BAR  # the trap: linear in Hz
 
 
@@ -106,8 +106,8 @@ def test_the_mel_matrix():
 
 @pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS)
 def test_silence_is_the_logarithm_of_the_offset(preset):
-    found = np.asarray(vggish_input.patches(np.zeros(32_000, np.float32), preset))
-    np.testing.assert_allclose(found, np.log(0.01), rtol=0, atol=1e-6)
+    result = np.asarray(vggish_input.patches(np.zeros(32_000, np.float32), preset))
+    np.testing.assert_allclose(result, np.log(0.01), rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("samples", [15_600, 16_000, 23_999, 24_000, 31_000, 320_000])
@@ -129,11 +129,11 @@ def test_twenty_seconds_give_39_and_20_patches():
 def test_each_patch_is_that_of_its_own_segment():
     audio = music(40_000)
     audio /= audio.max()
-    found = np.asarray(vggish_input.patches(audio, GOOGLE))
+    result = np.asarray(vggish_input.patches(audio, GOOGLE))
     for i, start in enumerate(range(0, 40_000 - 16_000 + 1, 8_000)):
         alone = twin_log_mel(audio[start : start + 16_000], twin_mel_matrix())
-        np.testing.assert_allclose(found[i], alone[:96], rtol=0, atol=BAR)
-    assert len(found) == 4
+        np.testing.assert_allclose(result[i], alone[:96], rtol=0, atol=BAR)
+    assert len(result) == 4
     contiguous = np.asarray(vggish_input.patches(audio, GUDGUD))
     whole = twin_log_mel(audio, twin_mel_matrix())
     np.testing.assert_allclose(
@@ -147,23 +147,23 @@ def test_google_sets_the_positive_peak_to_one(gain):
     audio[123] = -3.0  # the sign matters: the largest sample, not the largest magnitude
     at_one = audio / audio.max()
     expected = twin_log_mel(at_one, twin_mel_matrix())[:96]
-    found = np.asarray(vggish_input.patches(gain * audio, GOOGLE))[0]
-    np.testing.assert_allclose(found, expected, rtol=0, atol=BAR)
+    result = np.asarray(vggish_input.patches(gain * audio, GOOGLE))[0]
+    np.testing.assert_allclose(result, expected, rtol=0, atol=BAR)
 
 
 def test_google_divides_by_at_least_a_tenth_of_an_int16_step():
     audio = -np.abs(music(16_000)) * np.float32(1e-4)  # no positive sample at all
     scaled = audio * (32_768 / 0.1)
     expected = twin_log_mel(scaled, twin_mel_matrix())[:96]
-    found = np.asarray(vggish_input.patches(audio, GOOGLE))[0]
-    np.testing.assert_allclose(found, expected, rtol=0, atol=BAR)
+    result = np.asarray(vggish_input.patches(audio, GOOGLE))[0]
+    np.testing.assert_allclose(result, expected, rtol=0, atol=BAR)
 
 
 def test_gudgud_keeps_the_gain():
     audio = music(16_000)
     expected = twin_log_mel(0.01 * audio, twin_mel_matrix())[:96]
-    found = np.asarray(vggish_input.patches(np.float32(0.01) * audio, GUDGUD))[0]
-    np.testing.assert_allclose(found, expected, rtol=0, atol=BAR)
+    result = np.asarray(vggish_input.patches(np.float32(0.01) * audio, GUDGUD))[0]
+    np.testing.assert_allclose(result, expected, rtol=0, atol=BAR)
 
 
 def test_presets():
@@ -202,14 +202,14 @@ def test_windows_that_make_no_sense_are_refused(fields, message):
         FadPreset(name="x", is_normalised=False, has_relu=False, **windows)
 
 
-def test_the_resampler_keeps_what_vggish_hears():
+def test_the_resampler_keeps_the_bands_of_vggish():
     """0.05 dB to 7.4 kHz, where the last triangle ends at 7.5; no alias over -80 dB."""
     time = np.arange(32_000) / 32_000
 
     def level(hertz):
         tone = np.sqrt(2) * np.sin(2 * np.pi * hertz * time)
-        heard = resample(tone.astype(np.float32), 32_000, 16_000)[2_000:-2_000]
-        return 10 * np.log10(np.mean(heard**2))
+        resampled = resample(tone.astype(np.float32), 32_000, 16_000)[2_000:-2_000]
+        return 10 * np.log10(np.mean(resampled**2))
 
     for hertz in (125, 1_000, 4_000, 6_000, 7_000, 7_400):
         assert abs(level(hertz)) < 0.05, hertz

@@ -15,8 +15,8 @@ NARROW = {  # a sixteenth of each width; the shape of the patch stays
 BAR = 1e-4
 
 
-def heard(samples: int = 48_000) -> np.ndarray:
-    """Patches of tones and noise as the network gets them, [P, 96, 64]."""
+def input_patches(samples: int = 48_000) -> np.ndarray:
+    """Input patches of tones and noise, [P, 96, 64]."""
     rng = np.random.Generator(np.random.Philox(5))
     time = np.arange(samples) / 16_000
     audio = np.sin(2 * np.pi * 300 * time * (1 + time)) + 0.1 * rng.standard_normal(
@@ -67,13 +67,13 @@ def test_the_number_of_parameters():
 
 
 def test_a_narrow_net_equals_the_twin():
-    params, x = vggish.random_params(0, NARROW), heard()
+    params, x = vggish.random_params(0, NARROW), input_patches()
     expected = np.stack([slow_embed(params, patch) for patch in x])
-    found = np.asarray(jax.jit(vggish.embed)(params, x))
-    assert found.shape == (3, 8) and found.dtype == np.float32
+    result = np.asarray(jax.jit(vggish.embed)(params, x))
+    assert result.shape == (3, 8) and result.dtype == np.float32
     assert expected.std(0).min() > 100 * BAR  # the patches differ
     assert (expected < 0).any()  # no last ReLU
-    np.testing.assert_allclose(found, expected, rtol=0, atol=BAR)
+    np.testing.assert_allclose(result, expected, rtol=0, atol=BAR)
     # channels first is another network
     other = slow_embed(params, x[0], lambda y: y.transpose(2, 0, 1).ravel())
     assert np.abs(other - expected[0]).max() > 100 * BAR
@@ -91,11 +91,11 @@ def forty_five():
 @pytest.mark.parametrize("count", [1, 19, 20, 21, 45])
 def test_batches_are_filled_and_cut(forty_five, count):
     params, x, expected = forty_five
-    found = vggish.embed_in_batches(params, x[:count])
-    assert isinstance(found, np.ndarray) and found.shape == (count, 8)
-    np.testing.assert_allclose(found, expected[:count], rtol=0, atol=1e-5)
+    result = vggish.embed_in_batches(params, x[:count])
+    assert isinstance(result, np.ndarray) and result.shape == (count, 8)
+    np.testing.assert_allclose(result, expected[:count], rtol=0, atol=1e-5)
     again = vggish.embed_in_batches(params, x[:count])
-    np.testing.assert_array_equal(found, again)
+    np.testing.assert_array_equal(result, again)
 
 
 @pytest.mark.parametrize("shape", [(0, 96, 64), (96, 64), (2, 64, 96), (2, 96, 64, 1)])
@@ -121,7 +121,7 @@ def test_random_weights_are_those_of_their_seed():
 @pytest.mark.parity
 def test_the_full_width_equals_torch():
     torch = pytest.importorskip("torch")
-    params, x = vggish.random_params(7), heard()
+    params, x = vggish.random_params(7), input_patches()
 
     def tensor(name):
         value = params[name]
@@ -148,6 +148,6 @@ def test_the_full_width_equals_torch():
         y = torch.nn.functional.linear(y, weight, bias)
         y = torch.relu(y) if layer != "fc2" else y
     expected = y.numpy()
-    found = vggish.embed_in_batches(params, x)
-    assert found.shape == (3, 128) and expected.std(0).min() > 10 * BAR
-    np.testing.assert_allclose(found, expected, rtol=0, atol=BAR)
+    result = vggish.embed_in_batches(params, x)
+    assert result.shape == (3, 128) and expected.std(0).min() > 10 * BAR
+    np.testing.assert_allclose(result, expected, rtol=0, atol=BAR)

@@ -1,4 +1,4 @@
-"""State dicts of torch.save read without torch, and what is refused in them.
+"""State dicts of torch.save, read without torch; faulty and hostile files.
 
 The golden files are PyTorch's own, of both its layouts; `python -m
 tests.eval.metrics.vggish.test_torch_state_dict` makes them again.
@@ -16,7 +16,7 @@ import pytest
 from stemjax.eval.metrics.vggish.torch_state_dict import read_state_dict
 from stemjax.io.errors import UserError
 
-GOLDEN = pathlib.Path(__file__).parent.parent / "golden" / "torch_state_dict"
+GOLDEN = pathlib.Path(__file__).parents[3] / "golden" / "torch_state_dict"
 LAYOUTS = {"zip": True, "old": False}  # the value of torch's own switch
 
 BASE = np.arange(24, dtype=np.float32).reshape(2, 3, 4) / 7
@@ -51,12 +51,12 @@ def write_golden(folder: pathlib.Path) -> None:
         )
 
 
-def assert_expected(found: dict[str, np.ndarray]) -> None:
-    assert list(found) == list(EXPECTED)
+def assert_expected(result: dict[str, np.ndarray]) -> None:
+    assert list(result) == list(EXPECTED)
     for name, value in EXPECTED.items():
-        assert found[name].dtype == np.asarray(value).dtype, name
-        assert found[name].shape == np.shape(value), name
-        np.testing.assert_allclose(found[name], value, rtol=1e-15, atol=0)
+        assert result[name].dtype == np.asarray(value).dtype, name
+        assert result[name].shape == np.shape(value), name
+        np.testing.assert_allclose(result[name], value, rtol=1e-15, atol=0)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -70,10 +70,10 @@ def test_what_torch_writes_today_is_read_as_torch_reads_it(tmp_path, layout):
     torch = pytest.importorskip("torch")
     write_golden(tmp_path)
     path = tmp_path / f"{layout}.pth"
-    found = read_state_dict(path)
-    assert_expected(found)
+    result = read_state_dict(path)
+    assert_expected(result)
     for name, value in torch.load(path, weights_only=True).items():
-        np.testing.assert_array_equal(found[name], value.detach().numpy())
+        np.testing.assert_array_equal(result[name], value.detach().numpy())
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -93,7 +93,7 @@ def test_a_file_cut_or_flipped_anywhere_is_refused_or_read(tmp_path, layout):
 
 
 class Runs:
-    """Whose pickle calls a function."""
+    """An object whose pickle calls a function."""
 
     def __init__(self, function, *arguments):
         self.call = (function, arguments)
@@ -145,7 +145,7 @@ class Pickler(pickle.Pickler):
 
 
 def handmade(path: pathlib.Path, offset, shape, strides) -> pathlib.Path:
-    """One tensor "w" that views the storage [1, 2] as told."""
+    """One tensor "w", a view of the storage [1, 2]."""
     file = io.BytesIO()
     view = Runs(_rebuild_tensor_v2, FloatStorage(), offset, shape, strides, False, None)
     Pickler(file, protocol=2).dump({"w": view})
@@ -157,8 +157,8 @@ def handmade(path: pathlib.Path, offset, shape, strides) -> pathlib.Path:
 
 
 def test_a_view_inside_its_storage_is_read(tmp_path):
-    found = read_state_dict(handmade(tmp_path / "x.pth", 1, (3,), (0,)))
-    np.testing.assert_array_equal(found["w"], np.float32([2, 2, 2]))
+    result = read_state_dict(handmade(tmp_path / "x.pth", 1, (3,), (0,)))
+    np.testing.assert_array_equal(result["w"], np.float32([2, 2, 2]))
 
 
 @pytest.mark.parametrize(

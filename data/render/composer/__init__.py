@@ -1,0 +1,1 @@
+"""The seeded composer: songs for a data set that anyone can make."""

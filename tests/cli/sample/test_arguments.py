@@ -1,0 +1,53 @@
+"""Arguments of `stemjax sample|layer|edit|batch`."""
+
+import importlib
+import types
+
+import pytest
+import tyro
+
+from stemjax.cli.sample import main as sample_main
+from stemjax.config.decode import Guidance
+from stemjax.io.audio_formats import AudioFormat
+
+REQUIRED = {
+    "sample": [],
+    "layer": ["--instruments", "bass"],
+    "edit": ["--context", "a.wav", "--instrument", "bass"],
+    "batch": ["--contexts", "folder"],
+}
+
+
+def parsed(monkeypatch, name, *words):
+    """The arguments that `stemjax NAME` hands to its module."""
+    received = []
+    module = types.SimpleNamespace(run=received.append)
+    monkeypatch.setattr(
+        importlib, "import_module", {f"stemjax.cli.sample.{name}": module}.get
+    )
+    monkeypatch.setattr("stemjax.io.allocator.keep_memory", lambda: None)
+    argv = [*REQUIRED[name], "--out", "o", *words]
+    sample_main.run_command(name, argv, prog=f"stemjax {name}")
+    return received[0]
+
+
+@pytest.mark.parametrize("name", sample_main.COMMANDS)
+def test_enums_are_lower_case_as_the_docs_write_them(monkeypatch, name):
+    for guidance in Guidance:
+        arguments = parsed(monkeypatch, name, "--guidance", guidance.value)
+        assert arguments.guidance is guidance
+        assert arguments.settings() == {"guidance": guidance}
+    arguments = parsed(monkeypatch, name, "--format", "flac", "--steps", "4", "2")
+    assert arguments.format is AudioFormat.FLAC and arguments.guidance is None
+    assert arguments.settings() == {"steps": (4, 2)}
+
+
+@pytest.mark.filterwarnings("ignore:get_parser")
+@pytest.mark.parametrize("name", sample_main.COMMANDS)
+def test_every_flag_has_a_help_text(name):
+    parser = tyro.extras.get_parser(sample_main.COMMANDS[name])
+    flags = {a.option_strings[0]: a.help for a in parser._actions if a.option_strings}
+    assert {"--seed", "--variations", "--allow-silent-context", "--top-p"} < set(flags)
+    for flag, text in flags.items():
+        words = text.partition("(")[0].split()
+        assert len(words) >= 3 or flag == "--help", flag
