@@ -264,7 +264,7 @@ def _digits(value: float, count: int) -> str:
 
 def _print_paper(axis: "Axes", paper: Sequence[float | None]) -> None:
     """Print the paper's values as a column of text at the right of a panel of bars."""
-    if not paper:
+    if all(value is None for value in paper):
         return
     across = {"transform": axis.get_yaxis_transform(), "fontsize": SMALL, "ha": "left"}
     axis.text(1.02, -0.6, "paper", va="bottom", style="italic", **across)
