@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from stemjax.data.render.treat import FilterBand, BandShape, Room, Strip, Treatment
+from stemjax.data.render.treat import BandShape, FilterBand, Room, Strip, Treatment
 from stemjax.data.render.vary import Variation
 
 TRANSPOSE = (-5, 6)

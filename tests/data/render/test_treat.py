@@ -6,8 +6,8 @@ from scipy.signal import sosfreqz
 
 from stemjax.data.render.levels import level_stems, loudness_lufs
 from stemjax.data.render.treat import (
-    FilterBand,
     BandShape,
+    FilterBand,
     Room,
     Strip,
     Treatment,
