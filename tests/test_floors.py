@@ -39,7 +39,6 @@ REPEATED_CLASSES = {
     "Layout",
     "Opened",
     "Pair",
-    "Recipe",
     "Shard",
 }
 
