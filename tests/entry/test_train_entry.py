@@ -101,6 +101,7 @@ def test_bad_input_gets_one_line_and_exit_2(args, message, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_codec_tiny_trains_resumes_and_is_released(tmp_path):
     straight, broken = tmp_path / "straight", tmp_path / "broken"
     in_own_process("codec-tiny", "--workdir", straight, "--steps", 8)

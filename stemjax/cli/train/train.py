@@ -50,21 +50,21 @@ def train(preset: Preset, run: Run, invocation: Invocation) -> TrainingOutcome:
     start = initial_weights(run)
     run = start.run
     source = _open_source(run, invocation)
-    recipe = _recipe(preset, run, invocation, source)
+    setup = _task_setup(preset, run, invocation, source)
     if invocation.dry_run:
         target = compile_target(invocation.topology) if invocation.compile else None
-        plan = dry_run.report(recipe.run, recipe.make_task, recipe.step_codec, target)
+        plan = dry_run.report(setup.run, setup.make_task, setup.step_codec, target)
         print(json.dumps(plan))
         return TrainingOutcome.DONE
     steps = invocation.profile_steps
     return fit(
-        _parts(recipe, start, source, invocation.workdir),
+        _parts(setup, start, source, invocation.workdir),
         invocation.workdir,
         profile_steps=None if steps is None else traced_steps(steps),
     )
 
 
-class Recipe(NamedTuple):
+class TaskSetup(NamedTuple):
     """A run with its task and its codec."""
 
     run: Run
@@ -97,11 +97,11 @@ def _open_source(run: Run, invocation: Invocation) -> BatchSource | None:
     return open_source(run, invocation.loader, share)
 
 
-def _recipe(
+def _task_setup(
     preset: Preset, run: Run, invocation: Invocation, source: BatchSource | None
-) -> Recipe:
+) -> TaskSetup:
     if isinstance(run, CodecRun):
-        return Recipe(run, codec_task.make)
+        return TaskSetup(run, codec_task.make)
     if source is not None and source.codec is not None:
         codec, shape = codecs.codec_of_tokens(run, source.codec)
         are_tokens = True
@@ -110,7 +110,7 @@ def _recipe(
         shape = CodecConfig() if codec is None else codec.config
         # a dry run without data plans for tokens, which train faster than audio
         are_tokens = source is None and not preset.is_self_contained
-    return Recipe(
+    return TaskSetup(
         run=dataclasses.replace(run, model=fit_to_codec(run.model, shape)),
         make_task=functools.partial(
             stemgen_task.make, codec_config=shape, batches_are_tokens=are_tokens
@@ -138,11 +138,11 @@ def _codec_of_audio(
 
 
 def _parts(
-    recipe: Recipe, start: InitialWeights, source: BatchSource, workdir: str
+    setup: TaskSetup, start: InitialWeights, source: BatchSource, workdir: str
 ) -> TrainingParts:
     """Everything that `fit` needs."""
-    run, codec = recipe.run, recipe.codec
-    task = recipe.make_task(run)
+    run, codec = setup.run, setup.codec
+    task = setup.make_task(run)
     identity = {"data": source.digest, "init_from": start.sha256}
     about = {}
     if isinstance(run, StemGenRun):
@@ -155,7 +155,7 @@ def _parts(
     return TrainingParts(
         task=task,
         run=run,
-        frozen={} if codec is None or recipe.step_codec is None else codec.variables,
+        frozen={} if codec is None or setup.step_codec is None else codec.variables,
         train_batches=source.train,
         eval_batches=source.evaluate,
         hooks=clips_hook(run, codec, source.evaluate, workdir),
