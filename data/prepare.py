@@ -65,8 +65,8 @@ class PrepareArgs:
     out: Path
     """Folder to write: a new one, or one of the same preparation."""
     layout: SongLayout = SongLayout.SLAKH
-    """Arrangement of the songs. slakh: TrackXXXXX/stems/Sxx.flac; musdb (MUSDB18-HQ),
-    medleydb, moisesdb: as unpacked; folder: song/stem.wav."""
+    """Arrangement of the files, that of Slakh2100, MUSDB18-HQ, MedleyDB or MoisesDB as
+    unpacked, or one folder per song with one file per stem (folder)."""
     splits: Path | None = None
     """Table of splits: CSV with the column split and one of file, title, id."""
     workers: int = os.cpu_count() or 1

@@ -8,7 +8,7 @@ from stemjax.data.tokens.store import open_tokens
 from stemjax.train import metrics
 from tests.entry.programs import ROOT, run
 
-pytestmark = pytest.mark.entry
+pytestmark = [pytest.mark.entry, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
@@ -18,9 +18,7 @@ def store(tmp_path_factory):
     (example,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     folder = tmp_path_factory.mktemp("docs") / "tokens-dac"
     assert example.count('"tokens-dac"') == 1
-    script = folder.with_name("example.py")
-    script.write_text(example.replace('"tokens-dac"', repr(str(folder))))
-    run("-c", f"exec(open({str(script)!r}).read())")
+    exec(example.replace('"tokens-dac"', repr(str(folder))), {})
     return folder
 
 
