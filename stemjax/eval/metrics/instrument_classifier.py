@@ -131,7 +131,8 @@ def fit(vectors: Sequence[np.ndarray], labels: Sequence[int]) -> Classifier:
     categories = np.unique(y)
     if len(categories) < 2:
         raise UserError(
-            "instrument classifier: stems of one category; give data with two categories or more"
+            "instrument classifier: stems of one category; give data with two categories"
+            " or more"
         )
     which = np.searchsorted(categories, y)
     mean, scale = x.mean(axis=0), np.maximum(x.std(axis=0), LEAST_SPREAD)
