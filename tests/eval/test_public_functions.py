@@ -77,6 +77,7 @@ def test_kernel_distance_by_hand():
     assert stemjax.eval.kernel_distance(x, y) == pytest.approx(by_hand, rel=1e-9)
 
 
+@pytest.mark.slow
 def test_mirdd_is_zero_for_equal_mixes_and_sees_another_key():
     real = [chord(60, 64, 67), chord(65, 69, 72), clicks(120)]
     assert stemjax.eval.mirdd(real, real).mirdd.estimate.value == 0
