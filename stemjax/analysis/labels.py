@@ -38,7 +38,7 @@ def parse_chord(label: Any) -> int:
     match = _CHORD.fullmatch(label) if isinstance(label, str) else None
     kind, degrees = (match[3], match[4]) if match else (None, None)
     if not match or (kind or "") not in _THIRDS or (kind == "" and degrees is None):
-        raise ValueError(f"{label!r} is no chord such as C:maj, A:min7, G:7/3 or N")
+        raise ValueError(f"{label!r} is not a chord such as C:maj, A:min7, G:7/3 or N")
     listed = {d.strip() for d in (degrees or "").split(",")}
     third = None if kind == "" else _THIRDS[kind or ""]  # G:(1,3,5) names its degrees
     if kind in _AUGMENTED or (third is not None and _OMITTED[third] in listed):
@@ -60,7 +60,7 @@ def parse_key(label: Any) -> int:
         return NO_KEY
     match = _KEY.fullmatch(label) if isinstance(label, str) else None
     if not match:
-        raise ValueError(f"{label!r} is no key such as C:maj, A:min or N")
+        raise ValueError(f"{label!r} is not a key such as C:maj, A:min or N")
     offset = _MAJOR if match[3] == "maj" else _MINOR
     return offset + _pitch_class(match[1], match[2])
 

@@ -146,6 +146,7 @@ def test_viterbi_equals_brute_force(seed):
     np.testing.assert_array_equal(result, paths[np.argmax(scores)])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_viterbi_equals_librosa(seed):
     emissions, transitions, initial = hidden_markov_model(seed, 60, 25)
@@ -186,6 +187,7 @@ def test_a_batch_equals_its_clips():
         np.testing.assert_array_equal(one.chords, chords[i])
 
 
+@pytest.mark.slow
 def test_keys_and_chords_of_known_music():
     """Bars of the accuracy on known music; labels of other clips stay far below them."""
     clips = [make_clip(0, i) for i in range(NUM_CLIPS)]

@@ -167,6 +167,7 @@ def unique_pitch_classes(result):
     return int(np.sum(sums > 0.02 * sums.sum()))
 
 
+@pytest.mark.slow
 def test_floors_on_synthetic_clips():
     """Bars of the accuracy on known music; notes of another clip are far below them."""
     clips = [synthetic.make_clip(5, i) for i in range(6)]

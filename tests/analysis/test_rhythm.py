@@ -177,6 +177,7 @@ def test_beats_are_those_of_a_slow_twin(seed):
     assert len(got) > 5
 
 
+@pytest.mark.slow
 def test_beats_are_librosas_from_the_same_novelty():
     truth = _beats_at(100)
     strength = np.zeros(SECONDS * FRAME_RATE, np.float32)

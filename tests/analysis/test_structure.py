@@ -121,6 +121,7 @@ def test_sections_cover_the_clip_and_labels_change(seed):
     assert firsts == sorted(firsts) and labels.max() == len(firsts) - 1
 
 
+@pytest.mark.slow
 def test_boundaries_of_known_music():
     """60 % of the A/B boundaries within 3 s, more than with as many random ones."""
     clips = [make_clip(0, i) for i in range(24)]

@@ -47,7 +47,7 @@ def test_from_a_prepared_folder_to_a_comparison(prepared, tmp_path):
         assert sorted(p.name for p in (run / role).iterdir()) == names
         audio, rate = soundfile.read(run / role / names[0])
         assert (len(audio), rate) == (64_000, 32_000)
-    assert "its decode is another" in error_line(*common, "--preset", "naive")
+    assert "its decode differs" in error_line(*common, "--preset", "naive")
 
     scored = ("score", "--cache", cache, "--run", run)
     page = evaluate(*scored, "--out", tmp_path / "a").stdout

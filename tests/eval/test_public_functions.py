@@ -49,8 +49,8 @@ def test_the_module_lists_what_it_offers_and_is_light():
 def test_frechet_distance_of_shifted_gaussians():
     x = np.random.default_rng(0).normal(size=(500, 4))
     shift = np.array([1.0, -2.0, 0.0, 0.5])
-    found = stemjax.eval.frechet_distance(x, x + shift)
-    assert found == pytest.approx(shift @ shift, rel=1e-9)
+    values = stemjax.eval.frechet_distance(x, x + shift)
+    assert values == pytest.approx(shift @ shift, rel=1e-9)
     # of 1-D Gaussians: (m1 - m2)^2 + (s1 - s2)^2
     y = np.array([[-1.0], [1.0]]), np.array([[2.0], [8.0]])
     spread = (np.sqrt(2) - np.sqrt(18)) ** 2
@@ -77,6 +77,7 @@ def test_kernel_distance_by_hand():
     assert stemjax.eval.kernel_distance(x, y) == pytest.approx(by_hand, rel=1e-9)
 
 
+@pytest.mark.slow
 def test_mirdd_is_zero_for_equal_mixes_and_sees_another_key():
     real = [chord(60, 64, 67), chord(65, 69, 72), clicks(120)]
     assert stemjax.eval.mirdd(real, real).mirdd.estimate.value == 0
@@ -88,25 +89,21 @@ def test_mirdd_is_zero_for_equal_mixes_and_sees_another_key():
 
 
 def test_beats_align_with_their_context_alone():
-    contexts = [clicks(120), clicks(100), clicks(120), chord(60, 64, 67)]
-    stems = [
-        clicks(120),
-        clicks(100, first=0.5),
-        np.zeros_like(contexts[0]),
-        clicks(99),
-    ]
-    found = stemjax.eval.beat_alignment(contexts, stems, rate=RATE)
-    assert found[0] > 0.9 and found[1] < 0.2 and found[2] == 0
+    silence = np.zeros(4 * RATE, np.float32)
+    contexts = [clicks(120), clicks(100), clicks(120), silence]
+    stems = [clicks(120), clicks(100, first=0.5), silence, clicks(120)]
+    values = stemjax.eval.beat_alignment(contexts, stems, rate=RATE)
+    assert values[0] > 0.9 and values[1] < 0.2 and values[2] == 0
     levels = stemjax.eval.beat_alignment(contexts, stems, rate=RATE, any_level=True)
     assert levels[1] > 0.8  # half a beat late is an off-beat
-    assert np.isnan(found[3])
+    assert np.isnan(values[3])
 
 
 def test_chroma_agrees_with_its_context_alone():
     contexts = [chord(60, 64, 67), chord(60, 64, 67), np.zeros(4 * RATE, np.float32)]
     stems = [chord(72, 76, 79), chord(66, 70, 73), chord(60)]
-    found = stemjax.eval.chroma_cosine(contexts, stems, rate=RATE)
-    assert found[0] > 0.9 and found[1] < 0.3 and np.isnan(found[2])
+    values = stemjax.eval.chroma_cosine(contexts, stems, rate=RATE)
+    assert values[0] > 0.9 and values[1] < 0.3 and np.isnan(values[2])
 
 
 def test_adherence_is_one_for_real_stems_and_zero_for_those_of_others():
@@ -154,9 +151,9 @@ def test_context_gain_of_a_model_that_copies_its_context():
     codes = np.random.default_rng(3).integers(0, levels, (8, frames))
     clips = np.repeat(codes / 10, hop, axis=1).astype(np.float32)
     others = np.roll(clips, 1, axis=0)
-    found = stemjax.eval.context_gain(model, clips, others, clips, ["bass"] * 8)
+    values = stemjax.eval.context_gain(model, clips, others, clips, ["bass"] * 8)
     wrong = (codes != np.roll(codes, 1, axis=0)).mean(axis=1)
-    assert found.shape == (8,)
-    np.testing.assert_allclose(found, 4 * LOUD * wrong, rtol=0.05)
+    assert values.shape == (8,)
+    np.testing.assert_allclose(values, 4 * LOUD * wrong, rtol=0.05)
     stems = stemjax.eval.context_gain(model, clips, clips, others, ["bass"] * 8)
     np.testing.assert_array_equal(stems, 0)

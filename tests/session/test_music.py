@@ -21,7 +21,7 @@ def test_keys_are_spelled_in_one_way():
         (MusicInfo(bpm=500.0), "--bpm 500: give 20 to 400"),
         (MusicInfo(beats_per_bar=0), "--beats-per-bar 0: give 1 to 16"),
         (MusicInfo(beats_per_bar=17), "--beats-per-bar 17: give 1 to 16"),
-        (MusicInfo(key="H"), "--key: 'H' is no key"),
+        (MusicInfo(key="H"), "--key: 'H' is not a key"),
     ],
 )
 def test_impossible_values_are_errors(music, message):

@@ -94,8 +94,8 @@ def derangement(ids: Sequence[str], *, seed: int) -> np.ndarray:
     """
     if len(ids) < 2:
         raise UserError(
-            f"{len(ids)} example(s): stems are paired with other contexts among two or"
-            " more"
+            f"{len(ids)} example(s): stems are paired with contexts of other examples,"
+            " so two or more are needed"
         )
     rng = generator(seed, Stream.APA_DERANGEMENT)
     order = np.arange(len(ids))

@@ -225,7 +225,7 @@ def group_statistic(
     def statistic(is_kept: np.ndarray) -> float:
         kept = np.unique(group[is_kept])
         if np.isin(group[~is_kept], kept).any():
-            raise ValueError("a group is kept in part")
+            raise ValueError("is_kept splits a group")
         of_real, of_generated = (
             merge(by_group[int(g)] for g in kept) for by_group in populations
         )
@@ -256,7 +256,7 @@ def _check_count(n: int) -> None:
 def _check_widths(a: np.ndarray, b: np.ndarray) -> None:
     if len(a) != len(b):
         raise UserError(
-            f"embeddings of {len(a)} and of {len(b)} dimensions cannot be compared"
+            f"embeddings have {len(a)} and {len(b)} dimensions; use one embedding"
         )
 
 

@@ -209,7 +209,7 @@ def _read(path: pathlib.Path) -> dict[str, Any]:
 def _extractor(path: pathlib.Path, fields: Mapping[str, Any]) -> str:
     name = fields.get("extractor", UNNAMED)
     if not isinstance(name, str) or not name.strip() or not name.isprintable():
-        raise UserError(f"{path}: extractor: {name!r} is no name")
+        raise UserError(f"{path}: extractor: {name!r} is not a name")
     return name.strip()
 
 
@@ -288,7 +288,7 @@ def _rows(path: pathlib.Path, name: str, values: Any, width: int) -> list[list]:
     rows = []
     for row in _list(path, name, values):
         if not isinstance(row, list) or len(row) != width:
-            raise UserError(f"{path}: {name}: {row!r} is no list of {width} values")
+            raise UserError(f"{path}: {name}: {row!r} is not a list of {width} values")
         rows.append([_number(path, name, row[0]), *row[1:]])
     return rows
 
@@ -302,7 +302,7 @@ def _list(path: pathlib.Path, name: str, values: Any) -> list:
 def _number(path: pathlib.Path, name: str, value: Any) -> float:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if not is_number or not math.isfinite(value):
-        raise UserError(f"{path}: {name}: {value!r} is no number")
+        raise UserError(f"{path}: {name}: {value!r} is not a number")
     return float(value)
 
 

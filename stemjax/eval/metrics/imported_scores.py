@@ -144,5 +144,5 @@ def _number(where: str, text: str | None) -> float:
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise UserError(f"{where}: {text!r} is no number")
+        raise UserError(f"{where}: {text!r} is not a number")
     return value

@@ -130,7 +130,10 @@ def fit(vectors: Sequence[np.ndarray], labels: Sequence[int]) -> Classifier:
     y = np.repeat(np.asarray(labels), [len(v) for v in vectors])
     categories = np.unique(y)
     if len(categories) < 2:
-        raise UserError("instrument classifier: stems of two categories are needed")
+        raise UserError(
+            "instrument classifier: stems of one category; give data with two categories"
+            " or more"
+        )
     which = np.searchsorted(categories, y)
     mean, scale = x.mean(axis=0), np.maximum(x.std(axis=0), LEAST_SPREAD)
     z = (x - mean) / scale
@@ -178,7 +181,9 @@ def figures(truth: Iterable[int], predicted: Iterable[int]) -> ClassifierAccurac
     for t, p in zip(truth, predicted, strict=True):
         confusion[t, p] += 1
     if not confusion.sum():
-        raise UserError("instrument classifier: no clip to measure it on")
+        raise UserError(
+            "instrument classifier: no held-out clip; add songs to another split"
+        )
     return ClassifierAccuracy(confusion)
 
 

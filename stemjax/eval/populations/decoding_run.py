@@ -56,7 +56,9 @@ def open_decoding_run(run: DecodingRun) -> None:
     if path.is_file():
         existing = path.read_text(encoding="utf-8")
         if not (existing.startswith(text) or text.startswith(existing)):
-            raise UserError(f"{path}: other examples; give another --out, or remove it")
+            raise UserError(
+                f"{path}: lists other examples; give another --out, or remove it"
+            )
         if len(existing) >= len(text):
             return
     write_text(path, text)

@@ -127,7 +127,7 @@ def open_run(
         for field, value in description.items():
             if existing.get(field) != value:
                 raise UserError(
-                    f"{path}: its {field} is another; give another --out, or remove it"
+                    f"{path}: its {field} differs; give another --out, or remove it"
                 )
         return folder
     for role in ROLES:

@@ -229,10 +229,12 @@ def value(reports, system, metric):
     return reports[system][0][metric]["value"]
 
 
+@pytest.mark.slow
 def test_a_clip_is_analysed_once(reports):
     assert [reports[system][1] for system in SYSTEMS] == [2 * N, N, N, 0]
 
 
+@pytest.mark.slow
 def test_stems_keep_time_with_their_own_contexts_alone(reports):
     real = reports["real"][0]["beat_alignment"]
     assert real["counted"] == N and real["value"] > 0.9
@@ -249,6 +251,7 @@ def test_stems_keep_time_with_their_own_contexts_alone(reports):
     assert late["ratio"]["value"] == pytest.approx(late["value"] / real["value"])
 
 
+@pytest.mark.slow
 def test_stems_are_in_harmony_with_their_own_contexts_alone(reports):
     real = reports["real"][0]["chroma_cosine"]
     assert real["counted"] == N and real["value"] > 0.35
@@ -260,6 +263,7 @@ def test_stems_are_in_harmony_with_their_own_contexts_alone(reports):
     assert real["shuffled"] < 0.8 * real["value"]
 
 
+@pytest.mark.slow
 def test_apa_has_an_entry_by_embedding(reports):
     fits, not_fits = (reports[s][0]["apa"]["logmel"] for s in ("late", "others"))
     assert fits["id"] == "APA[logmel;preset=gudgud;seed=0]" == not_fits["id"]

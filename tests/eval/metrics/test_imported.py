@@ -106,10 +106,10 @@ def test_keys_are_numbers_in_any_spelling():
     assert [parse_key(k) for k in ("A:min", "G#:min", "Ab:min")] == [21, 20, 20]
     assert parse_key("N") == NO_KEY
     for label in ("H:maj", "C:dorian", "c:maj", "", 3, None):
-        with pytest.raises(ValueError, match="is no key"):
+        with pytest.raises(ValueError, match="is not a key"):
             parse_key(label)
     for label in ("H", "C:foo", "C:", "Cmaj", "C:maj/x", "", 0, ["C"]):
-        with pytest.raises(ValueError, match="is no chord"):
+        with pytest.raises(ValueError, match="is not a chord"):
             parse_chord(label)
 
 
@@ -147,17 +147,17 @@ def test_more_sections_than_six_share_the_last_label(folder):
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"key": "H:maj"}, "'H:maj' is no key"),
-        ({"chords": [[0, 1, "C:foo"]]}, "'C:foo' is no chord"),
-        ({"notes": [[0, "x", 3]]}, "'x' is no number"),
-        ({"notes": [[0, 1, True]]}, "True is no number"),
+        ({"key": "H:maj"}, "'H:maj' is not a key"),
+        ({"chords": [[0, 1, "C:foo"]]}, "'C:foo' is not a chord"),
+        ({"notes": [[0, "x", 3]]}, "'x' is not a number"),
+        ({"notes": [[0, 1, True]]}, "True is not a number"),
         ({"notes": [[0, 1, 128]]}, "128 is not in MIDI"),
-        ({"notes": [[0, 1]]}, "no list of 3"),
+        ({"notes": [[0, 1]]}, "not a list of 3"),
         ({"beats": [[0, 0]]}, "position 0 is not 1, 2, 3"),
         ({"beats": "none"}, "beats: not a list"),
         ({"sections": [[2, 1, "a"]]}, "2 s starts after 1 s"),
         ({"chords": [[0, 2, "C"], [1, 3, "D"]]}, "overlap"),
-        ({"percussive_onsets": [float("nan")]}, "nan is no number"),
+        ({"percussive_onsets": [float("nan")]}, "nan is not a number"),
         ({"tempo": 120}, "unknown field 'tempo'"),
     ],
 )

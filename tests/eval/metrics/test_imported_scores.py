@@ -99,10 +99,10 @@ def test_spreadsheets_write_marks_blanks_and_further_columns(tmp_path):
         ("id,score\na,1\n", "no column 'value'"),
         ("", "no column 'id'"),
         ("id,value\na,1\na,2\n", "line 3: the id 'a' occurs twice"),
-        ("id,value\na,one\n", "line 2: 'one' is no number"),
-        ("id,value\na,nan\n", "line 2: 'nan' is no number"),
-        ("id,value\na\n", "line 2: None is no number"),
-        ("id,value,real\na,1,\n", "line 2: '' is no number"),
+        ("id,value\na,one\n", "line 2: 'one' is not a number"),
+        ("id,value\na,nan\n", "line 2: 'nan' is not a number"),
+        ("id,value\na\n", "line 2: None is not a number"),
+        ("id,value,real\na,1,\n", "line 2: '' is not a number"),
     ],
 )
 def test_faults_of_a_file_name_it(tmp_path, text, message):

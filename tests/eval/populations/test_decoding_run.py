@@ -169,7 +169,7 @@ def test_a_folder_goes_on_with_more_examples_and_refuses_others(tmp_path):
     held, asked = opened(SONGS[:2])  # fewer: what is known is kept
     assert held.startswith(asked) and held == stand_ins.examples(SONGS).manifest
     with pytest.raises(
-        UserError, match=r"manifest.jsonl: other examples; give another"
+        UserError, match=r"manifest.jsonl: lists other examples; give another"
     ):
         opened(SONGS, first=1)
     assert (tmp_path / "manifest.jsonl").read_text() == held

@@ -140,5 +140,5 @@ def test_settings_and_variations_are_each_row_s_own(model, tmp_path):
 def test_a_run_goes_on_only_with_the_same_settings(model, tmp_path):
     assert run(model, tmp_path, PAIRS[:1]) == [1]
     assert run(model, tmp_path, PAIRS) == [2]  # what was there is not decoded again
-    with pytest.raises(UserError, match="config.json: its steps is another"):
+    with pytest.raises(UserError, match="config.json: its steps differs"):
         module.open_run(tmp_path, {"steps": 7}, "rows\n")

@@ -101,6 +101,7 @@ def test_keys_of_exact_notes():
     assert bars.key_of_notes(notes + [0, 0, 3]) == 3
 
 
+@pytest.mark.slow
 def test_log_mel_sees_faults_beyond_a_split_at_reduced_size():
     others = [make_clip(bars.OTHER, k) for k in range(24)]
     checks = {c.name: c for c in bars.log_mel_checks(CLIPS, others)}

@@ -230,7 +230,7 @@ def convert(source: str | os.PathLike, out: str | os.PathLike) -> VerifiedWeight
     if out.suffix != ".safetensors":
         raise UserError(f"{out}: name the converted file *.safetensors, as {FILE}")
     if out.resolve() == source.resolve():
-        raise UserError(f"{out}: would overwrite what is converted; give another file")
+        raise UserError(f"{out}: would overwrite the source; give another file")
     weights = read(source)
     metadata = {
         "network": "vggish",

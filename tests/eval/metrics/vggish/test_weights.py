@@ -243,7 +243,7 @@ def test_conversion_refuses_names_before_it_reads(tmp_path):
     with pytest.raises(UserError, match=r"out.npz: name the converted file \*.safet"):
         vggish_weights.convert(tmp_path / "x.pth", tmp_path / "out.npz")
     path = tmp_path / "x.safetensors"
-    with pytest.raises(UserError, match="would overwrite what is converted"):
+    with pytest.raises(UserError, match="would overwrite the source"):
         vggish_weights.convert(path, path)
 
 
