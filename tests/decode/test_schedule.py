@@ -32,7 +32,7 @@ def cosine(numerator: int, denominator: int) -> decimal.Decimal:
 
 
 def hidden_by_hand(total: int, steps: int) -> list[int]:
-    """contracts.md, word by word, in integers and decimals."""
+    """Numbers of hidden codes by their definition, in integers and decimals."""
     used = min(steps, total)
     hidden = [total]
     for t in range(1, used + 1):

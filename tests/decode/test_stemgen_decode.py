@@ -134,6 +134,7 @@ def test_three_sources_decode():
     assert (codes[0] != codes[1]).any()
 
 
+@pytest.mark.slow
 def test_four_devices_share_the_work_without_gathering():
     """Batch-first on a data mesh: of seven rows two each, the same tokens and audio."""
     script = HERE / "sharded_decode.py"

@@ -82,8 +82,8 @@ def read(path: Path) -> Page:
 
 
 STARTS = re.compile(
-    r"(?:^|[\s;'])(?:\S*/)?(stemjax|python (?:\w+\.py|-m (?:stemjax|data|examples)\S*))"
-    r"(?= )"
+    r"(?:^|[\s;'])(?:\S*/)?(stemjax|python (?:-m (?:stemjax|data)\S*"
+    r"|(?:train|sample|evaluate|examples/bundle/bundle)\.py))(?= )"
 )
 
 
@@ -93,7 +93,8 @@ def command_in(line: str) -> list[str]:
     Shell variables become the number 1, so that they parse as any type.
     """
     match = STARTS.search(line)
-    if not match or line.lstrip().startswith("#") or "..." in line:
+    is_comment = re.match(r" *#", line) or re.search(r"py \W*[$]", line)
+    if not match or is_comment or "..." in line:
         return []
     line = line[match.start(1) :]
     line = re.sub(r'"?\$\{?\w+\}?', "1", line).replace('"', "").replace("'", "")

@@ -28,6 +28,7 @@ SCRIPTS = {
     "train.py": "stemjax.cli.train.main",
     "evaluate.py": "stemjax.cli.evaluate.main",
     "stemjax": "stemjax.cli.main",
+    "examples/bundle/bundle.py": "examples.bundle.bundle",
 }
 # one training preset of each kind has the flags of all
 HELPS = [
@@ -93,9 +94,9 @@ def known_flags() -> set[str]:
     for words in [*HELPS, *(["evaluate", name] for name in evaluate_commands())]:
         with contextlib.redirect_stdout(text), contextlib.suppress(SystemExit):
             main([*words, "--help"])
-    module = importlib.import_module("examples.bundle.bundle")
+    script = importlib.import_module(SCRIPTS["examples/bundle/bundle.py"])
     with contextlib.redirect_stdout(text), contextlib.suppress(SystemExit):
-        sys_argv(module.main, "x", "--help")
+        script.main(["--help"])
     return set(re.findall(r"--[a-z][\w.-]*", text.getvalue()))
 
 

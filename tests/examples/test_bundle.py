@@ -161,7 +161,7 @@ def test_every_phase_is_a_command_of_this_repository(bundle, tmp_path):
     """Each line parses with the arguments of the command that it names."""
     import tyro
 
-    from stemjax.cli.train.arguments import Export, Tokens
+    from stemjax.cli.train.arguments import ExportCommand, TokensCommand
     from stemjax.cli.train.main import parse
 
     config = (tyro.conf.EnumChoicesFromValues,)
@@ -177,12 +177,12 @@ def test_every_phase_is_a_command_of_this_repository(bundle, tmp_path):
                     args.check()
                     assert (args.versions, args.composed) == (3, 200)
                 case script, "tokens", *flags:
-                    assert tyro.cli(Tokens, args=flags).draws == 4
+                    assert tyro.cli(TokensCommand, args=flags).draws == 4
                 case script, "export", *flags:
-                    assert tyro.cli(Export, args=flags, config=config)
+                    assert tyro.cli(ExportCommand, args=flags, config=config)
                 case script, preset, *flags:
                     assert script == str(ROOT / "train.py") and preset in PRESETS
-                    run = parse([preset, *flags], "train.py")
+                    run = parse([preset, *flags], "train.py").run
                     if preset == "codec-mini":
                         folders = f"{out}/prepared=2,{out}/recordings/prepared=1"
                         assert run.data == folders

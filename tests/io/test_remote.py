@@ -215,7 +215,9 @@ def test_a_copy_cut_off_on_the_way_is_no_copy(storage, stored_release, tmp_path)
 def test_a_folder_without_a_release_is_said_so(storage):
     storage.put("bucket", "runs/a/codec/config.json", b"{}")
     for folder in ("none", "runs", "runs/a"):
-        with pytest.raises(UserError, match=f"gs://bucket/{folder}: neither a release"):
+        with pytest.raises(
+            UserError, match=f"gs://bucket/{folder}: not a release folder"
+        ):
             release.locate(f"gs://bucket/{folder}")
     with pytest.raises(UserError, match="gs://bucket/none: holds none of README.md"):
         stage("gs://bucket/none", release.FILES)

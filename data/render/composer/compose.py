@@ -188,7 +188,7 @@ def _perform(
         velocity = round(note.velocity + loudness + rng.normal(0.0, 6.0))
         end = min(start + note.length * 60 / tempo, seconds)
         if start < seconds - 0.25:
-            timed.append((start, end, note.pitch, int(np.clip(velocity, 20, 127))))
+            timed.append((start, end, note.pitch, min(max(velocity, 20), 127)))
     timed.sort()
     following: dict[int, float] = {}
     out = []

@@ -158,10 +158,10 @@ def voice(chord: Chord, centre: int, previous: tuple[int, ...] = ()) -> tuple[in
         for tone in tones[1:]:
             pitches.append(pitches[-1] + (tone - pitches[-1]) % 12)
         options.append(tuple(pitches))
-    aim = np.mean(previous) if previous else centre
+    aim = sum(previous) / len(previous) if previous else centre
 
     def cost(pitches: tuple[int, ...]) -> float:
-        return abs(np.mean(pitches) - (aim + centre) / 2)
+        return abs(sum(pitches) / len(pitches) - (aim + centre) / 2)
 
     return min(options, key=cost)
 

@@ -38,7 +38,9 @@ def open_source(run: Run, loader: Loader, share: tuple[int, int]) -> BatchSource
       UserError: no such data, or tokens for a codec's run.
     """
     opened = (
-        OpenedData(False, SyntheticSet(SEED)) if run.data is None else open_data(run.data)
+        OpenedData(False, SyntheticSet(SEED))
+        if run.data is None
+        else open_data(run.data)
     )
     if isinstance(run, CodecRun):
         if opened.is_tokens:

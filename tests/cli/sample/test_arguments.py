@@ -1,6 +1,5 @@
 """Arguments of `stemjax sample|layer|edit|batch`."""
 
-import importlib
 import types
 
 import pytest
@@ -8,6 +7,7 @@ import tyro
 
 from stemjax.cli.sample import main as sample_main
 from stemjax.config.decode import Guidance
+from stemjax.io import allocator
 from stemjax.io.audio_formats import AudioFormat
 
 REQUIRED = {
@@ -21,11 +21,10 @@ REQUIRED = {
 def parsed(monkeypatch, name, *words):
     """The arguments that `stemjax NAME` hands to its module."""
     received = []
-    module = types.SimpleNamespace(run=received.append)
-    monkeypatch.setattr(
-        importlib, "import_module", {f"stemjax.cli.sample.{name}": module}.get
-    )
-    monkeypatch.setattr("stemjax.io.allocator.keep_memory", lambda: None)
+    modules = {f"stemjax.cli.sample.{name}": types.SimpleNamespace(run=received.append)}
+    loader = types.SimpleNamespace(import_module=modules.__getitem__)
+    monkeypatch.setattr(sample_main, "importlib", loader)
+    monkeypatch.setattr(allocator, "keep_memory", lambda: None)
     argv = [*REQUIRED[name], "--out", "o", *words]
     sample_main.run_command(name, argv, prog=f"stemjax {name}")
     return received[0]

@@ -107,6 +107,7 @@ def test_loops_are_drawn_for_their_split(split, mode):
     assert len({fingerprint(one) for one in found}) > 10
 
 
+@pytest.mark.slow
 def test_songs_of_different_splits_share_neither_tempo_nor_loop(songs):
     tempi, loops = collections.defaultdict(set), collections.defaultdict(set)
     for song in songs:
@@ -246,11 +247,13 @@ def test_a_song_follows_from_its_seed_and_number():
     assert all(other.events != compose(1, 4, 20.0).events for other in others)
 
 
+@pytest.mark.slow
 def test_all_categories_but_voice_occur(songs):
     found = {category_of_program(p.program) for song in songs[:40] for p in song.parts}
     assert found == set(range(len(CATEGORIES))) - {VOICE}
 
 
+@pytest.mark.slow
 def test_songs_are_sound_midi(songs):
     for song in songs[::5]:
         sounding = set()
@@ -270,12 +273,14 @@ def test_songs_are_sound_midi(songs):
         assert set(stems_of(song.events, 1)) == stems
 
 
+@pytest.mark.slow
 def test_nearly_all_parts_of_a_minute_have_eight_notes(songs):
     kept = [len(stems_of(song.events, 8)) for song in songs]
     assert np.mean(kept) > 0.99 * np.mean([len(song.parts) for song in songs])
     assert min(kept) >= 4 - 1
 
 
+@pytest.mark.slow
 def test_parts_fall_silent_and_are_played_unevenly(songs):
     """Half of the parts, or more, have a pause of over 4 s; velocities vary."""
     pauses, spreads = [], []
