@@ -1,4 +1,4 @@
-"""A score that is killed at any moment goes on later as if nothing had been."""
+"""A score that is killed at any moment resumes with the same result."""
 
 import contextlib
 import os
@@ -58,7 +58,7 @@ def start(stems, cache, out) -> subprocess.Popen:
 
 
 def end(run: subprocess.Popen):
-    """Kill the processes of a run, where some are left."""
+    """Kill the remaining processes of a run."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(run.pid, signal.SIGKILL)
     run.communicate()
@@ -66,15 +66,15 @@ def end(run: subprocess.Popen):
 
 def finish(run: subprocess.Popen) -> str:
     try:
-        said, complaint = run.communicate(timeout=LIMIT)
+        printed, errors = run.communicate(timeout=LIMIT)
     finally:
         end(run)
-    assert run.returncode == 0, complaint
-    return said
+    assert run.returncode == 0, errors
+    return printed
 
 
 def kill_when(run: subprocess.Popen, is_time) -> bool:
-    """Kill the run's processes when the moment comes; False: it ended before."""
+    """Kill the run's processes once `is_time()`; returns False if it ended before."""
     latest = time.monotonic() + LIMIT
     try:
         while run.poll() is None and not is_time():
@@ -86,7 +86,7 @@ def kill_when(run: subprocess.Popen, is_time) -> bool:
 
 
 def shards(cache) -> list[pathlib.Path]:
-    """What a reader takes for rows."""
+    """Files that a reader takes for shards."""
     return sorted(cache.glob("*/shard-*.npz"))
 
 
@@ -100,7 +100,7 @@ def check_all_whole(cache, out):
 
 @pytest.fixture(scope="module")
 def undisturbed(stems, tmp_path_factory):
-    """metrics.json and the names of all shards of a run that nobody killed."""
+    """metrics.json and the names of all shards of a run that is not killed."""
     folder = tmp_path_factory.mktemp("undisturbed")
     finish(start(stems, folder / "cache", folder / "out"))
     names = {p.relative_to(folder / "cache") for p in shards(folder / "cache")}
@@ -110,9 +110,9 @@ def undisturbed(stems, tmp_path_factory):
 
 def check_rerun(stems, cache, out, undisturbed):
     before = {path: path.stat().st_mtime_ns for path in shards(cache)}
-    said = finish(start(stems, cache, out))
+    printed = finish(start(stems, cache, out))
     metrics, names = undisturbed
-    assert "analysed again" not in said
+    assert "analysed again" not in printed
     assert (out / "metrics.json").read_bytes() == metrics
     assert {p.relative_to(cache) for p in shards(cache)} == names
     # what was done before the kill was not done again
@@ -120,7 +120,7 @@ def check_rerun(stems, cache, out, undisturbed):
 
 
 def test_killed_between_the_shards(stems, undisturbed, tmp_path):
-    """One cache, a kill at each moment, each run going on from the one before."""
+    """One cache, one kill at each moment; each run resumes the one before."""
     cache, out = tmp_path / "cache", tmp_path / "out"
     for count, seconds in MOMENTS:
         come = []
@@ -137,7 +137,7 @@ def test_killed_between_the_shards(stems, undisturbed, tmp_path):
 
 
 def test_killed_while_a_shard_is_written(stems, undisturbed, tmp_path):
-    """What the write was cut off in is no shard, and hinders none."""
+    """A file that was partly written is not a shard and does not disturb the next run."""
     cache, out = tmp_path / "cache", tmp_path / "out"
     for _ in range(3):  # the sight of a part may come too late
         known = {p for p in cache.rglob("*") if p.is_file()}

@@ -37,7 +37,7 @@ def mean_scorer(values, group):
 
 
 @pytest.fixture
-def bench(tmp_path):
+def run(tmp_path):
     return stand_ins.decoding_run(tmp_path, SONGS)
 
 
@@ -51,12 +51,12 @@ def drawn(jobs):
 GROUP = {f"{k:05d}": k % 4 for k in range(9)}  # of 3, 2, 2, 2 examples
 
 
-def test_the_jackknife_is_that_of_the_mean_over_seeds(bench):
+def test_the_jackknife_is_that_of_the_mean_over_seeds(run):
     """The twin averages over the seeds first, then leaves out each group."""
-    jobs = study.row_jobs(ONE, bench, 9, seeds=3, **ARGS)
+    jobs = study.row_jobs(ONE, run, 9, seeds=3, **ARGS)
     assert len(jobs) == 27 == len(stand_ins.files(jobs))
     values = drawn(jobs)
-    report = study.score_row(ONE, bench, 9, mean_scorer(values, GROUP), seeds=3, **ARGS)
+    report = study.score_row(ONE, run, 9, mean_scorer(values, GROUP), seeds=3, **ARGS)
     x = np.array([values[job.stem] for job in jobs]).reshape(3, 9)
     of_example = x.mean(axis=0)
     own = np.array([GROUP[f"{k:05d}"] for k in range(9)])
@@ -92,10 +92,10 @@ def test_reports_over_seeds():
     assert study.mean_report([a]) == a
 
 
-def test_cells_are_the_points_own_scores(bench):
-    jobs = study.row_jobs(TWO, bench, 9, seeds=2, **ARGS)
+def test_cells_are_the_points_own_scores(run):
+    jobs = study.row_jobs(TWO, run, 9, seeds=2, **ARGS)
     values = drawn(jobs)
-    report = study.score_row(TWO, bench, 9, mean_scorer(values, GROUP), seeds=2, **ARGS)
+    report = study.score_row(TWO, run, 9, mean_scorer(values, GROUP), seeds=2, **ARGS)
     dealt = deal(9, 2, 0)
     for p, (cell, config) in enumerate(zip(report["cells"], TWO.points, strict=True)):
         assert cell["decode"] == to_json(config)
@@ -111,10 +111,10 @@ def test_cells_are_the_points_own_scores(bench):
     assert pooled != pytest.approx(np.mean(means), abs=1e-6)  # cells of 4 and of 5
 
 
-def test_cells_of_too_few_examples_have_no_score(bench):
-    jobs = study.row_jobs(TWO, bench, 7, seeds=1, **ARGS)
+def test_cells_of_too_few_examples_have_no_score(run):
+    jobs = study.row_jobs(TWO, run, 7, seeds=1, **ARGS)
     scorer = mean_scorer(drawn(jobs), GROUP)
-    report = study.score_row(TWO, bench, 7, scorer, seeds=1, **ARGS)
+    report = study.score_row(TWO, run, 7, scorer, seeds=1, **ARGS)
     sizes = [cell["n"] for cell in report["cells"]]
     assert sorted(sizes) == [3, 4]
     assert ["metrics" in cell for cell in report["cells"]] == [n >= 4 for n in sizes]
@@ -122,25 +122,25 @@ def test_cells_of_too_few_examples_have_no_score(bench):
     assert study.cell_mean(stand_ins.report(1.0, [1, 2]), Metric.MIRDD) is None
 
 
-def test_a_row_s_report_is_the_score_of_its_triples(bench, tmp_path):
+def test_a_row_s_report_is_the_score_of_its_triples(run, tmp_path):
     """Decoded by the stand-in, then scored as anyone's folders would be."""
 
     def scorer(triples):
         return score(triples, tmp_path / "cache", stand_ins.settings())
 
-    write_references(bench.folder, bench.examples, bench.examples.pairs, stand_ins.RATE)
-    jobs = study.row_jobs(TWO, bench, 9, seeds=1, **ARGS)
-    decode_stems(bench.system, jobs, bench.examples.read, batch_size=4)
-    report = study.score_row(TWO, bench, 9, scorer, seeds=1, **ARGS)
+    write_references(run.folder, run.examples, run.examples.pairs, stand_ins.RATE)
+    jobs = study.row_jobs(TWO, run, 9, seeds=1, **ARGS)
+    decode_stems(run.system, jobs, run.examples.read, batch_size=4)
+    report = study.score_row(TWO, run, 9, scorer, seeds=1, **ARGS)
     cells = report.pop("cells")
-    folder = bench.folder
+    folder = run.folder
     by_hand = [
         Triple(
             f"{k:05d}",
             folder / "real" / f"{k:05d}.flac",
             folder
             / "stems"
-            / point_key(bench.system, TWO.points[p], 0)
+            / point_key(run.system, TWO.points[p], 0)
             / f"{k:05d}.flac",
             folder / "context" / f"{k:05d}.flac",
         )
