@@ -52,16 +52,16 @@ test-slow: $(VENV)/.test
 test-all: $(VENV)/.test
 	$(PYTEST)
 
-# of its own: where libtpu is installed, jax speaks on stderr at every start
+# An environment apart: where libtpu is installed, jax writes to stderr at every start.
 $(POD_VENV)/.tpu: pyproject.toml
 	test -x $(POD_VENV)/bin/python || $(PYTHON) -m venv $(POD_VENV)
 	$(POD_VENV)/bin/python -m pip install -q --disable-pip-version-check -e ".[tpu,dev]"
 	touch $@
 
-# compiled as a user's programs are, where tests/conftest.py hurries
+# Compiled with the optimisations of a user's programs; see tests/conftest.py.
 topology parity: export JAX_DISABLE_MOST_OPTIMIZATIONS ?= 0
 
-# the paper's programs compiled for a TPU pod; minutes, nothing is run
+# Compiles the paper's programs for a TPU pod, in minutes; runs nothing.
 topology: $(POD_VENV)/.tpu
 	$(POD_VENV)/bin/python -m pytest -q tests/topology/compile_for_pods.py
 
@@ -79,7 +79,7 @@ golden: $(VENV)/.parity
 parity: $(VENV)/.parity
 	$(PY) -m pytest -q -m parity
 
-# on a CPU; benchmarks/gpu.py is the one script for an accelerator
+# On a CPU; benchmarks/gpu.py is for an accelerator.
 bench: $(VENV)/.parity
 	for b in $(filter-out benchmarks/gpu.py,$(wildcard benchmarks/*.py)); do \
 	  $(PY) $$b || exit 1; done
@@ -89,7 +89,7 @@ $(VENV)/.docs: $(VENV)/.base
 	touch $@
 
 docs: $(VENV)/.docs
-	$(PY) -m pdoc -o build/docs stemjax stemjax.api stemjax.eval stemjax.codec
+	$(PY) -m docs.build_api
 
 doctor: $(VENV)/.base
 	$(PY) -m stemjax doctor
