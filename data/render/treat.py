@@ -15,7 +15,7 @@ _TAU = 2 * np.pi
 
 
 @dataclasses.dataclass(frozen=True)
-class FilterBand:
+class EqualiserBand:
     """One band of an equaliser."""
 
     shape: "BandShape"
@@ -47,7 +47,7 @@ class Strip:
 
     gain_db: float = 0.0
     """Level relative to the common loudness."""
-    bands: tuple[FilterBand, ...] = ()
+    bands: tuple[EqualiserBand, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,7 +123,7 @@ class BandShape(enum.Enum):
         self.coefficients = coefficients
 
 
-def biquad(band: FilterBand, sample_rate: int) -> np.ndarray:
+def biquad(band: EqualiserBand, sample_rate: int) -> np.ndarray:
     """A band as a second-order section [6]: b0, b1, b2, 1, a1, a2.
 
     R. Bristow-Johnson, "Cookbook formulae for audio EQ biquad filter coefficients".
@@ -135,7 +135,7 @@ def biquad(band: FilterBand, sample_rate: int) -> np.ndarray:
 
 
 def equalise(
-    audio: np.ndarray, bands: Sequence[FilterBand], sample_rate: int
+    audio: np.ndarray, bands: Sequence[EqualiserBand], sample_rate: int
 ) -> np.ndarray:
     """Filter float32 [N] with the bands, one after another."""
     from scipy.signal import sosfilt

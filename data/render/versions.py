@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from stemjax.data.render.treat import BandShape, FilterBand, Room, Strip, Treatment
+from stemjax.data.render.treat import BandShape, EqualiserBand, Room, Strip, Treatment
 from stemjax.data.render.vary import Variation
 
 TRANSPOSE = (-5, 6)
@@ -90,10 +90,10 @@ def _draw_strip(rng: np.random.Generator) -> Strip:
     return Strip(_uniform(rng, GAIN_DB, 2), tuple(bands))
 
 
-def _draw_band(rng: np.random.Generator, shape: BandShape) -> FilterBand:
+def _draw_band(rng: np.random.Generator, shape: BandShape) -> EqualiserBand:
     low, high = np.log(_HERTZ[shape])
     hertz = round(float(np.exp(rng.uniform(low, high))), 1)
-    return FilterBand(shape, hertz, _uniform(rng, BAND_DB, 2), _Q[shape])
+    return EqualiserBand(shape, hertz, _uniform(rng, BAND_DB, 2), _Q[shape])
 
 
 def _uniform(

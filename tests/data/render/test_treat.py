@@ -7,7 +7,7 @@ from scipy.signal import sosfreqz
 from stemjax.data.render.levels import level_stems, loudness_lufs
 from stemjax.data.render.treat import (
     BandShape,
-    FilterBand,
+    EqualiserBand,
     Room,
     Strip,
     Treatment,
@@ -22,16 +22,16 @@ RATE = 32_000
 NOISE = np.random.default_rng(0).standard_normal(2 * RATE).astype(np.float32) * 0.1
 
 
-def gain_db(band: FilterBand, hertz: float) -> float:
+def gain_db(band: EqualiserBand, hertz: float) -> float:
     _, response = sosfreqz(biquad(band, RATE)[None], [hertz], fs=RATE)
     return float(20 * np.log10(np.abs(response[0])))
 
 
 @pytest.mark.parametrize("shape", list(BandShape))
 def test_a_band_of_0_db_is_no_filter(shape):
-    section = biquad(FilterBand(shape, 700.0, 0.0, 0.9), RATE)
+    section = biquad(EqualiserBand(shape, 700.0, 0.0, 0.9), RATE)
     np.testing.assert_allclose(section[:3], section[3:], atol=1e-15)
-    same = equalise(NOISE, [FilterBand(shape, 700.0, 0.0, 0.9)], RATE)
+    same = equalise(NOISE, [EqualiserBand(shape, 700.0, 0.0, 0.9)], RATE)
     np.testing.assert_allclose(same, NOISE, atol=1e-7)  # float32
 
 
@@ -46,7 +46,7 @@ def test_a_band_of_0_db_is_no_filter(shape):
 )
 def test_a_band_has_its_gain_where_its_shape_says(shape, low, middle, high, gain):
     """Exact at 0 Hz, at the middle and at half the rate (the cookbook's design)."""
-    band = FilterBand(shape, 1000.0, gain, 0.8)
+    band = EqualiserBand(shape, 1000.0, gain, 0.8)
     found = [gain_db(band, hertz) for hertz in (0.0, 1000.0, RATE / 2)]
     wanted = [gain * share for share in (low, middle, high)]
     assert found == pytest.approx(wanted, abs=1e-9)
@@ -54,8 +54,8 @@ def test_a_band_has_its_gain_where_its_shape_says(shape, low, middle, high, gain
 
 def test_bands_add_up_and_leave_the_input_alone():
     bands = [
-        FilterBand(BandShape.PEAK, 440.0, 3.0, 1.0),
-        FilterBand(BandShape.PEAK, 440.0, -1.0, 1.0),
+        EqualiserBand(BandShape.PEAK, 440.0, 3.0, 1.0),
+        EqualiserBand(BandShape.PEAK, 440.0, -1.0, 1.0),
     ]
     t = np.arange(RATE) / RATE
     sine = np.sin(2 * np.pi * 440 * t).astype(np.float32)
@@ -126,7 +126,7 @@ def test_levels_move_stems_against_the_common_loudness():
 
 
 def test_a_treatment_is_written_in_plain_words():
-    bands = (FilterBand(BandShape.HIGH_SHELF, 5000.0, -1.5, 0.707),)
+    bands = (EqualiserBand(BandShape.HIGH_SHELF, 5000.0, -1.5, 0.707),)
     assert Treatment(ROOM, {33: Strip(2.5, bands)}).as_dict() == {
         "room": {
             "seconds": 0.5,
