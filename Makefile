@@ -22,7 +22,7 @@ $(VENV)/.base: pyproject.toml
 
 # tinysoundfont names pyaudio as a need; it never imports it and pyaudio does not build
 $(VENV)/.test: $(VENV)/.base
-	$(PIP) -e ".[train,midi,demo,dev]"
+	$(PIP) -e ".[train,midi,demo,docs,dev]"
 	$(PIP) --no-deps tinysoundfont
 	touch $@
 

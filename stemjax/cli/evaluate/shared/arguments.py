@@ -56,7 +56,7 @@ class EmbeddingArguments:
     fad_preset: Annotated[VggishWindows, tyro.conf.EnumChoicesFromValues] = (
         VggishWindows.GOOGLE
     )
-    """How VGGish windows the audio; see docs/evaluation.md."""
+    """How VGGish windows the audio; see docs/metrics.md."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
