@@ -228,7 +228,7 @@ class Model:
             for k in range(variations)
         ]
 
-    def answer(
+    def generate_batch(
         self,
         contexts: np.ndarray,
         categories: np.ndarray,

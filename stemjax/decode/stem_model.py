@@ -75,7 +75,7 @@ class StemModel(Protocol):
         progress: ProgressCallback | None = None,
     ) -> list[Result]: ...
 
-    def answer(
+    def generate_batch(
         self,
         contexts: np.ndarray,
         categories: np.ndarray,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from stemjax.eval.metrics.apa import Apa
     from stemjax.eval.metrics.fad_inf import FadInf
     from stemjax.eval.metrics.mirdd import MirddResult
-    from stemjax.tasks.context_loss import Listener
+    from stemjax.tasks.context_loss import ScoringModel
 
 __all__ = [
     "accompaniment_prompt_adherence",
@@ -266,7 +266,7 @@ def accompaniment_prompt_adherence(
 
 
 def context_gain(
-    model: "Listener",
+    model: "ScoringModel",
     contexts: Sequence[np.ndarray],
     others: Sequence[np.ndarray],
     stems: Sequence[np.ndarray],

@@ -10,14 +10,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from stemjax.tasks.context_loss import Listener, gains_over_none
+from stemjax.tasks.context_loss import ScoringModel, gains_over_none
 
 SCORE = "context_gain_over_none"
 """Name of the score in session.json."""
 
 
 def context_gains(
-    model: Listener, category: int, context: np.ndarray, stems: Sequence[np.ndarray]
+    model: ScoringModel, category: int, context: np.ndarray, stems: Sequence[np.ndarray]
 ) -> list[float]:
     """Context gain of each stem, nats per token.
 

@@ -29,7 +29,7 @@ WINDOW_BATCH = 4
 """Windows of codes in one forward."""
 
 
-class Listener(Protocol):
+class ScoringModel(Protocol):
     """A model that scores stems by their context: `stemjax.api.Model`."""
 
     @property
@@ -100,7 +100,7 @@ def pair_losses(
 
 
 def gains_over_none(
-    listener: Listener,
+    listener: ScoringModel,
     categories: Sequence[int],
     contexts: np.ndarray,
     stems: np.ndarray,
@@ -122,7 +122,7 @@ def gains_over_none(
 
 
 def window_losses(
-    listener: Listener,
+    listener: ScoringModel,
     categories: Sequence[int],
     contexts: np.ndarray,
     others: np.ndarray,

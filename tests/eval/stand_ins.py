@@ -74,7 +74,7 @@ class Echo:
         self.sample_rate = RATE
         self.asked: list[list[DecodeConfig]] = []
 
-    def answer(self, contexts, categories, seeds, variations, configs):
+    def generate_batch(self, contexts, categories, seeds, variations, configs):
         self.asked.append(list(configs))
         gains = [
             c.temperature / (2 + v) for c, v in zip(configs, variations, strict=True)

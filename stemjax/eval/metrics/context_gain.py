@@ -28,7 +28,7 @@ from stemjax.config.model import StemGenConfig
 from stemjax.eval.metrics.jackknife import from_leave_outs, student_interval
 from stemjax.eval.populations.generate import Pair
 from stemjax.io.audio import read_audio
-from stemjax.tasks.context_loss import RATIOS, Listener, pair_losses, window_losses
+from stemjax.tasks.context_loss import RATIOS, ScoringModel, pair_losses, window_losses
 
 
 def measure(
@@ -168,7 +168,7 @@ def encode_files(codec: Codec, paths: Sequence[pathlib.Path]) -> np.ndarray:
 
 
 def stem_gains(
-    listener: Listener,
+    listener: ScoringModel,
     pairs: Sequence[Pair],
     contexts: np.ndarray,
     others: np.ndarray,

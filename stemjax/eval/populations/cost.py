@@ -10,8 +10,9 @@ import jax
 import numpy as np
 
 from stemjax.config.decode import DecodeConfig, Guidance
+from stemjax.decode.stem_model import StemModel
 from stemjax.eval.populations.decoding_run import DecodingRun
-from stemjax.eval.populations.generate import Job, System, program_of
+from stemjax.eval.populations.generate import Job, program_of
 
 TRIAL_STEPS = (1, 5)
 """Steps per level of the two timed decodings."""
@@ -74,7 +75,7 @@ def _branches(config: DecodeConfig) -> int:
 
 
 def _time(
-    system: System, config: DecodeConfig, samples: int, batch_size: int, levels: int
+    system: StemModel, config: DecodeConfig, samples: int, batch_size: int, levels: int
 ) -> tuple[float, float]:
     """Seconds of a batch without its steps, and seconds of one step of a batch."""
     contexts = np.zeros((batch_size, samples), np.float32)
@@ -83,7 +84,9 @@ def _time(
     def run(steps: int) -> float:
         trial = [dataclasses.replace(config, steps=(steps,))] * batch_size
         started = time.perf_counter()
-        jax.block_until_ready(system.answer(contexts, zeros, zeros, zeros, trial))
+        jax.block_until_ready(
+            system.generate_batch(contexts, zeros, zeros, zeros, trial)
+        )
         return time.perf_counter() - started
 
     for steps in TRIAL_STEPS:  # each compiles another program

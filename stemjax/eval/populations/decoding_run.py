@@ -19,6 +19,7 @@ from stemjax.config.decode import DecodeConfig
 from stemjax.config.runs import to_json
 from stemjax.config.streams import Stream
 from stemjax.config.sweeps import TableRow
+from stemjax.decode.stem_model import StemModel
 from stemjax.eval.populations.clips import Triple
 from stemjax.eval.populations.generate import (
     CONFIG,
@@ -26,7 +27,6 @@ from stemjax.eval.populations.generate import (
     ExampleSet,
     Job,
     Pair,
-    System,
     describe,
 )
 from stemjax.io.atomic import write_text
@@ -37,7 +37,7 @@ from stemjax.io.random import generator
 class DecodingRun(NamedTuple):
     """Decoding of a set of examples by one system into a folder."""
 
-    system: System
+    system: StemModel
     """The model."""
     examples: ExampleSet
     """Contexts and real stems."""
@@ -82,13 +82,13 @@ def deal(count: int, num_points: int, seed: int) -> np.ndarray:
 
 
 def point_description(
-    system: System, config: DecodeConfig, variation: int
+    system: StemModel, config: DecodeConfig, variation: int
 ) -> dict[str, Any]:
     """Everything that a point's stems depend on apart from the example, JSON values."""
     return describe(system) | {"decode": to_json(config), "variation": variation}
 
 
-def point_key(system: System, config: DecodeConfig, variation: int) -> str:
+def point_key(system: StemModel, config: DecodeConfig, variation: int) -> str:
     """Name of a point's folder: a hash of its description without names."""
     about = point_description(system, config, variation)
     about |= {"checkpoint": None, "codec": about["codec"]["sha256"]}
@@ -132,7 +132,7 @@ def unique(jobs: Iterable[Job]) -> list[Job]:
     return list({job.stem: job for job in jobs}.values())
 
 
-def write_point_configs(system: System, jobs: Iterable[Job]) -> None:
+def write_point_configs(system: StemModel, jobs: Iterable[Job]) -> None:
     """Write the description of each point beside its stems."""
     for job in {job.stem.parent: job for job in jobs}.values():
         path = job.stem.parent / CONFIG

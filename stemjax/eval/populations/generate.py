@@ -12,10 +12,9 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from stemjax.codec.codec import Codec
 from stemjax.config.categories import category_of
 from stemjax.config.decode import DecodeConfig
-from stemjax.config.model import StemGenConfig
+from stemjax.decode.stem_model import StemModel
 from stemjax.eval.populations.clips import ROLES
 from stemjax.io.atomic import write_text
 from stemjax.io.audio_formats import write_flac
@@ -51,39 +50,6 @@ class ExampleSet(NamedTuple):
     """Example -> context mix and real stem, [N] float32 each at the system's rate."""
 
 
-class System(Protocol):
-    """A model that generates stems for contexts: `stemjax.api.Model`."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def version(self) -> str: ...
-
-    @property
-    def sha256(self) -> str: ...
-
-    @property
-    def config(self) -> StemGenConfig: ...
-
-    @property
-    def codec(self) -> Codec: ...
-
-    @property
-    def sample_rate(self) -> int: ...
-
-    def answer(
-        self,
-        contexts: np.ndarray,
-        categories: np.ndarray,
-        seeds: np.ndarray,
-        variations: np.ndarray,
-        configs: Sequence[DecodeConfig],
-    ) -> np.ndarray:
-        """Generate stems [B, N] for contexts [B, N]; each row has its own settings."""
-        ...
-
-
 class Job(NamedTuple):
     """One stem to decode."""
 
@@ -97,7 +63,7 @@ class Job(NamedTuple):
     """File to write."""
 
 
-def describe(system: System) -> dict[str, Any]:
+def describe(system: StemModel) -> dict[str, Any]:
     """Names and hashes of a system, JSON values."""
     return {
         "checkpoint": {"name": system.name, "version": system.version},
@@ -155,7 +121,7 @@ def write_references(
 
 
 def decode_stems(
-    system: System,
+    system: StemModel,
     jobs: Iterable[Job],
     read: Callable[[Pair], tuple[np.ndarray, np.ndarray]],
     *,
@@ -179,7 +145,7 @@ def decode_stems(
     for batch in _batches(sorted(missing, key=_batch_of), read, batch_size):
         rows = batch + [batch[-1]] * (batch_size - len(batch))
         pairs = [job.pair for job, _ in rows]
-        stems = system.answer(
+        stems = system.generate_batch(
             np.stack([context for _, context in rows]),
             np.array([category_of(pair.category) for pair in pairs], np.int32),
             np.array([pair.seed for pair in pairs]),

@@ -33,7 +33,7 @@ from stemjax.eval.studies.listening import (
     fit_values,
 )
 from stemjax.io.audio_formats import write_flac
-from stemjax.tasks.context_loss import Listener
+from stemjax.tasks.context_loss import ScoringModel
 
 Paths = Sequence[pathlib.Path]
 """[P] a file for each example."""
@@ -73,7 +73,7 @@ def measure_all(
     pairs: Sequence[Pair],
     others: Sequence[int],
     stems: Mapping[str, Sequence[Paths]],
-    model: Listener,
+    model: ScoringModel,
     instruments: LoadedClassifier,
     cache: pathlib.Path,
     *,
@@ -165,7 +165,7 @@ def gains(
     examples: Sequence[Example],
     pairs: Sequence[Pair],
     others: Sequence[int],
-    model: Listener,
+    model: ScoringModel,
     codes: Callable[[pathlib.Path], np.ndarray],
     cache: pathlib.Path,
     *,

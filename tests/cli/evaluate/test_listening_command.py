@@ -75,7 +75,7 @@ class Model:
         self.codec, self.params = Codec(), listener(CFG)
         self._answers, self.calls = answers, 0
 
-    def answer(self, contexts, categories, seeds, variations, configs):
+    def generate_batch(self, contexts, categories, seeds, variations, configs):
         self.calls += 1
         return np.stack([self._answers[int(seed)] for seed in seeds])
 

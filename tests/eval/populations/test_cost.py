@@ -26,7 +26,7 @@ class Timed(Echo):
         super().__init__()
         self.now, self.compiled = 0.0, set()
 
-    def answer(self, contexts, categories, seeds, variations, configs):
+    def generate_batch(self, contexts, categories, seeds, variations, configs):
         config = configs[0]
         branches = {Guidance.NONE: 1, Guidance.SINGLE: 2, Guidance.MULTI: 3}
         steps = sum(config.steps_for(LEVELS))
@@ -35,7 +35,7 @@ class Timed(Echo):
         for made in (program, (*program, config.steps)):
             self.now += COMPILE * (made not in self.compiled)
             self.compiled.add(made)
-        return super().answer(contexts, categories, seeds, variations, configs)
+        return super().generate_batch(contexts, categories, seeds, variations, configs)
 
 
 @pytest.fixture
