@@ -72,6 +72,7 @@ def test_a_scale_s_profile_is_its_key(tonic, mode):
     assert harmony.estimate_key(chroma, False) == NO_KEY
 
 
+@pytest.mark.slow
 def test_key_equals_numpy_s_correlations_and_needs_three_tenths():
     rng = np.random.default_rng(0)
     major = [6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88]
@@ -87,6 +88,7 @@ def test_key_equals_numpy_s_correlations_and_needs_three_tenths():
         assert key == (NO_KEY if max(r) < 0.3 else np.argmax(r))
 
 
+@pytest.mark.slow
 def test_cadences_have_their_key_and_chords():
     keys = [(0, 0), (2, 1), (3, 0), (5, 1), (7, 0), (8, 1), (10, 0), (11, 1)]
     clips, labels = zip(*(cadence(*key) for key in keys), strict=True)
@@ -175,6 +177,7 @@ def test_segments_cover_the_clip_and_labels_change(seed):
     np.testing.assert_array_equal(result, labels)
 
 
+@pytest.mark.slow
 def test_a_batch_equals_its_clips():
     clips = np.stack(
         [cadence(4, 0)[0], cadence(9, 1)[0], np.zeros(320_000, np.float32)]

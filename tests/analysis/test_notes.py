@@ -65,6 +65,7 @@ def onset_f(score, result, seconds=0.05):
 
 
 # 2 to 6 octaves above C1: E2 (lower tones are longer than a frame can tell) to C7.
+@pytest.mark.slow
 @pytest.mark.parametrize("low", [40, 52, 64, 76])
 @pytest.mark.parametrize("roll_off", [0.7, 1.0, 1.8])
 def test_single_tones_come_back(low, roll_off):

@@ -97,6 +97,7 @@ def test_silence_has_no_beats_and_no_meter():
     assert np.isfinite(result.period)
 
 
+@pytest.mark.slow
 def test_a_batch_is_its_clips_one_by_one():
     audio = np.stack([_clicks(_beats_at(bpm)) for bpm in (80, 110, 140)])
     together = jax.device_get(rhythm.analyse_rhythm_batch(audio))

@@ -79,6 +79,7 @@ def twin(audio):
     return semitones.T, harmonic.T, chroma.T
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cents", [-30, 0, 30])
 def test_equals_a_twin_of_loops(cents):
     audio = sines(np.array([45, 52, 61, 69]) + cents / 100)

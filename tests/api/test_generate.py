@@ -36,6 +36,7 @@ def test_kept_codes_stay_and_have_the_length_of_the_context(random_model, contex
         model.generate(context, rate, instrument="bass", kept=short)
 
 
+@pytest.mark.slow
 def test_a_loop_is_decoded_twice_at_its_seam_and_as_a_circle(random_model, context):
     model, rate = random_model, random_model.sample_rate
     loop = model.generate(context, rate, instrument="bass", seed=3, loop=True)

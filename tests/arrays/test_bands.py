@@ -65,6 +65,7 @@ def test_distance_depends_on_the_pitch_and_not_on_the_phase():
     assert tone_distance(semitone, b, OBJECTIVE, RATE) > 0.5
 
 
+@pytest.mark.slow
 def test_gradient_is_finite_at_silence():
     silence = jnp.zeros(RATE)
     gradient = jax.grad(tone_distance)(silence, silence, OBJECTIVE, RATE)

@@ -17,6 +17,7 @@ def noise(samples: int) -> np.ndarray:
     return np.random.default_rng(0).normal(size=samples).astype(np.float32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("samples", "window", "hop"), [(3200, 64, 16), (3201, 256, 64), (5000, 512, 256)]
 )

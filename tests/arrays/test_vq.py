@@ -102,6 +102,7 @@ def test_lloyd_iterations_are_their_twin_and_never_hurt():
     assert errors == sorted(errors, reverse=True) and errors[-1] < 0.9 * errors[0]
 
 
+@pytest.mark.slow
 def test_kmeans_of_few_vectors_leaves_a_residual():
     """Else the next level would start from zeros."""
     vectors = jnp.asarray(normal(0, 100, 16))

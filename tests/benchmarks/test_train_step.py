@@ -11,6 +11,7 @@ from stemjax.models.flops import flops_per_step
 from stemjax.train.speed import tokens_per_step
 
 
+@pytest.mark.slow
 def test_its_figures_agree_with_each_other(monkeypatch, capsys):
     model = fit_to_codec(STEMGEN_TINY.model, CODEC_TINY.model)
     run = dataclasses.replace(STEMGEN_TINY, model=model)

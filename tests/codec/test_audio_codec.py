@@ -53,6 +53,7 @@ def audio(samples: int, batch: int = 2) -> np.ndarray:
     return np.float32(0.3 * steps + 0.05 * rng.normal(size=steps.shape))[:, :samples]
 
 
+@pytest.mark.slow
 def test_the_random_codec_uses_many_codes_and_is_reproducible(small):
     codes = small.encode(audio(9_600))
     assert codes.shape == (2, 2, 300) and codes.dtype == np.int32
@@ -73,6 +74,7 @@ of_each_kind = pytest.mark.parametrize(
 )
 
 
+@pytest.mark.slow
 @of_each_kind
 def test_padding_to_a_bucket_changes_nothing(changes):
     codec = stemjax.codec.random(dataclasses.replace(SMALL, **changes), 0)
@@ -87,6 +89,7 @@ def test_padding_to_a_bucket_changes_nothing(changes):
         np.testing.assert_allclose(codec.decode(codes), decoded, atol=1e-5)
 
 
+@pytest.mark.slow
 @of_each_kind
 def test_chunks_give_the_codes_of_the_whole_signal(changes):
     codec = with_long_memory(
@@ -117,6 +120,7 @@ def test_chunks_give_the_codes_of_the_whole_signal(changes):
     assert (alone[:, :, 10:600] != whole[:, :, 710:1300]).any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["encoder_halo", "frame_halo"])
 def test_a_narrower_halo_would_show(small, name, monkeypatch):
     monkeypatch.setattr(long_audio, name, lambda cfg: 0)
@@ -131,6 +135,7 @@ CENTRED = {"num_filters": 2, "hidden_size": 4, "codebook_size": 8}
 CAUSAL = CENTRED | {"use_causal_conv": True}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "fields",
     [
@@ -175,6 +180,7 @@ def test_chunks_fit_the_cache_of_a_cpu():
     assert chunk_frames(CodecConfig(num_filters=16), 1) == 200
 
 
+@pytest.mark.slow
 def test_audio_longer_than_a_chunk_is_encoded_in_chunks(small, monkeypatch):
     x = audio(61 * 3_200, batch=1)
     chunks = []
@@ -191,6 +197,7 @@ def test_audio_longer_than_a_chunk_is_encoded_in_chunks(small, monkeypatch):
     assert small.decode(codes).shape == x.shape
 
 
+@pytest.mark.slow
 def test_a_very_short_signal(small):
     for samples in (1, 31, 33):
         codes = small.encode(audio(samples))
@@ -249,6 +256,7 @@ def test_public_names_there_and_back(small):
     )
 
 
+@pytest.mark.slow
 def test_every_parameter_gets_a_gradient():
     params, codebooks = jitted_init(jax.random.key(0), SMALL)
     assert float(functional.stack_codebooks(codebooks, "inited").max()) == 0

@@ -141,6 +141,7 @@ def test_spectrum_is_that_of_a_window_around_the_frames_middle(band):
         np.testing.assert_allclose(part, wanted, atol=2e-4)
 
 
+@pytest.mark.slow
 def test_codes_of_a_held_chord_do_not_follow_its_phase(small):
     """A shift of 2 ms: half of SEANet's codes and more are others."""
     audio = chord(2.0)

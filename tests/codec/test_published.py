@@ -48,6 +48,7 @@ def test_codes_are_those_of_transformers():
     assert same / total >= 0.999
 
 
+@pytest.mark.slow
 @pytest.mark.parity
 def test_decoded_audio_is_that_of_transformers(case):
     loaded, arrays = case

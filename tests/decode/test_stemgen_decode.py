@@ -77,6 +77,7 @@ def test_branches_one_by_one_agree(params):
     np.testing.assert_array_equal(together, apart)
 
 
+@pytest.mark.slow
 def test_the_network_drops_what_it_is_told_to(params):
     network = StemGenNetwork(CONFIG)
     context, conditions, _ = inputs(SHAPES, 2, 20)
@@ -113,6 +114,7 @@ def test_the_network_drops_what_it_is_told_to(params):
         np.testing.assert_allclose(logits[rows], want, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_three_sources_decode():
     """A vector condition beside the instrument: one scale and one branch more."""
     mood = Condition(name="mood", kind=ConditionKind.VECTOR, size=3)

@@ -84,6 +84,7 @@ def test_the_mix_is_the_sum_of_the_audible_tracks(service, workspace):
     assert audible_tracks(names, [], []) == names
 
 
+@pytest.mark.slow
 def test_a_zip_holds_tracks_that_sum_to_the_mix_and_no_other_names(service, workspace):
     kept = keep_candidate(generated(service, workspace), 1)
     packed = service.zip_session(kept)
@@ -179,6 +180,7 @@ def test_the_estimate_follows_the_measured_speed(service, workspace, monkeypatch
     assert service.speed != 3.0  # what this one took counts for the next
 
 
+@pytest.mark.slow
 def test_silence_and_the_codec_alone(service, workspace):
     nothing = service.open(
         silent_recording(1.5, service.model.sample_rate), bpm=None, is_loop=False

@@ -110,6 +110,7 @@ def test_clips_far_from_the_real_ones_come_first(run, tmp_path):
     assert str(run) not in out.read_text()
 
 
+@pytest.mark.slow
 def test_scores_made_elsewhere_stand_in_the_report(run, tmp_path):
     folders = ("--real", run / "real", "--generated", run / "generated")
     table = tmp_path / "cocola.csv"

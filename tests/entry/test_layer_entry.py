@@ -43,6 +43,7 @@ def summed(folder, session):
     return total
 
 
+@pytest.mark.slow
 def test_a_session_is_layered_continued_and_replaced(release, loop, tmp_path):
     out = tmp_path / "song"
     common = ("layer", "--checkpoint", release, "--context", loop, "--out", out)
@@ -95,6 +96,7 @@ def test_a_session_is_layered_continued_and_replaced(release, loop, tmp_path):
         assert (out / name).read_bytes() == files[name], name
 
 
+@pytest.mark.slow
 def test_a_session_from_silence_and_in_the_contexts_format(release, loop, tmp_path):
     quiet = ran(
         *("layer", "--checkpoint", release, "--silence", 1.5, "--instruments", "drums"),
@@ -130,6 +132,7 @@ def test_a_session_from_silence_and_in_the_contexts_format(release, loop, tmp_pa
     assert (tmp_path / "loop" / "layer_01.mid").read_bytes()[:4] == b"MThd"
 
 
+@pytest.mark.slow
 def test_part_of_a_stem_is_regenerated(release, loop, tmp_path):
     made = tmp_path / "made"
     ran(
@@ -188,6 +191,7 @@ def test_part_of_a_stem_is_regenerated(release, loop, tmp_path):
         assert (varied[:, ~kept] != old[:, ~kept]).mean() > 0.5
 
 
+@pytest.mark.slow
 def test_a_folder_is_sampled_and_bad_files_are_reported(release, loop, tmp_path):
     folder = tmp_path / "contexts"
     folder.mkdir()
@@ -209,6 +213,7 @@ def test_a_folder_is_sampled_and_bad_files_are_reported(release, loop, tmp_path)
     assert (out / "a" / "bass" / "sample.json").stat().st_mtime_ns == before
 
 
+@pytest.mark.slow
 def test_bad_input_of_the_commands(release, loop, tmp_path):
     model = ("--checkpoint", release)
     out = tmp_path / "out"

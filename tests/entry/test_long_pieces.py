@@ -56,6 +56,7 @@ def test_memory_grows_with_the_audio_alone(release, tmp_path):
     assert long - short < 20 * copies
 
 
+@pytest.mark.slow
 def test_windows_continue_each_other(release, tmp_path):
     """The first window has the tokens of a shorter context; the audio is decoded from all
     tokens at once; a second run gives the same bytes."""

@@ -25,6 +25,7 @@ def loop(tmp_path_factory):
     return path
 
 
+@pytest.mark.slow
 def test_a_stem_a_mix_a_report_and_a_picture(release, loop, tmp_path):
     common = ("--checkpoint", release, "--context", loop, "--instrument", "Bass")
     first = sample(*common, "--out", tmp_path / "a", "--show-decoding")
@@ -57,6 +58,7 @@ def test_a_stem_a_mix_a_report_and_a_picture(release, loop, tmp_path):
     assert wav[0] == wav[1] != wav[2]
 
 
+@pytest.mark.slow
 def test_variations_depend_on_seed_and_number_alone(release, loop, tmp_path):
     common = ("--checkpoint", release, "--context", loop, "--instrument", "drums")
     for count in (2, 3):
@@ -92,6 +94,7 @@ def bad_files(folder: pathlib.Path) -> dict[str, tuple[pathlib.Path, str]]:
     return {name: (folder / f"{name}.wav", word) for name, word in words.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["gone", "notes", "empty", "short", "silent", "nan"])
 def test_bad_audio_is_refused_in_one_line(release, tmp_path, name):
     path, word = bad_files(tmp_path)[name]
@@ -100,6 +103,7 @@ def test_bad_audio_is_refused_in_one_line(release, tmp_path, name):
     assert word in message and path.name in message
 
 
+@pytest.mark.slow
 def test_a_silent_context_can_be_allowed(release, tmp_path):
     path, _ = bad_files(tmp_path)["silent"]
     run = sample_here(

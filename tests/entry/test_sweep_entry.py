@@ -73,6 +73,7 @@ def test_bad_flags_get_one_line(tmp_path):
         assert lines_and_error("stemgen-mini", *args, code=2)[1] == message
 
 
+@pytest.mark.slow
 def test_a_dry_run_plans_one_run_of_a_sweep():
     """The plan is that of the sweep's run: its last size is the paper's."""
     flags = ("stemgen-mini", "--sweep", "scale", "--index", 20, "--dry-run")

@@ -55,6 +55,7 @@ def test_help_loads_neither_jax_nor_tensorflow():
     assert run.stdout.splitlines()[-1] == "loaded []"
 
 
+@pytest.mark.slow
 def test_dry_run_of_the_papers_model():
     run = train("stemgen-slakh", "--dry-run", "--mesh.data", 4, "--mesh.fsdp", 2)
     plan = json.loads(run.stdout.splitlines()[-1])

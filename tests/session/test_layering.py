@@ -63,6 +63,7 @@ def test_stems_are_mixed_by_the_loudness_rule(random_model, session):
     assert is_limited or loudness == pytest.approx(expected, abs=0.05)
 
 
+@pytest.mark.slow
 def test_the_best_variation_or_a_given_one_is_kept(random_model, session):
     def add(request):
         return layering.add_layer(random_model, session, [], request)

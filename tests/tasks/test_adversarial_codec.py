@@ -92,6 +92,7 @@ def kept(state):
     return jax.tree.map(np.array, state._replace(root_key=None))
 
 
+@pytest.mark.slow
 def test_each_half_has_its_own_gradient(start):
     task, params, state = start
 
@@ -127,6 +128,7 @@ def test_each_half_has_its_own_gradient(start):
     )
 
 
+@pytest.mark.slow
 def test_a_step_trains_all_and_says_how(trained):
     states, means, _ = trained
     for half in HALVES:
@@ -205,6 +207,7 @@ def fit_in(workdir, run, initial) -> None:
     assert fit(parts, workdir) is TrainingOutcome.DONE
 
 
+@pytest.mark.slow
 def test_a_release_has_no_discriminator_and_codes_stay_in_a_run_from_it(
     trained, tmp_path
 ):

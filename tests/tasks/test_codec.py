@@ -98,6 +98,7 @@ def test_the_loss_is_the_weighted_sum_of_its_parts(started, loss_and_gradient):
     assert mean["perplexity_1"] == pytest.approx(32, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_the_gradient_passes_straight_through_to_the_encoder(started):
     """By hand: the loss's slope at the quantized latents, pulled back by the encoder."""
     _, params, state, batch, _ = started
@@ -299,6 +300,7 @@ def test_padding_rows_count_for_nothing(started):
     assert 1 <= float(sums[0]["perplexity_1"][0] / 3) <= 32
 
 
+@pytest.mark.slow
 def test_latents_go_unquantized_for_the_first_steps(started):
     _, params, filled, batch, _ = started
     objective = dataclasses.replace(SMALL.objective, continuous_steps=2)

@@ -7,6 +7,7 @@ import sys
 
 import jax
 import optax
+import pytest
 
 from stemjax.config.presets import CODEC_TINY
 from stemjax.config.runs import CodecRun
@@ -40,6 +41,7 @@ def train(run: CodecRun, batch, steps: int, rate: float):
     return mels, counts[0]
 
 
+@pytest.mark.slow
 def test_codec_tiny_learns_a_fixed_batch():
     """An untrained codec stays where it is; 40 steps halve the distance (measured)."""
     batch = {"audio": music(2, 16_000)}
@@ -50,6 +52,7 @@ def test_codec_tiny_learns_a_fixed_batch():
     assert int((counts > 0).sum(axis=1).min()) >= 30
 
 
+@pytest.mark.slow
 def test_four_devices_make_the_codebooks_of_one():
     done = subprocess.run(
         [sys.executable, "-m", "tests.tasks.sharded_codec"],

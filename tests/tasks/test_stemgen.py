@@ -124,6 +124,7 @@ def test_groups_share_out_the_hidden_tokens():
         np.testing.assert_allclose(share[f"loss/drop_{name}"], expected, atol=0.07)
 
 
+@pytest.mark.slow
 def test_loss_is_the_mean_over_hidden_tokens_of_the_drawn_level():
     """A slow twin, token by token, from the same keys."""
     params, batch, key = random_params(MODEL), batch_of(3, 4), jax.random.key(5)
@@ -240,6 +241,7 @@ def test_buckets_and_patterns_by_hand():
     assert names == ["none", "context", "condition", "both"]
 
 
+@pytest.mark.slow
 def test_audio_batches_are_the_tokens_of_the_frozen_codec():
     config = CodecConfig(
         num_filters=2,
@@ -282,6 +284,7 @@ def test_a_model_of_another_codec_is_refused():
         tasks.make(run_of(), CodecConfig(), batches_are_tokens=True)
 
 
+@pytest.mark.slow
 def test_tiny_overfits_one_batch():
     """`stemgen-tiny` on codec-tiny's 2 x 512 codes: one batch, fresh masks each step.
 

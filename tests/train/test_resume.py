@@ -113,6 +113,7 @@ def test_cadence_and_accumulation_may_change(tmp_path):
 
 
 # tensorstore reports the failed reads once more, to an event loop that orbax has closed
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("harm", ["truncate", "delete", "flip"])
 def test_a_broken_newest_checkpoint_falls_back_to_the_one_before(

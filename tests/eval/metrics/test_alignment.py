@@ -271,6 +271,7 @@ def test_apa_has_an_entry_by_embedding(reports):
     assert len(fits["groups"]) == N == sum(fits["sizes"])
 
 
+@pytest.mark.slow
 def test_one_example_that_counts_gives_a_value_without_an_error(tmp_path):
     clip = synthetic.make_clip(11, 0)
     for role, audio in (("real", clip.melody), ("context", clip.context)):
@@ -285,6 +286,7 @@ def test_one_example_that_counts_gives_a_value_without_an_error(tmp_path):
         assert entry["shuffled"] is None
 
 
+@pytest.mark.slow
 def test_silence_has_no_values_but_reasons(tmp_path):
     for role in ("real", "generated", "context"):
         for k in range(4):

@@ -69,6 +69,7 @@ def test_one_song_has_no_interval():
     assert got["gain_nats"] == 1.5 and got["low"] is None and got["high"] is None
 
 
+@pytest.mark.slow
 def test_a_copying_model_gains_and_shuffled_weights_do_not():
     params = listener(CFG)
     got = measure(params, CFG, batches())

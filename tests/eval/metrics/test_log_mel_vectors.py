@@ -47,6 +47,7 @@ def tones() -> np.ndarray:
     return tones + 1e-3 * rng.standard_normal(tones.shape)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("preset", [GOOGLE, GUDGUD], ids=lambda p: p.name)
 def test_more_noise_is_further_away(tones, preset):
     def vectors(clips):

@@ -50,6 +50,7 @@ def test_a_population_is_at_no_distance_from_itself(clips):
     assert mirdd_rel(relative, relative.copy()).estimate.value == 0
 
 
+@pytest.mark.slow
 def test_another_population_of_one_kind_is_within_the_null(clips):
     others = [synthetic.make_clip(1, index) for index in range(N)]
     for distance in (

@@ -90,6 +90,7 @@ def run(root, generated, cache, counter=None, **fields):
     return score(triples, cache, settings(analyser, **fields))
 
 
+@pytest.mark.slow
 def test_the_nearer_population_scores_lower(root, tmp_path):
     near, far = (run(root, name, tmp_path) for name in ("near", "far"))
     for metric in ("fd_logmel", "mirdd"):
@@ -110,12 +111,14 @@ def test_the_nearer_population_scores_lower(root, tmp_path):
     assert same["verdict"] == "within noise"
 
 
+@pytest.mark.slow
 def test_a_population_scored_against_itself_is_at_zero(root, tmp_path):
     itself = run(root, "real", tmp_path)["metrics"]
     assert itself["mirdd"]["value"] == 0 and itself["mirdd"]["js"] == 0
     assert itself["fd_logmel"]["value"] == pytest.approx(0, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_a_second_score_analyses_nothing_and_is_the_same(root, tmp_path):
     first, second, third = Counting(), Counting(), Counting()
     a = run(root, "far", tmp_path, first)
@@ -127,6 +130,7 @@ def test_a_second_score_analyses_nothing_and_is_the_same(root, tmp_path):
     assert third.count == N  # the real side was known
 
 
+@pytest.mark.slow
 def test_silent_clips_are_counted_and_kept_or_dropped(root, tmp_path):
     folder = tmp_path / "quiet"
     folder.mkdir()
@@ -155,6 +159,7 @@ def test_too_few_examples_are_refused(root, tmp_path):
         score(triples, tmp_path, settings())
 
 
+@pytest.mark.slow
 def test_reports_list_available_and_unavailable_metrics(root, tmp_path):
     result = run(root, "far", tmp_path)
     page = report.markdown(result, "Far")

@@ -26,7 +26,7 @@ from stemjax.train.planning.fits import MemorySetting
 from stemjax.train.planning.targets import CompileTarget, check_request
 from stemjax.train.state import abstract_state
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+ROOT = pathlib.Path(__file__).resolve().parents[3]
 LAYERS, FRAMES = 2, 100
 CODEC = CodecConfig(num_codebooks=2, codebook_size=64)
 RUN = dataclasses.replace(
@@ -64,6 +64,7 @@ def steps(mesh):
     ]
 
 
+@pytest.mark.slow
 def test_arguments_are_the_state_and_the_batch(steps, mesh):
     step, task = steps[0], MAKE(RUN)
     state = abstract_state(task, RUN)
