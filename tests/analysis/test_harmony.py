@@ -98,6 +98,7 @@ def test_cadences_have_their_key_and_chords():
     assert np.mean(chords == np.stack(labels)) > 0.97
 
 
+@pytest.mark.slow
 def test_transposing_rotates_key_and_chords():
     clips = [cadence(0, mode, k)[0] for mode in (0, 1) for k in (0, 1, 5, 11)]
     keys, chords = analyse(clips)

@@ -18,6 +18,7 @@ def context(random_model):
     return audio.astype(np.float32)
 
 
+@pytest.mark.slow
 def test_kept_codes_stay_and_have_the_length_of_the_context(random_model, context):
     model, rate = random_model, random_model.sample_rate
     first = model.generate(context, rate, instrument="bass", seed=0)

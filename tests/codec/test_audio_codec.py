@@ -205,6 +205,7 @@ def test_a_very_short_signal(small):
         assert small.decode(codes).shape == (2, codes.shape[2] * 32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("call", "message"),
     [

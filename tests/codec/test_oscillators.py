@@ -111,6 +111,7 @@ def test_noise_has_the_gain_as_its_deviation_and_only_its_bands():
     assert not np.any(noise(FULL, 0 * gains, 0))
 
 
+@pytest.mark.slow
 def test_noise_is_the_same_for_the_same_step():
     gains = np.full((1, 30, FULL.noise_bands), 0.1, np.float32)
     whole = noise(FULL, gains, 0)
@@ -120,6 +121,7 @@ def test_noise_is_the_same_for_the_same_step():
     assert np.abs(noise(FULL, gains, 1) - whole).max() > 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("band", FULL.bands, ids=lambda band: str(band.window))
 def test_spectrum_is_that_of_a_window_around_the_frames_middle(band):
     """Slow twin: frame t's r-th spectrum, cut out and transformed by NumPy."""
@@ -162,6 +164,7 @@ def seanet():
     return CODEC_TINY.model
 
 
+@pytest.mark.slow
 def test_long_audio_gives_the_codes_and_the_audio_of_the_whole(small, monkeypatch):
     audio = np.concatenate([chord(2.3), chord(1.97, 0.02)[:, :63_041]], axis=1)
     exact = exact_encode(

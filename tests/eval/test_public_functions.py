@@ -88,6 +88,7 @@ def test_mirdd_is_zero_for_equal_mixes_and_sees_another_key():
     assert result.by_descriptor["unique_pitch_classes"].kl == 0
 
 
+@pytest.mark.slow
 def test_beats_align_with_their_context_alone():
     silence = np.zeros(4 * RATE, np.float32)
     contexts = [clicks(120), clicks(100), clicks(120), silence]

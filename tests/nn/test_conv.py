@@ -50,6 +50,7 @@ def compare(ours, reference, x, weight):
         np.testing.assert_allclose(got, wanted, rtol=1e-5, atol=2e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("samples", "channels", "features", "size", "stride", "dilation"),
     [

@@ -204,6 +204,7 @@ def test_bfloat16_products_sum_in_float32():
     assert summed.dtype == jnp.float32 and summed.item() == 2049
 
 
+@pytest.mark.slow
 def test_rematerialisation_changes_no_value():
     apply, params, x = build()
     other = Transformer(dataclasses.replace(CFG, rematerialise=True), F32)

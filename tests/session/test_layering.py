@@ -84,6 +84,7 @@ def test_the_best_variation_or_a_given_one_is_kept(random_model, session):
     )
 
 
+@pytest.mark.slow
 def test_replacing_a_layer_generates_later_layers_again(random_model, session):
     def add(stems, request):
         stems.append(layering.add_layer(random_model, session, stems, request))

@@ -142,6 +142,7 @@ def test_a_step_trains_all_and_says_how(trained):
     assert 0 <= means["real_accuracy"] <= 1 and 0 <= means["fake_accuracy"] <= 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("half", ["decoder", "discriminator"])
 def test_what_is_not_finite_in_one_half_stops_both(trained, half):
     states, _, (step, mesh, shardings) = trained

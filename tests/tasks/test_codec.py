@@ -69,6 +69,7 @@ def test_a_dummy_batch_lies_on_the_hop():
     assert codec_task.make(odd).dummy_batch(1)["audio"].shape == (1, 1600)
 
 
+@pytest.mark.slow
 def test_preparing_fills_the_codebooks_once(started):
     task, params, state, batch, prepare = started
     books = functional.stack_codebooks(state)

@@ -153,6 +153,7 @@ def planted(which):
     }
 
 
+@pytest.mark.slow
 def test_real_stems_as_answers_measure_what_real_stems_do(folder, capsys):
     found = run(folder, Model(planted(REAL)))
     rows = found["rows"]
@@ -207,6 +208,7 @@ def test_mismatched_stems_as_answers_measure_what_those_do(folder, tmp_path):
     assert rows["generated"]["measures"] == rows[MISMATCHED]["measures"]
 
 
+@pytest.mark.slow
 def test_an_example_without_a_partner_is_left_out_and_reported(folder, tmp_path):
     (tmp_path / "cache").symlink_to(folder / "cache")
     model = Model(planted(REAL))

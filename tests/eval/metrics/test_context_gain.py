@@ -106,6 +106,7 @@ def test_a_copying_model_gains_and_shuffled_weights_do_not():
     assert min(abs(level["gain_nats"]) for level in intervals) > 1e-4
 
 
+@pytest.mark.slow
 def test_a_model_without_context_gains_exactly_nothing():
     params = listener(CFG)
     params["context_embed"]["embedding"] *= 0
@@ -115,6 +116,7 @@ def test_a_model_without_context_gains_exactly_nothing():
         np.testing.assert_allclose(level["own_nats"], math.log(V), rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_shuffling_permutes_each_tensor():
     params = listener(CFG)
     shuffled = shuffle_weights(params, jax.random.key(0))

@@ -31,6 +31,7 @@ def gaussian_clips(count: int, seed: int, *, distance: float = 0.0, n=6, D=16):
     return list(x)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("distance", [0.0, 0.9])
 def test_a_known_distance_is_found_from_few_clips(distance):
     errors, plain = [], []

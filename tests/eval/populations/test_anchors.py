@@ -76,6 +76,7 @@ def read(path):
     return audio
 
 
+@pytest.mark.slow
 def test_clips_of_each_anchor(made):
     run, others = made
     result = triples(made)

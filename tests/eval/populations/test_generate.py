@@ -78,6 +78,7 @@ def read(folder, role, name):
     return audio
 
 
+@pytest.mark.slow
 def test_clips_are_what_the_api_answers(model, tmp_path):
     assert run(model, tmp_path, PAIRS) == [2, 1]
     for pair in PAIRS:
@@ -99,6 +100,7 @@ def test_clips_are_what_the_api_answers(model, tmp_path):
     assert (tmp_path / "manifest.jsonl").read_text() == "rows\n"
 
 
+@pytest.mark.slow
 def test_the_batch_does_not_matter(model, tmp_path):
     run(model, tmp_path / "a", PAIRS, batch_size=3)
     run(model, tmp_path / "b", PAIRS[::-1], batch_size=1)
@@ -107,6 +109,7 @@ def test_the_batch_does_not_matter(model, tmp_path):
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.slow
 def test_settings_and_variations_are_each_row_s_own(model, tmp_path):
     """Rows of one batch with different scales, programs and variations."""
     pair = PAIRS[0]

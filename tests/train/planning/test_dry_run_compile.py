@@ -81,6 +81,7 @@ def test_arguments_are_the_state_and_the_batch(steps, mesh):
     assert step.peak >= step.arguments + step.temporaries
 
 
+@pytest.mark.slow
 def test_saving_memory_saves_memory(steps):
     whole, remat, halves = steps
     # a CPU's scheduler makes blocks again early; GPUs and TPUs keep a fifth
@@ -192,6 +193,7 @@ def test_a_compiler_that_is_not_installed_is_named(topology, extra, monkeypatch)
         check_request(invocation)
 
 
+@pytest.mark.slow
 @pytest.mark.entry
 def test_a_plan_for_two_devices_as_a_user_asks_for_it():
     def train(*flags):
