@@ -100,7 +100,7 @@ def sides(
     is_compiled: bool = True,
 ) -> dict[str, Callable[[], object]]:
     """Calls that decode the same batch with the same weights: ours, the peer as it is
-    and, if asked for, the peer compiled; `sum(steps)` steps each."""
+    and, optionally the compiled peer; `sum(steps)` steps each."""
     net = dataclasses.replace(cfg.transformer, precision=precision)
     cfg = dataclasses.replace(cfg, transformer=net)
     config = dataclasses.replace(BEST, steps=steps)

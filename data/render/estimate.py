@@ -24,9 +24,9 @@ class StemSeconds(NamedTuple):
     """Total length of all stems in seconds."""
 
     to_render: float
-    """Estimated from a sample of the songs."""
+    """Length of the songs left, estimated from a sample of them."""
     rendered: float
-    """Of songs that an earlier start finished."""
+    """Length of the songs that an earlier start finished."""
 
 
 def measure(jobs: Sequence[RenderJob], out: Path, limits: Limits) -> StemSeconds:

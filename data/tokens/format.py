@@ -53,7 +53,7 @@ INDEX = "index.npz"
 SHARD_BYTES = 256_000_000
 """Largest shard."""
 CODE_BYTES = 2
-"""Of uint16."""
+"""Bytes of one code, a uint16."""
 LEVELS_PER_SECOND = 10
 
 

@@ -16,7 +16,7 @@ DRUM_KEYS = (36, 38, 42)
 """Bass drum, snare, closed hi-hat: one per band of percussive onsets."""
 HIT_SECONDS = 0.1
 VELOCITY = 90
-"""Of all notes; the transcription estimates no loudness."""
+"""Velocity of all notes: the transcription estimates no loudness."""
 DEFAULT_BPM = 120.0
 VOICE_PROGRAM = 53
 """Voice Oohs.  Other categories use the first program of their General MIDI family."""

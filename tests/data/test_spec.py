@@ -1,4 +1,4 @@
-"""`--data`: one folder or several with weights, told apart by their manifests."""
+"""`--data`: one folder or several with weights; their manifests tell which kind."""
 
 import json
 

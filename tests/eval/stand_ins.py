@@ -64,7 +64,7 @@ def examples(songs: Sequence[str], first: int = 0) -> ExampleSet:
 class Echo:
     """Returns the context an octave higher at a level set by the temperature.
 
-    `asked` keeps the configs of each call, one list a batch.  The codec has no weights.
+    `requests` keeps the configs of each call, one list a batch.  The codec has no weights.
     """
 
     def __init__(self, sha256: str = "0" * 64):
@@ -72,10 +72,10 @@ class Echo:
         self.codec = codec.Codec(CODEC_TINY.model, {}, "tiny", "c" * 64)
         self.config = SimpleNamespace(num_sources=2)
         self.sample_rate = RATE
-        self.asked: list[list[DecodeConfig]] = []
+        self.requests: list[list[DecodeConfig]] = []
 
     def generate_batch(self, contexts, categories, seeds, variations, configs):
-        self.asked.append(list(configs))
+        self.requests.append(list(configs))
         gains = [
             c.temperature / (2 + v) for c, v in zip(configs, variations, strict=True)
         ]

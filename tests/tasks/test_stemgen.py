@@ -289,7 +289,7 @@ def test_tiny_overfits_one_batch():
     """`stemgen-tiny` on codec-tiny's 2 x 512 codes: one batch, fresh masks each step.
 
     Sources are not dropped: an example whose context, condition and tokens are all
-    hidden cannot be told from another one, so its loss has a floor.
+    hidden looks like any other one, so its loss has a floor.
     """
     config = CODEC_TINY.model
     run = dataclasses.replace(

@@ -162,17 +162,17 @@ def test_a_folder_goes_on_with_more_examples_and_refuses_others(tmp_path):
         module.open_decoding_run(module.DecodingRun(Echo(), examples, tmp_path))
         return (tmp_path / "manifest.jsonl").read_text(), examples.manifest
 
-    held, asked = opened(SONGS[:4])
-    assert held == asked
-    held, asked = opened(SONGS)
-    assert held == asked
-    held, asked = opened(SONGS[:2])  # fewer: what is known is kept
-    assert held.startswith(asked) and held == stand_ins.examples(SONGS).manifest
+    stored, given = opened(SONGS[:4])
+    assert stored == given
+    stored, given = opened(SONGS)
+    assert stored == given
+    stored, given = opened(SONGS[:2])  # fewer: what is known is kept
+    assert stored.startswith(given) and stored == stand_ins.examples(SONGS).manifest
     with pytest.raises(
         UserError, match=r"manifest.jsonl: lists other examples; give another"
     ):
         opened(SONGS, first=1)
-    assert (tmp_path / "manifest.jsonl").read_text() == held
+    assert (tmp_path / "manifest.jsonl").read_text() == stored
 
 
 def test_the_manifest_s_hash_is_that_of_its_rows():

@@ -116,17 +116,17 @@ def test_settings_and_variations_are_each_row_s_own(model, tmp_path):
     context, _ = audio_of(pair)
     strong = dataclasses.replace(CONFIG, scales=(4.0, 1.0), temperature=0.7)
     naive = dataclasses.replace(CONFIG, guidance=Guidance.NONE)
-    asked = [(CONFIG, 0), (naive, 0), (strong, 0), (CONFIG, 1)]
+    requests = [(CONFIG, 0), (naive, 0), (strong, 0), (CONFIG, 1)]
     jobs = [
         module.Job(pair, config, variation, tmp_path / str(k) / "stem.flac")
-        for k, (config, variation) in enumerate(asked)
+        for k, (config, variation) in enumerate(requests)
     ]
     counts = []
     module.decode_stems(model, jobs, audio_of, batch_size=3, progress=counts.append)
     assert counts == [3, 1]  # the three of multi-source guidance, then the naive one
     stems = [soundfile.read(job.stem, dtype="float32")[0] for job in jobs]
     common = {"instrument": pair.category, "seed": pair.seed}
-    for stem, (config, variation) in zip(stems, asked, strict=True):
+    for stem, (config, variation) in zip(stems, requests, strict=True):
         wanted = model.generate(
             context,
             32_000,

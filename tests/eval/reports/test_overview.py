@@ -22,7 +22,7 @@ def entry(label, value, groups, **more):
         "id": label,
         "value": value,
         "se": found.se,
-        "corrected": -99.0,  # must be told from the value
+        "corrected": -99.0,  # differs from the value
         "groups": list(groups),
         "sizes": SIZES.tolist(),
         "status": "ok",

@@ -62,7 +62,7 @@ def test_what_makes_no_grid(entries):
 
 @pytest.fixture
 def drawn(monkeypatch):
-    """What was asked of `plots`, in the place of pictures."""
+    """Record the calls of `plots` instead of drawing."""
     calls = {}
     for name in ("save_bars", "save_heatmap", "save_lines"):
 

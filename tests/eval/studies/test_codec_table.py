@@ -73,7 +73,7 @@ def test_silent_clips_are_not_scored():
 def test_opus_says_what_it_cost():
     clips = chords(2, 0, samples=2 * RATE)
     row = codec_table.score("opus", codec_table.opus_coder(RATE), clips, RATE)
-    # 6 kbit/s asked for; Ogg pages and headers weigh on two seconds
+    # target: 6 kbit/s; Ogg pages and headers weigh on two seconds
     assert 3 < row.kbps < 12
     silence = codec_table.score("s", codec_table.silence_coder, clips, RATE)
     assert row.mel < 0.7 * silence.mel
