@@ -29,16 +29,19 @@ def nearest(vectors, codebook):
     return jax.lax.map(index, vectors, batch_size=CHUNK)
 
 
-def quantize_residual(vectors, codebooks):
+def quantize_residual(vectors, codebooks, scales=None):
     """Each level quantizes what the levels before it left: [M, D], [Q, V, D].
+
+    scales: [Q, D], what a level multiplies the dimensions by to find the nearest code.
 
     Returns:
       codes [Q, M] int32; quantized [M, D], the sum of the chosen codes; residuals
       [Q, M, D], the vectors that each level was given.
     """
     residual, codes, residuals = vectors, [], []
-    for codebook in codebooks:
-        chosen = nearest(residual, codebook)
+    for level, codebook in enumerate(codebooks):
+        scale = 1.0 if scales is None else scales[level]
+        chosen = nearest(residual * scale, codebook * scale)
         codes.append(chosen)
         residuals.append(residual)
         residual = residual - codebook[chosen]
@@ -84,6 +87,22 @@ def kmeans(key, vectors, num_codes: int, iterations: int):
         centres = jnp.concatenate([centres, picked + noise])
     counts, _ = code_sums(nearest(vectors, centres), vectors, num_codes)
     return centres, counts
+
+
+def kmeans_residual(
+    key, vectors, levels: int, num_codes: int, *, iterations: int, scales=None
+):
+    """Codebooks [Q, V, D] by `kmeans` of what the levels before left of vectors [M, D].
+
+    scales: as in `quantize_residual`.
+    """
+    residual, books = vectors, []
+    for level, k in enumerate(jax.random.split(key, levels)):
+        scale = 1.0 if scales is None else scales[level]
+        book, _ = kmeans(k, residual * scale, num_codes, iterations)
+        residual = residual - book[nearest(residual * scale, book)] / scale
+        books.append(book / scale)
+    return jnp.stack(books)
 
 
 def ema_update(embed_avg, cluster_size, counts, sums, *, decay: float):

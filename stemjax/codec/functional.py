@@ -7,7 +7,6 @@ are state, not parameters: they move by averages, not by gradients (EnCodec, sec
 from collections.abc import Mapping
 from typing import Any
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -114,20 +113,30 @@ def decode_with_spectra(
     params: Tree, cfg: OscillatorCodecConfig, latents: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
     """Samples as `decode_latents`, and the spectra [B, T, F] they were played from."""
-
-    def both(decoder):
-        frames = decoder.frames(latents)
-        return decoder.play(frames), decoder.spectra(frames)
-
-    return nn.apply(both, OscillatorDecoder(cfg))({"params": params["decoder"]})
+    variables = {"params": params["decoder"]}
+    return OscillatorDecoder(cfg).apply(variables, latents, method="with_spectra")
 
 
-def quantize(codebooks: Tree, latents: jax.Array) -> jax.Array:
-    """Latent frames [B, T, D] to codes [B, Q, T] int32."""
+def quantize(
+    codebooks: Tree, latents: jax.Array, scales: np.ndarray | None = None
+) -> jax.Array:
+    """Latent frames [B, T, D] to codes [B, Q, T] int32; `scales` as `scales_of`."""
     batch, frames, width = latents.shape
     flat = latents.reshape(-1, width)
-    codes, _, _ = quantize_residual(flat, stack_codebooks(codebooks))
+    codes, _, _ = quantize_residual(flat, stack_codebooks(codebooks), scales)
     return codes.reshape(-1, batch, frames).swapaxes(0, 1)
+
+
+def scales_of(cfg: AnyCodecConfig) -> np.ndarray | None:
+    """What each quantizer level multiplies the channels by to choose a code: [Q, D].
+
+    None: nothing.  It puts a level that is coded apart first or last.
+    """
+    if not isinstance(cfg, OscillatorCodecConfig) or not cfg.level_units:
+        return None
+    scales = np.ones((cfg.num_codebooks, cfg.hidden_size), np.float32)
+    scales[:, 0] = cfg.level_priority
+    return scales
 
 
 def dequantize(codebooks: Tree, codes: jax.Array) -> jax.Array:
@@ -149,7 +158,7 @@ def encode(
     """
     with jax.default_matmul_precision("highest"):
         latents = encode_latents(variables["params"], cfg, audio, length)
-        return quantize(variables["codebooks"], latents)
+        return quantize(variables["codebooks"], latents, scales_of(cfg))
 
 
 def decode(

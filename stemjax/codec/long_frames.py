@@ -40,13 +40,19 @@ def chunk_frames(cfg: OscillatorCodecConfig, batch_size: int) -> int:
 def encoder_halo(cfg: OscillatorCodecConfig) -> int:
     """Frames on either side that the encoder sees, at most."""
     spectra = max(-(-band.window // (2 * cfg.hop)) for band in cfg.bands)
-    return spectra + sum(cfg.encoder_dilations)
+    return max(spectra, _level_halo(cfg)) + sum(cfg.encoder_dilations)
 
 
 def decoder_halo(cfg: OscillatorCodecConfig) -> int:
     """Frames on either side that the decoder sees, at most."""
     steps = sum(cfg.step_dilations) + 1  # and the neighbour that overlaps
-    return 1 + sum(cfg.decoder_dilations) + -(-steps // cfg.steps_per_frame)
+    seen = 1 + sum(cfg.decoder_dilations) + -(-steps // cfg.steps_per_frame)
+    return seen + _level_halo(cfg) + 1  # and the neighbour that gains go towards
+
+
+def _level_halo(cfg: OscillatorCodecConfig) -> int:
+    """Frames on either side that a frame's level is measured in."""
+    return -(-cfg.level_window // (2 * cfg.hop)) if cfg.level_units else 0
 
 
 @functools.partial(jax.jit, static_argnames="cfg")

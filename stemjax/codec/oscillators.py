@@ -16,7 +16,8 @@ import numpy as np
 
 from stemjax.arrays.mel import hann
 from stemjax.codec.frames import FrameConv, FrameStack
-from stemjax.codec.spectral_encoder import CENTRE, SPREAD
+from stemjax.codec.level import bring_to, from_channel
+from stemjax.codec.spectral_encoder import decades
 from stemjax.config.codec import OscillatorCodecConfig
 
 LOUDEST = 2.0  # log amplitude
@@ -167,7 +168,8 @@ class OscillatorDecoder(nn.Module):
         cfg, rate = self.cfg, self.cfg.steps_per_frame
         spectra = sum(band.rate * band.bands for band in cfg.bands)
         players = len(frequencies(cfg)) + cfg.noise_bands
-        self.enter = FrameConv(cfg.hidden_size, cfg.width, 3)
+        apart = 1 if cfg.level_units else 0  # channels that are the level's
+        self.enter = FrameConv(cfg.hidden_size - apart, cfg.width, 3)
         self.stack = FrameStack(cfg.width, cfg.decoder_dilations)
         self.spectrum = FrameConv(cfg.width, spectra, 1)
         self.spread = FrameConv(cfg.width, rate * cfg.step_width, 1)
@@ -178,23 +180,38 @@ class OscillatorDecoder(nn.Module):
         self, latents: jax.Array, length: jax.Array | None = None, start=0
     ) -> jax.Array:
         """length: [] int32, frames of the signal.  start: [] int32, the clock's frame."""
-        return self.play(self.frames(latents, length), length, start)
+        return self.with_spectra(latents, length, start)[0]
+
+    def with_spectra(
+        self, latents: jax.Array, length: jax.Array | None = None, start=0
+    ) -> tuple[jax.Array, jax.Array]:
+        """The samples, and the spectra [B, T, F] they were played from.
+
+        Spectra are as `spectral_encoder.heard` gives them.
+        """
+        cfg = self.cfg
+        if not cfg.level_units:
+            frames = self.frames(latents, length)
+            spectra = self.spectrum(frames)
+            return self.play(frames, decades(spectra, cfg), length, start), spectra
+        level = from_channel(latents[..., :1], cfg)
+        frames = self.frames(latents[..., 1:], length)
+        spectra = self.spectrum(frames)
+        absolute = decades(spectra, cfg) + level[..., None]
+        audio = self.play(frames, absolute, length, start)
+        return bring_to(audio, level, cfg, length), spectra
 
     def frames(self, latents: jax.Array, length: jax.Array | None = None) -> jax.Array:
         """What is known of every frame: [B, T, W]."""
         return self.stack(self.enter(latents, length), length)
 
-    def spectra(self, frames: jax.Array) -> jax.Array:
-        """The spectra as `spectral_encoder.heard` gives them: [B, T, F]."""
-        return self.spectrum(frames)
-
-    def play(self, frames: jax.Array, length=None, start=0) -> jax.Array:
-        """Samples [B, T * hop] of frames [B, T, W]."""
+    def play(self, frames: jax.Array, heard, length=None, start=0) -> jax.Array:
+        """Samples [B, T * hop] of frames [B, T, W] of log10 spectra [B, T, F]."""
         cfg, rate = self.cfg, self.cfg.steps_per_frame
         x = self.spread(frames)
         x = x.reshape(len(x), -1, cfg.step_width)
         x = self.steps(x, None if length is None else length * rate)
-        level = np.log(10) * (self.spectra(frames) * SPREAD + CENTRE)
+        level = np.log(10) * heard
         tone = level @ _levels_of(cfg, tuple(frequencies(cfg))) + _tone_offset(cfg)
         hiss = level @ _levels_of(cfg, tuple(noise_centres(cfg))) + HISS
         base = jnp.repeat(jnp.concatenate([tone, hiss], axis=-1), rate, axis=1)

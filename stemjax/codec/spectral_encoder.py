@@ -13,10 +13,14 @@ import numpy as np
 from stemjax.arrays.bands import log_filters, window_scale
 from stemjax.arrays.mel import TINY, hann
 from stemjax.codec.frames import FrameConv, FrameStack
+from stemjax.codec.level import frame_level, to_channel
+from stemjax.codec.windows import windows_around
 from stemjax.config.codec import Band, OscillatorCodecConfig
 
 FLOOR = 1e-5  # magnitudes below it are equal; 1 is noise of full scale
 CENTRE, SPREAD = -2.5, 1.25  # of log10 magnitudes, to bring them near -2..2
+RELATIVE_CENTRE = -1.2  # of log10 magnitudes above the frame's level
+DEPTH = 3.0  # decades below the frame's level: what is softer is equal
 
 
 def band_spectrum(audio: jax.Array, hop: int, sample_rate: int, band: Band):
@@ -24,16 +28,7 @@ def band_spectrum(audio: jax.Array, hop: int, sample_rate: int, band: Band):
 
     N is whole frames of `hop`.  `band.rate` spectra per frame lie side by side.
     """
-    step = hop // band.rate
-    frames = audio.shape[1] // step
-    reach = band.window - step  # beyond the step itself, half on either side
-    left = reach // 2
-    blocks = -(-band.window // step)
-    width = (frames + blocks) * step
-    padded = jnp.pad(audio, ((0, 0), (left, width - left - audio.shape[1])))
-    padded = padded.reshape(len(audio), -1, step)
-    parts = [padded[:, i : i + frames] for i in range(blocks)]
-    windows = jnp.concatenate(parts, axis=-1)[..., : band.window]
+    windows = windows_around(audio, hop // band.rate, band.window)
     scaled = hann(band.window) * window_scale(band.window)
     spectrum = jnp.fft.rfft(windows * scaled.astype(np.float32))
     magnitude = jnp.sqrt(spectrum.real**2 + spectrum.imag**2 + TINY)
@@ -43,9 +38,22 @@ def band_spectrum(audio: jax.Array, hop: int, sample_rate: int, band: Band):
 
 
 def heard(audio: jax.Array, cfg: OscillatorCodecConfig) -> jax.Array:
-    """All spectra of every frame, side by side: [B, N] to [B, T, F]; N whole frames."""
+    """All spectra of every frame, side by side: [B, N] to [B, T, F]; N whole frames.
+
+    Relative to the frame's level where that is coded apart.
+    """
     parts = [band_spectrum(audio, cfg.hop, cfg.sample_rate, band) for band in cfg.bands]
-    return jnp.concatenate(parts, axis=-1)
+    spectra = jnp.concatenate(parts, axis=-1)
+    if not cfg.level_units:
+        return spectra
+    level = frame_level(audio, cfg)[..., None]
+    relative = jnp.maximum(spectra * SPREAD + CENTRE - level, -DEPTH)
+    return (relative - RELATIVE_CENTRE) / SPREAD
+
+
+def decades(spectra: jax.Array, cfg: OscillatorCodecConfig) -> jax.Array:
+    """Log10 magnitudes of what `heard` gives, above the level where that is apart."""
+    return spectra * SPREAD + (RELATIVE_CENTRE if cfg.level_units else CENTRE)
 
 
 class SpectralEncoder(nn.Module):
@@ -67,4 +75,9 @@ class SpectralEncoder(nn.Module):
         frames = None if length is None else -(-length // cfg.hop)
         x = FrameConv(x.shape[-1], cfg.width, 1, name="enter")(x)
         x = FrameStack(cfg.width, cfg.encoder_dilations, name="stack")(x, frames)
-        return FrameConv(cfg.width, cfg.hidden_size, 1, name="leave")(x)
+        apart = 1 if cfg.level_units else 0  # channels that are the level's
+        x = FrameConv(cfg.width, cfg.hidden_size - apart, 1, name="leave")(x)
+        if not apart:
+            return x
+        level = to_channel(jax.lax.stop_gradient(frame_level(audio, cfg)), cfg)
+        return jnp.concatenate([level, x], axis=-1)

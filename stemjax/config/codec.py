@@ -91,6 +91,16 @@ class OscillatorCodecConfig:
     lowest: float = 27.5  # Hz, of the oscillators
     highest: float = 14_000.0
     noise_bands: int = 48
+    level_units: float = 0.0  # of the latents per decade of level; 0: not coded apart
+    level_window: int = 7_680  # samples that a frame's level is measured in
+    level_priority: tuple[float, ...] = ()  # of that channel at each quantizer level
+
+    def __post_init__(self):
+        if self.level_units and len(self.level_priority) != self.num_codebooks:
+            raise ValueError(
+                f"level_priority {self.level_priority} must have one number for each of"
+                f" the {self.num_codebooks} codebooks"
+            )
 
     @property
     def frame_rate(self) -> float:
@@ -128,6 +138,8 @@ class CodecObjective:
     kmeans_iterations: int = 10
     level_dropout: float = 0.0  # share of examples decoded from fewer levels
     crop_seconds: float = 1.0
+    crop_levels: tuple[float, ...] = ()  # least and most dB of full scale, RMS
+    made_share: float = 0.0  # of crops that are made of a few partials
     continuous_steps: int = 0  # at first, in which latents are not quantized
     freeze_codes: bool = False  # the decoder alone learns: token stores stay valid
 

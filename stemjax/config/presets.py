@@ -7,6 +7,7 @@ from stemjax.config.codec import (
     CodecConfig,
     CodecObjective,
     DiscriminatorConfig,
+    OscillatorCodecConfig,
     Spectrum,
 )
 from stemjax.config.model import StemGenConfig, StemGenObjective, TransformerConfig
@@ -132,6 +133,7 @@ CODEC_SEANET = CodecRun(
 CODEC_MINI = OscillatorCodecRun(
     steps=4_000,
     batch_size=16,
+    model=OscillatorCodecConfig(level_units=20.0, level_priority=(0.5, 1.0, 2.0, 6.0)),
     objective=CodecObjective(
         wave_weight=0.0,
         tone_weight=1.0,
@@ -140,6 +142,8 @@ CODEC_MINI = OscillatorCodecRun(
         mel_windows=(256, 512, 1024, 2048),
         level_dropout=0.3,
         crop_seconds=1.5,
+        crop_levels=(-46.0, -3.0),
+        made_share=0.125,
     ),
     optim=OptimConfig(
         peak_lr=5e-4,

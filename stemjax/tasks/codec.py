@@ -18,6 +18,7 @@ import numpy as np
 
 from stemjax.arrays import vq
 from stemjax.arrays.losses import (
+    level_difference,
     multi_scale_mel_distance,
     si_sdr,
     tone_distance,
@@ -29,6 +30,7 @@ from stemjax.config.codec import OscillatorCodecConfig
 from stemjax.config.runs import CodecRun
 from stemjax.config.validation import BEST_METRIC
 from stemjax.tasks import adversarial
+from stemjax.tasks.made_tones import made_tones
 from stemjax.tasks.task import LossOut, Sums, Task
 
 INT16 = 32_768.0
@@ -39,9 +41,10 @@ RESTARTS = 128  # codes of a level that may start again in one step
 def make(run: CodecRun) -> Task:
     """The task of one codec run; batches are {"audio": [B, N] int16}, N on the hop.
 
-    Validation reports `mel` (the distance that decides), `wave`, `si_sdr` in dB, and
-    per level q `perplexity_q` of the codes in a batch.  Against a discriminator `mel`
-    decides nothing: it rises where the ear hears better, so the newest step is kept.
+    Validation reports `mel` (the distance that decides), `wave`, `si_sdr` in dB, the
+    absolute error `level` in dB over `crop_levels`, and per level q `perplexity_q` of
+    the codes in a batch.  Against a discriminator `mel` decides nothing: it rises where
+    the ear hears better, so the newest step is kept.
     """
     is_adversarial = run.adversarial.is_on
     return Task(
@@ -96,17 +99,18 @@ def _prepare(run: CodecRun, params, model_state, frozen, batch, key):
     cfg, objective = run.model, run.objective
 
     def fill(state):
-        latents = functional.encode_latents(params, cfg, _audio(batch))
-        residual = latents.reshape(-1, cfg.hidden_size)
-        books = []
-        for k in jax.random.split(key, cfg.num_codebooks):
-            book, _ = vq.kmeans(
-                k, residual, cfg.codebook_size, objective.kmeans_iterations
-            )
-            residual = residual - book[vq.nearest(residual, book)]
-            books.append(book)
-        embed = jnp.stack(books)
-        size = _first_size(run, residual.shape[0] / cfg.codebook_size)
+        audio = _training_audio(run, batch, key)
+        latents = functional.encode_latents(params, cfg, audio)
+        flat = latents.reshape(-1, cfg.hidden_size)
+        embed = vq.kmeans_residual(
+            key,
+            flat,
+            cfg.num_codebooks,
+            cfg.codebook_size,
+            iterations=objective.kmeans_iterations,
+            scales=functional.scales_of(cfg),
+        )
+        size = _first_size(run, flat.shape[0] / cfg.codebook_size)
         return nest_codebooks(embed, embed * size, jnp.full(embed.shape[:2], size))
 
     due = 1 - 0.5 / max(1, objective.continuous_steps)
@@ -137,17 +141,39 @@ def _audio(batch) -> jax.Array:
     return batch["audio"].astype(jnp.float32) / INT16
 
 
-def _quantize(model_state, latents):
+def _training_audio(run: CodecRun, batch, key) -> jax.Array:
+    """Crops [B, N] of a batch: some made of tones, all at levels that are drawn."""
+    objective, audio = run.objective, _audio(batch)
+    k_made, k_levels = jax.random.split(jax.random.fold_in(key, 1))
+    if made := round(objective.made_share * len(audio)):
+        tones = made_tones(k_made, made, audio.shape[1], run.model.sample_rate)
+        audio = jnp.concatenate([audio[made:], tones])
+    if not objective.crop_levels:
+        return audio
+    least, most = objective.crop_levels
+    level = jax.random.uniform(k_levels, (len(audio),), minval=least, maxval=most)
+    return _at_levels(audio, level)
+
+
+def _at_levels(audio, level) -> jax.Array:
+    """Audio [B, N] at root mean squares of `level` [B] dB; near silence stays soft."""
+    power = jnp.maximum(jnp.mean(audio**2, axis=1), LOSS_FLOOR)
+    return audio * (10 ** (level / 20) * jax.lax.rsqrt(power))[:, None]
+
+
+def _quantize(model_state, latents, scales=None):
     """Codes [Q, B T], residuals [Q + 1, B T, D] (the last: what no level explains)."""
     flat = jax.lax.stop_gradient(latents.reshape(-1, latents.shape[-1]))
     codes, quantized, residuals = vq.quantize_residual(
-        flat, functional.stack_codebooks(model_state)
+        flat, functional.stack_codebooks(model_state), scales
     )
     return codes, jnp.concatenate([residuals, (flat - quantized)[None]])
 
 
 def _distances(run: CodecRun, output, audio, floor: float) -> dict[str, jax.Array]:
-    """Per example [B]: mel distance, mean absolute sample difference, SI-SDR in dB."""
+    """Per example [B]: mel distance, mean absolute sample difference, SI-SDR and the
+    absolute error of the level in dB.
+    """
 
     def one(output, audio):
         return {
@@ -156,6 +182,7 @@ def _distances(run: CodecRun, output, audio, floor: float) -> dict[str, jax.Arra
             ),
             "wave": wave_distance(output, audio),
             "si_sdr": si_sdr(output, audio, floor),
+            "level": jnp.abs(level_difference(output, audio)),
         }
 
     def tone(output, audio):
@@ -180,12 +207,12 @@ def _reconstruct(run: CodecRun, params, latents, audio):
 
 def _loss(run: CodecRun, params, model_state, frozen, batch, key):
     cfg, weights = run.model, run.objective
-    audio = _audio(batch)
+    audio = _training_audio(run, batch, key)
     k_levels, k_candidates = jax.random.split(key)
     latents = functional.encode_latents(params, cfg, audio)
     if weights.freeze_codes:
         latents = jax.lax.stop_gradient(latents)
-    codes, residuals = _quantize(model_state, latents)
+    codes, residuals = _quantize(model_state, latents, functional.scales_of(run.model))
     left = residuals[1:].reshape(-1, *latents.shape)  # [Q, B, T, D]
     explained = jax.lax.stop_gradient(latents) - left
     commitment = jnp.mean((latents - explained) ** 2)
@@ -316,15 +343,25 @@ def _follow(run: CodecRun, model_state, stats, key) -> dict:
     )
 
 
-def _eval_sums(run: CodecRun, params, model_state, frozen, batch, key) -> Sums:
-    audio = _audio(batch)
-    weight = batch["is_valid"].astype(jnp.float32)
+def _through(run: CodecRun, params, model_state, audio):
+    """Audio [B, N] through the codec: as heard, codes [Q, B T], latents [B, T, D]."""
     latents = functional.encode_latents(params, run.model, audio)
-    codes, residuals = _quantize(model_state, latents)
+    codes, residuals = _quantize(model_state, latents, functional.scales_of(run.model))
     # with codebooks that are still empty too: no such step is to be the best
     quantized = latents - residuals[-1].reshape(latents.shape)
     output = functional.decode_latents(params, run.model, quantized)
+    return output, codes, latents
+
+
+def _eval_sums(run: CodecRun, params, model_state, frozen, batch, key) -> Sums:
+    audio = _audio(batch)
+    weight = batch["is_valid"].astype(jnp.float32)
+    output, codes, latents = _through(run, params, model_state, audio)
     parts = _distances(run, output, audio, floor=1e-12)
+    if run.objective.crop_levels:  # over the levels that are trained on
+        audio = _at_levels(audio, jnp.linspace(*run.objective.crop_levels, len(audio)))
+        output, _, _ = _through(run, params, model_state, audio)
+        parts["level"] = jnp.abs(jax.vmap(level_difference)(output, audio))
     count = jnp.sum(weight)
     sums: Sums = {
         name: (jnp.sum(jnp.where(weight > 0, value, 0)), count)

@@ -1,0 +1,139 @@
+"""A frame's level, measured, coded apart and given back."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import stemjax.codec
+from stemjax.codec import functional, level
+from stemjax.config.codec import Band, OscillatorCodecConfig
+
+SMALL = OscillatorCodecConfig(
+    bands=(Band(window=2_560, low=60.0, high=8_000.0, bands=40),),
+    width=16,
+    encoder_dilations=(1,),
+    hidden_size=8,
+    num_codebooks=2,
+    codebook_size=64,
+    decoder_dilations=(1,),
+    step_width=8,
+    step_dilations=(1,),
+    noise_bands=8,
+    level_units=20.0,
+    level_window=2_560,
+    level_priority=(1.0, 4.0),
+)
+FULL = dataclasses.replace(SMALL, level_window=7_680)
+
+
+@pytest.fixture(scope="module")
+def small():
+    return stemjax.codec.random(SMALL, 0)
+
+
+def hits(seconds: float = 2.0, seed: int = 0) -> np.ndarray:
+    """Noise that begins anew and fades, and a tone: [1, N]."""
+    time = np.arange(round(seconds * 32_000)) / 32_000
+    noise = np.random.default_rng(seed).normal(size=len(time))
+    fading = 0.3 * noise * np.exp(-12 * (time % 0.5))
+    return np.float32(fading + 0.05 * np.sin(2 * np.pi * 220 * time))[None]
+
+
+def loudness(audio) -> float:
+    """K-weighted dB of [1, N], over the whole."""
+    return float(10 * np.log10(np.mean(level.frame_power(audio, SMALL))))
+
+
+@pytest.mark.parametrize("hertz", [40, 100, 440, 2_000, 10_000])
+def test_level_of_a_tone_is_its_loudness(hertz):
+    """pyloudnorm's filters are digital, ours analog; -0.691 dB is its constant."""
+    pyloudnorm = pytest.importorskip("pyloudnorm")
+    time = np.arange(32_000) / 32_000
+    tone = np.float32(0.1 * np.sin(2 * np.pi * hertz * time))
+    wanted = pyloudnorm.Meter(32_000).integrated_loudness(tone.astype(np.float64))
+    found = 20 * level.frame_level(tone[None], FULL)[0, 8:-8]
+    np.testing.assert_allclose(found, wanted + 0.691, atol=0.05)
+
+
+def test_power_is_that_of_a_window_around_the_frames_middle():
+    """Slow twin, by the sum over a whole spectrum in float64."""
+    audio, size = hits(0.5), SMALL.level_window
+    found = np.asarray(level.frame_power(audio, SMALL))
+    assert found.shape == (1, 25)
+    padded = np.pad(audio[0].astype(np.float64), 5_000)
+    hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(size) / size)
+    curve = level.k_curve(32_000, size)
+    for frame in (0, 9, 24):
+        start = 5_000 + frame * 640 + 320 - size // 2
+        spectrum = np.abs(np.fft.fft(padded[start : start + size] * hann)) ** 2
+        both = np.concatenate([curve, curve[-2:0:-1]])
+        wanted = np.sum(spectrum * both) / size / np.sum(hann**2)
+        # the highest bin is counted twice: there is next to nothing in it
+        np.testing.assert_allclose(found[0, frame], wanted, rtol=1e-3)
+
+
+def test_silence_has_the_floors_level_and_its_channel_turns_back():
+    found = level.frame_level(jnp.zeros((1, 6_400)), SMALL)
+    np.testing.assert_allclose(found, -4.0, atol=1e-6)
+    channel = level.to_channel(found, SMALL)
+    np.testing.assert_allclose(channel, np.full((1, 10, 1), -40.0), atol=1e-4)
+    np.testing.assert_allclose(level.from_channel(channel, SMALL), found, atol=1e-6)
+
+
+def test_values_between_frames_lie_on_lines():
+    found = np.asarray(level.between_frames(jnp.float32([[1.0, 3.0]]), 4))[0]
+    np.testing.assert_allclose(found, [1, 1, 1.25, 1.75, 2.25, 2.75, 3, 3])
+
+
+def test_audio_is_brought_to_the_level_of_other_audio():
+    """Of twice the amplitude and other noise."""
+    wanted = level.frame_level(hits(), SMALL)
+    found = level.bring_to(2 * hits(seed=1), wanted, SMALL)
+    error = 20 * (level.frame_level(found, SMALL) - wanted)
+    assert np.abs(error).max() < 1.0
+    power = 10 * np.log10(np.mean(found**2) / np.mean(hits() ** 2))
+    assert abs(power) < 0.3
+
+
+def test_what_is_silent_is_brought_to_nothing():
+    wanted = level.frame_level(jnp.zeros((1, 32_000)), SMALL)
+    found = level.bring_to(0.01 * hits(1.0), wanted, SMALL)
+    assert np.sqrt(np.mean(found**2)) < 2e-5  # -94 dB
+
+
+@pytest.mark.parametrize("gain_db", [-34.0, -20.0, 0.0])
+def test_level_goes_through_latents_whatever_the_weights(small, gain_db):
+    """-6 dB to -40 dB of full scale: the shape's channels stay, the level's moves."""
+    params, loud = small.variables["params"], hits() / np.std(hits()) / 2
+    soft = loud * np.float32(10 ** (gain_db / 20))
+    latents = functional.encode_latents(params, SMALL, np.concatenate([loud, soft]))
+    moved = np.asarray(latents[1] - latents[0])
+    np.testing.assert_allclose(moved[:, 0], gain_db, atol=0.05)  # a unit is a dB here
+    assert np.abs(moved[:, 1:]).max() < 0.02
+    out = functional.decode_latents(params, SMALL, latents[1:])
+    assert abs(loudness(out) - loudness(soft)) < 0.7
+
+
+def test_codes_carry_the_level(small):
+    """20 dB softer, through 64 random codes of two levels: softer by half of it or more."""
+    out = [small.decode(small.encode(gain * hits())) for gain in (0.3, 0.03)]
+    assert loudness(out[0]) - loudness(out[1]) > 10
+
+
+def test_a_codec_without_level_has_its_old_shapes():
+    old = dataclasses.replace(SMALL, level_units=0.0)
+    shapes = [
+        jax.eval_shape(lambda key, c=c: functional.init(key, c)[0], jax.random.key(0))
+        for c in (old, SMALL)
+    ]
+    sizes = [
+        (
+            p["encoder"]["leave"]["conv"]["weight"].shape[0],
+            p["decoder"]["enter"]["conv"]["weight"].shape[1],
+        )
+        for p in shapes
+    ]
+    assert sizes == [(8, 8), (7, 7)]
