@@ -1,7 +1,10 @@
-# make sample   a stem for the bundled context, by the bundled model -> outputs/sample
-# make demo     the page on http://127.0.0.1:7860
-# make test     the test suite, without torch
-# make topology the paper's programs, compiled for a TPU pod that is not here
+# make sample     a stem for the bundled context, by the bundled model -> outputs/sample
+# make demo       the page on http://127.0.0.1:7860
+# make test       the quick tests, for every change; without torch
+# make test-slow  the tests that make test leaves out
+# make test-all   both
+# make topology   the paper's programs, compiled for a TPU pod that is not here
+# make docs       the API reference -> build/docs
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 POD_VENV := .venv-topology
@@ -9,7 +12,8 @@ PY := $(VENV)/bin/python
 PIP := $(PY) -m pip install -q --disable-pip-version-check
 export JAX_PLATFORMS ?= cpu
 
-.PHONY: sample demo test topology lint format golden parity bench doctor clean
+.PHONY: sample demo test test-slow test-all topology lint format golden parity bench docs \
+  doctor clean
 
 $(VENV)/.base: pyproject.toml
 	test -x $(PY) || $(PYTHON) -m venv $(VENV)
@@ -34,12 +38,19 @@ $(VENV)/.demo: $(VENV)/.base
 	touch $@
 
 demo: $(VENV)/.demo
-	$(PY) -m stemjax.demo
+	$(PY) -m stemjax demo
 
-# two workers on two cores: BLAS threads of their own would wait for each other
-test: export OPENBLAS_NUM_THREADS ?= 1
+# Two workers on two cores: with more BLAS threads they would wait for each other.
+PYTEST := OPENBLAS_NUM_THREADS=1 $(PY) -m pytest -q -n 2 --dist worksteal
+
 test: $(VENV)/.test
-	$(PY) -m pytest -q -n 2 --dist worksteal
+	$(PYTEST) -m "not slow"
+
+test-slow: $(VENV)/.test
+	$(PYTEST) -m slow
+
+test-all: $(VENV)/.test
+	$(PYTEST)
 
 # of its own: where libtpu is installed, jax speaks on stderr at every start
 $(POD_VENV)/.tpu: pyproject.toml
@@ -72,6 +83,13 @@ parity: $(VENV)/.parity
 bench: $(VENV)/.parity
 	for b in $(filter-out benchmarks/gpu.py,$(wildcard benchmarks/*.py)); do \
 	  $(PY) $$b || exit 1; done
+
+$(VENV)/.docs: $(VENV)/.base
+	$(PIP) -e ".[docs]"
+	touch $@
+
+docs: $(VENV)/.docs
+	$(PY) -m pdoc -o build/docs stemjax stemjax.api stemjax.eval stemjax.codec
 
 doctor: $(VENV)/.base
 	$(PY) -m stemjax doctor

@@ -18,14 +18,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import numpy as np
 
-from data.pairs import numpy_batches
-from data.prepare import Layout, PrepareArgs, prepare
-from data.records import Prepared, open_prepared
-from data.segments import SAMPLE_RATE
-from data.synthetic import song
 from stemjax.config.categories import CATEGORIES
 from stemjax.config.runs import Loader
 from stemjax.config.train import PairConfig
+from stemjax.data.drawing.pairs import pair_batches
+from stemjax.data.prepare import Layout, PrepareArgs, prepare
+from stemjax.data.prepared.records import Prepared, open_prepared
+from stemjax.data.prepared.segments import SAMPLE_RATE
+from stemjax.data.prepared.synthetic import song
 
 SONGS, SECONDS = 4, 60
 PAPER_PAIRS_PER_SECOND = 17.4
@@ -54,7 +54,7 @@ def prepared_synthetic(folder: Path) -> Prepared:
 def measure(source: Prepared, loader: Loader, batches: int) -> dict[str, float | str]:
     """Time `batches` batches after one warm-up."""
     pairs = PairConfig()
-    made = numpy_batches(
+    made = pair_batches(
         source, pairs, split="train", batch_size=BATCH, seed=0, loader=loader
     )
     next(made)

@@ -21,11 +21,14 @@ import numpy as np
 import soundfile
 import soxr
 
-from stemjax.eval import alignment, clips, embeddings, vggish
-from stemjax.eval.descriptors.extract import analyse_music
-from stemjax.eval.mixes import BATCH
-from stemjax.eval.synthetic import make_clip
-from stemjax.eval.vggish_input import GOOGLE, GUDGUD, patches
+from stemjax.analysis.audio import RATE
+from stemjax.analysis.extract import analyse_music
+from stemjax.eval.metrics import alignment, embeddings
+from stemjax.eval.metrics.mixes import BATCH
+from stemjax.eval.metrics.vggish import network as vggish
+from stemjax.eval.metrics.vggish.features import GOOGLE, GUDGUD, patches
+from stemjax.eval.populations import clips
+from stemjax.eval.selftest.synthetic import make_clip
 from stemjax.io.allocator import keep_memory
 
 
@@ -51,7 +54,7 @@ def written(mixes: np.ndarray, folder: Path) -> list[clips.Example]:
     found = []
     for k, mix in enumerate(mixes):
         path = folder / f"{k}.flac"
-        soundfile.write(path, soxr.resample(mix, clips.RATE, 32_000), 32_000)
+        soundfile.write(path, soxr.resample(mix, RATE, 32_000), 32_000)
         found.append(clips.probe(clips.Triple(str(k), path, path, None)))
     return found
 

@@ -16,10 +16,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.peers.made_store import write_random_store
-from data.spec import open_data
-from data.tokens import token_batches
 from stemjax.config.runs import Loader
 from stemjax.config.train import PairConfig
+from stemjax.data.spec import open_data
+from stemjax.data.tokens.store import token_batches
 
 PARTS = 5  # the median of as many parts of the run
 

@@ -19,7 +19,7 @@ from stemjax.models.flops import flops_per_step
 from stemjax.nn.axes import compute_dtype, make_mesh
 from stemjax.tasks import codec as codec_task
 from stemjax.tasks import stemgen as stemgen_task
-from stemjax.train.dry_run import tokens_per_step
+from stemjax.train.planning.dry_run import tokens_per_step
 from stemjax.train.state import new_state, state_shardings
 from stemjax.train.step import batch_sharding, make_train_step
 

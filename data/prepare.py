@@ -17,15 +17,14 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
-from data.assemble import assemble, plan_of, read_report, undo
-from data.errors import DataError, fail, told_in_one_line
-from data.layouts import folder, medleydb, moisesdb, musdb, slakh
-from data.layouts.song import Fault
-from data.layouts.split_table import read_split_table
-from data.manifest import MANIFEST, read_manifest
-from data.records import Encoding
-from data.segments import SAMPLE_RATE, read_stem
-from data.shards import (
+from stemjax.data.layouts import folder, medleydb, moisesdb, musdb, slakh
+from stemjax.data.layouts.song import Fault
+from stemjax.data.layouts.split_table import read_split_table
+from stemjax.data.prepared.assemble import assemble, plan_of, read_report, undo
+from stemjax.data.prepared.manifest import MANIFEST, read_manifest
+from stemjax.data.prepared.records import Encoding
+from stemjax.data.prepared.segments import SAMPLE_RATE, read_stem
+from stemjax.data.prepared.shards import (
     RECORD_BYTES,
     WORK,
     Shard,
@@ -34,6 +33,7 @@ from data.shards import (
     measure,
     plan_shards,
 )
+from stemjax.io.errors import UserError, exit_on_bad_input, fail
 
 _INDEX_BYTES = 3 << 16  # array_record's index and the padding of its last block
 _WRITE_SECONDS = 0.002  # per record, measured on one core
@@ -100,7 +100,7 @@ def prepare(args: PrepareArgs) -> Outcome:
     """Prepare a folder; estimates go to stdout, the progress bar to stderr.
 
     Raises:
-      DataError: nothing to prepare, an --out of something else, or too little disk.
+      UserError: nothing to prepare, an --out of something else, or too little disk.
     """
     _check(args)
     table = read_split_table(args.splits) if args.splits else None
@@ -108,7 +108,7 @@ def prepare(args: PrepareArgs) -> Outcome:
     sized, unreadable = measure(listing)
     faults = [*listing.faults, *unreadable]
     if not sized:
-        raise DataError(_no_song(args, faults))
+        raise UserError(_no_song(args, faults))
     encoding = Encoding.FLAC if args.flac else Encoding.INT16
     shards = plan_shards(sized, encoding, args.shard_records)
     work = args.out / WORK
@@ -127,7 +127,7 @@ def prepare(args: PrepareArgs) -> Outcome:
         if not any(report["records"] for report in reports.values()):
             for report in reports.values():
                 faults += [Fault(*pair) for pair in report["faults"]]
-            raise DataError(_no_song(args, faults))
+            raise UserError(_no_song(args, faults))
         assemble(args.out, shards, [reports[shard.name] for shard in shards])
     manifest, report = read_manifest(args.out), read_report(args.out)
     return Outcome(
@@ -141,11 +141,11 @@ def prepare(args: PrepareArgs) -> Outcome:
 
 def _check(args: PrepareArgs) -> None:
     if not args.input.is_dir():
-        raise DataError(f"--input {args.input} is no folder: check the path")
+        raise UserError(f"--input {args.input} is no folder: check the path")
     for name, least in (("workers", 1), ("shard_records", 0)):
         if getattr(args, name) < least:
             flag = "--" + name.replace("_", "-")
-            raise DataError(f"{flag} must be {least} or more")
+            raise UserError(f"{flag} must be {least} or more")
 
 
 def _no_song(args: PrepareArgs, faults: Sequence[Fault]) -> str:
@@ -160,21 +160,21 @@ def _is_finished(out: Path, shards: Sequence[Shard]) -> bool:
     """Whether `out` is this very preparation, done; False: it is new or begun.
 
     Raises:
-      DataError: it is something else.
+      UserError: it is something else.
     """
     if not out.exists():
         return False
     if not out.is_dir():
-        raise DataError(f"--out {out} is a file: give a folder")
+        raise UserError(f"--out {out} is a file: give a folder")
     if (out / MANIFEST).exists():
         if read_manifest(out)["plan"] == plan_of(shards):
             return True
-        raise DataError(
+        raise UserError(
             f"--out {out} was prepared from other songs or with other options:"
             " give a new folder or delete it"
         )
     if not (out / WORK).is_dir() and any(out.iterdir()):
-        raise DataError(f"--out {out} holds other files: give a new folder")
+        raise UserError(f"--out {out} holds other files: give a new folder")
     return False
 
 
@@ -184,7 +184,7 @@ def _announce(
     """Print songs, disk and time.
 
     Raises:
-      DataError: the disk is too small.
+      UserError: the disk is too small.
     """
     songs = sum(len(shard.songs) for shard in shards)
     hours = sum(shard.seconds for shard in shards) / 3600
@@ -207,7 +207,7 @@ def _announce(
     )
     if need + _MARGIN_BYTES > free:
         mend = "free some" if args.flac else "free some or add --flac"
-        raise DataError(
+        raise UserError(
             f"{home} has {_size(free)} free, preparing needs {_size(need)}: {mend}"
         )
 
@@ -218,7 +218,7 @@ def _seconds_needed(todo: Sequence[Shard], workers: int) -> float:
     start = time.perf_counter()
     try:
         seconds = len(read_stem(stem.path)) / SAMPLE_RATE
-    except DataError:  # the song will be listed as a fault in its turn
+    except UserError:  # the song will be listed as a fault in its turn
         return math.nan
     per_second = (time.perf_counter() - start) / max(seconds, 0.01)
     records = sum(shard.records for shard in todo)
@@ -260,7 +260,7 @@ def _make(
                     yield jobs[job], job.result()
                     bar.update(len(jobs[job].songs))
             except BrokenProcessPool:
-                raise DataError(
+                raise UserError(
                     "a process was killed, as when memory is short: start again with"
                     " fewer --workers; finished shards are kept"
                 ) from None
@@ -292,14 +292,17 @@ def _print_outcome(outcome: Outcome, out: Path) -> None:
     print(f"{out}: {outcome.made} shards made now; {outcome.manifest['content_hash']}")
 
 
-def main() -> None:
+def main(
+    argv: list[str] | None = None, *, prog: str = "python -m data.prepare"
+) -> None:
     """Parse, prepare, and turn bad input into one line and exit 2."""
     import tyro
 
-    with told_in_one_line():
+    with exit_on_bad_input():
         args = tyro.cli(
             PrepareArgs,
-            prog="python -m data.prepare",
+            args=argv,
+            prog=prog,
             config=(tyro.conf.EnumChoicesFromValues,),  # slakh, not SLAKH
         )
         outcome = prepare(args)

@@ -7,11 +7,11 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from data.errors import DataError
-from data.manifest import MANIFEST
-from data.mixture import Mixture
-from data.records import open_prepared
-from data.staging import staged
+from stemjax.data.drawing.mixture import Mixture
+from stemjax.data.prepared.manifest import MANIFEST
+from stemjax.data.prepared.records import open_prepared
+from stemjax.data.prepared.staging import staged
+from stemjax.io.errors import UserError
 
 
 class Opened(NamedTuple):
@@ -32,12 +32,12 @@ class Opened(NamedTuple):
         spec: what the user calls the data.
 
         Raises:
-          DataError: a store of another codec.
+          UserError: a store of another codec.
         """
         for source in self.sources if self.is_tokens else ():
             own = source.codec
             if own.sha256 != sha256:
-                raise DataError(
+                raise UserError(
                     f"{spec}: tokens of codec {own.name!r}, not of {name!r}; fill a"
                     " store with that one"
                 )
@@ -51,16 +51,16 @@ def open_data(spec: str) -> Opened:
     """Open "FOLDER" or "FOLDER=WEIGHT,FOLDER=WEIGHT,..."; a weight left out is 1.
 
     Raises:
-      DataError: a folder that is neither, kinds that differ, a weight that is no number.
+      UserError: a folder that is neither, kinds that differ, a weight that is no number.
     """
     places, weights = zip(*map(_folder_and_weight, spec.split(",")), strict=True)
     folders = [staged(place) for place in places]
     kinds = {folder: _kind(folder) for folder in folders}
     if len(set(kinds.values())) > 1:
-        raise DataError(f"{spec}: prepared folders and token stores cannot be mixed")
+        raise UserError(f"{spec}: prepared folders and token stores cannot be mixed")
     is_tokens = "tokens" in kinds.values()
     if is_tokens:
-        from data.tokens import open_tokens
+        from stemjax.data.tokens.store import open_tokens
 
         sources = tuple(open_tokens(folder) for folder in folders)
     else:
@@ -74,11 +74,11 @@ def open_audio(spec: str) -> Any:
     """The one prepared folder that `spec` names.
 
     Raises:
-      DataError: several, or a token store, or as `open_data`.
+      UserError: several, or a token store, or as `open_data`.
     """
     opened = open_data(spec)
     if opened.is_tokens or len(opened.sources) > 1:
-        raise DataError(f"{spec}: give one prepared folder; tokens hold no audio")
+        raise UserError(f"{spec}: give one prepared folder; tokens hold no audio")
     return opened.sources[0]
 
 
@@ -87,7 +87,7 @@ def _folder_and_weight(part: str) -> tuple[str, float]:
     try:
         return folder, float(weight or 1)
     except ValueError:
-        raise DataError(f"{part}: the weight {weight!r} is not a number") from None
+        raise UserError(f"{part}: the weight {weight!r} is not a number") from None
 
 
 def _kind(folder: Path) -> str:
@@ -96,9 +96,9 @@ def _kind(folder: Path) -> str:
     try:
         return json.loads(path.read_text(encoding="utf-8"))["kind"]
     except FileNotFoundError:
-        raise DataError(
+        raise UserError(
             f"{folder}: no {MANIFEST}; give a folder that `python -m data.prepare` or"
             " `python train.py tokens` wrote"
         ) from None
     except (ValueError, KeyError, TypeError):
-        raise DataError(f"{path}: not a manifest; make the folder again") from None
+        raise UserError(f"{path}: not a manifest; make the folder again") from None

@@ -1,8 +1,21 @@
 """What tests of several rooms use: built once in each worker."""
 
+import importlib.metadata
 import os
+import pathlib
 
 import pytest
+
+# Workers, child processes and later runs share what they compile.
+os.environ.setdefault(
+    "JAX_COMPILATION_CACHE_DIR",
+    str(
+        pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
+        / f"stemjax-tests/jaxlib-{importlib.metadata.version('jaxlib')}"
+    ),
+)
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
 # Most programs here run a few times on toy shapes: compiling them takes longer than
 # running them, and XLA's older emitters of CPU code take half the newer ones' time.  (An

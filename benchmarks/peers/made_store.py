@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from data.foreign_tokens import TokenPair, TokenSegment, write_store
-from data.token_format import StoreCodec
+from stemjax.data.tokens.foreign import TokenPair, TokenSegment, write_store
+from stemjax.data.tokens.format import StoreCodec
 
 PAIRS_PER_SEGMENT = 8
 

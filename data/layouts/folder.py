@@ -4,8 +4,8 @@ import csv
 import re
 from pathlib import Path
 
-from data.errors import DataError
-from data.layouts.song import (
+from stemjax.config.categories import UNKNOWN, category_of
+from stemjax.data.layouts.song import (
     Fault,
     Listing,
     Song,
@@ -15,8 +15,8 @@ from data.layouts.song import (
     song_folders,
     split_by_hash,
 )
-from data.layouts.split_table import OMIT, SplitTable
-from stemjax.config.categories import UNKNOWN, category_of
+from stemjax.data.layouts.split_table import OMIT, SplitTable
+from stemjax.io.errors import UserError
 
 TABLE = "stems.csv"
 MIXES = frozenset({"mix", "mixture", "master", "mixdown"})  # not stems
@@ -34,7 +34,7 @@ def read_songs(root: Path, splits: SplitTable | None) -> Listing:
     - The split is the song's row in `splits`, else its folder, else a hash of its name.
 
     Raises:
-      DataError: a stems.csv without its columns or with an unknown category.
+      UserError: a stems.csv without its columns or with an unknown category.
     """
     table = _read_table(root / TABLE)
     songs, faults, warnings, omitted = [], [], [], 0
@@ -46,7 +46,7 @@ def read_songs(root: Path, splits: SplitTable | None) -> Listing:
             omitted += 1
             continue
         if name in seen:
-            raise DataError(f"{folder} has the name of {seen[name]}: rename one")
+            raise UserError(f"{folder} has the name of {seen[name]}: rename one")
         seen[name] = folder
         rows = table.get(name, {})
         stems = []
@@ -97,7 +97,7 @@ def _read_table(path: Path) -> dict[str, dict[str, int | str]]:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
             if not {"song", "file", "category"} <= set(reader.fieldnames or ()):
-                raise DataError(f"{path} needs the columns song,file,category")
+                raise UserError(f"{path} needs the columns song,file,category")
             for row in reader:
                 word = (row["category"] or "").strip()
                 try:
@@ -109,11 +109,11 @@ def _read_table(path: Path) -> dict[str, dict[str, int | str]]:
                         else UNKNOWN
                     )
                 except ValueError as error:
-                    raise DataError(f"{path} line {reader.line_num}: {error}") from None
+                    raise UserError(f"{path} line {reader.line_num}: {error}") from None
                 song, name = (row["song"] or "").strip(), (row["file"] or "").strip()
                 table.setdefault(song, {})[name] = category
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"cannot read {path}: {error}") from error
+        raise UserError(f"cannot read {path}: {error}") from error
     return table

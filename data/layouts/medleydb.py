@@ -7,8 +7,8 @@ bleed into each other are left out: their contexts would hold the target.
 from pathlib import Path
 from typing import Any
 
-from data.errors import DataError
-from data.layouts.song import (
+from stemjax.config.categories import UNKNOWN, category_of
+from stemjax.data.layouts.song import (
     Fault,
     Listing,
     Song,
@@ -18,8 +18,8 @@ from data.layouts.song import (
     in_order,
     split_by_hash,
 )
-from data.layouts.split_table import OMIT, SplitTable
-from stemjax.config.categories import UNKNOWN, category_of
+from stemjax.data.layouts.split_table import OMIT, SplitTable
+from stemjax.io.errors import UserError
 
 # MedleyDB's taxonomy (its resources/taxonomy.yaml) by our category, after General MIDI.
 # Not here, so context only: Main System, Unlabeled, sampler, synthesizer (but see
@@ -109,7 +109,7 @@ def read_songs(root: Path, splits: SplitTable | None) -> Listing:
             meta = _read_metadata(folder, root)
             bleeds = _is_yes(meta.get("has_bleed")) or name in KNOWN_BLEED
             stems = () if bleeds else _stems(folder, meta)
-        except DataError as error:
+        except UserError as error:
             faults.append(Fault(name, str(error)))
             continue
         title = f"{meta.get('artist')} - {meta.get('title')}"
@@ -143,19 +143,19 @@ def _read_metadata(folder: Path, root: Path) -> dict[str, Any]:
     try:
         meta = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise DataError(
+        raise UserError(
             f"{path} is missing: unpack the song again, or copy medleydb's Metadata"
             f" into {root}"
         ) from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         text = " ".join(str(error).split())
-        raise DataError(f"cannot read {path}: {text}") from error
+        raise UserError(f"cannot read {path}: {text}") from error
     entries = meta.get("stems") if isinstance(meta, dict) else None
     if not isinstance(entries, dict) or not all(
         isinstance(entry, dict) and isinstance(entry.get("filename"), str)
         for entry in entries.values()
     ):
-        raise DataError(f"{path} is not MedleyDB's: `stems` must map SXX to files")
+        raise UserError(f"{path} is not MedleyDB's: `stems` must map SXX to files")
     return meta
 
 
@@ -164,10 +164,10 @@ def _stems(folder: Path, meta: dict[str, Any]) -> tuple[StemFile, ...]:
     for key, entry in sorted(meta["stems"].items()):
         path = folder / f"{folder.name}_STEMS" / entry["filename"]
         if not path.is_file():
-            raise DataError(f"{path} is missing: unpack the song again")
+            raise UserError(f"{path} is missing: unpack the song again")
         stems.append(StemFile(key, _category(entry), path))
     if not stems:
-        raise DataError(f"{folder.name} lists no stems: unpack the song again")
+        raise UserError(f"{folder.name} lists no stems: unpack the song again")
     return tuple(stems)
 
 

@@ -9,8 +9,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from data.errors import DataError
-from data.layouts.song import (
+from stemjax.config.categories import CATEGORIES, UNKNOWN, category_of
+from stemjax.data.layouts.song import (
     Fault,
     Listing,
     Song,
@@ -19,8 +19,8 @@ from data.layouts.song import (
     in_order,
     split_by_hash,
 )
-from data.layouts.split_table import OMIT, SplitTable
-from stemjax.config.categories import CATEGORIES, UNKNOWN, category_of
+from stemjax.data.layouts.split_table import OMIT, SplitTable
+from stemjax.io.errors import UserError
 
 # Stems of one category, whatever their tracks (moisesdb/defaults.py of moises-db).
 STEMS: dict[str, str] = {
@@ -65,7 +65,7 @@ def read_songs(root: Path, splits: SplitTable | None) -> Listing:
         try:
             meta = _read_metadata(path)
             stems, bleeding = _stems(path.parent, meta)
-        except DataError as error:
+        except UserError as error:
             faults.append(Fault(name, str(error)))
             continue
         artist = str(meta.get("artist") or "")
@@ -95,9 +95,9 @@ def _read_metadata(path: Path) -> dict[str, Any]:
             for track in stem["tracks"]:
                 str.strip(track["id"] + track["extension"] + track["trackType"])
     except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror}") from error
+        raise UserError(f"cannot read {path}: {error.strerror}") from error
     except (ValueError, KeyError, TypeError) as error:
-        raise DataError(
+        raise UserError(
             f"{path} is not MoisesDB's ({error!r}): unpack the song again"
         ) from error
     return meta
@@ -118,7 +118,7 @@ def _stems(folder: Path, meta: dict[str, Any]) -> tuple[tuple[StemFile, ...], in
                 continue
             path = folder / stem_name / f"{track['id']}.{track['extension']}"
             if not path.is_file():
-                raise DataError(f"{path} is missing: unpack the song again")
+                raise UserError(f"{path} is missing: unpack the song again")
             files.setdefault((stem_name, _category(stem_name, kind)), []).append(path)
     stems = []
     for (stem_name, category), paths in files.items():

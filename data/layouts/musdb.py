@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from data.errors import DataError
-from data.layouts.song import (
+from stemjax.config.categories import DRUMS, UNKNOWN, VOICE, category_of
+from stemjax.data.layouts.song import (
     Fault,
     Listing,
     Song,
@@ -11,8 +11,8 @@ from data.layouts.song import (
     folders_in,
     in_order,
 )
-from data.layouts.split_table import OMIT, SplitTable
-from stemjax.config.categories import DRUMS, UNKNOWN, VOICE, category_of
+from stemjax.data.layouts.split_table import OMIT, SplitTable
+from stemjax.io.errors import UserError
 
 STEMS = {
     "bass": category_of("bass"),
@@ -59,7 +59,7 @@ def read_songs(root: Path, splits: SplitTable | None) -> Listing:
     `mixture.wav` is left out: the mix is the sum of the stems.
 
     Raises:
-      DataError: the folder holds MUSDB18's .stem.mp4 files.
+      UserError: the folder holds MUSDB18's .stem.mp4 files.
     """
     songs, faults, warnings, omitted = [], [], [], 0
     for folder in ("train", "test"):
@@ -67,7 +67,7 @@ def read_songs(root: Path, splits: SplitTable | None) -> Listing:
         if not part.is_dir():
             continue
         if any(part.glob("*.stem.mp4")):
-            raise DataError(
+            raise UserError(
                 f"{part} holds .stem.mp4 files (AAC, their stems do not sum to the"
                 " mixture): use MUSDB18-HQ"
             )

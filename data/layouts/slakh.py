@@ -7,8 +7,8 @@ Read by what is on the disk.  metadata.yaml names stems that have no audio, its
 from pathlib import Path
 from typing import Any
 
-from data.errors import DataError
-from data.layouts.song import (
+from stemjax.config.categories import DRUMS, UNKNOWN, category_of_program
+from stemjax.data.layouts.song import (
     SPLITS,
     Fault,
     Listing,
@@ -19,9 +19,9 @@ from data.layouts.song import (
     song_folders,
     split_by_hash,
 )
-from data.layouts.split_table import OMIT, SplitTable
-from data.render.slakh import CLASSES
-from stemjax.config.categories import DRUMS, UNKNOWN, category_of_program
+from stemjax.data.layouts.split_table import OMIT, SplitTable
+from stemjax.data.render.slakh import CLASSES
+from stemjax.io.errors import UserError
 
 # By exact spelling: "Sound Effects" (12) and "Sound effects" (15) differ by one case.
 _BY_CLASS = {name: number for number, name in enumerate(CLASSES)} | {"Drums": DRUMS}
@@ -43,7 +43,7 @@ def read_songs(root: Path, splits: SplitTable | None) -> Listing:
         try:
             meta = _read_metadata(folder)
             stems, unsure = _stems(folder, meta)
-        except DataError as error:
+        except UserError as error:
             faults.append(Fault(folder.name, str(error)))
             continue
         split = _split(folder, folder_split, meta, splits)
@@ -75,12 +75,12 @@ def _read_metadata(folder: Path) -> dict[str, Any]:
     try:
         meta = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise DataError(f"{path} is missing: unpack the song again") from None
+        raise UserError(f"{path} is missing: unpack the song again") from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         text = " ".join(str(error).split())
-        raise DataError(f"cannot read {path}: {text}") from error
+        raise UserError(f"cannot read {path}: {text}") from error
     if not isinstance(meta, dict) or not isinstance(meta.get("stems") or {}, dict):
-        raise DataError(f"{path} is not Slakh's: it must map `stems` to Sxx entries")
+        raise UserError(f"{path} is not Slakh's: it must map `stems` to Sxx entries")
     return meta
 
 
@@ -94,7 +94,7 @@ def _stems(folder: Path, meta: dict) -> tuple[tuple[StemFile, ...], list[str]]:
             remarks.append(f"stems/{path.name} has no instrument in metadata.yaml")
         stems.append(StemFile(path.stem, category, path))
     if not stems:
-        raise DataError(f"no audio file in {folder / 'stems'}: unpack the song again")
+        raise UserError(f"no audio file in {folder / 'stems'}: unpack the song again")
     return tuple(stems), remarks
 
 

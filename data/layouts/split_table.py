@@ -4,8 +4,8 @@ import csv
 import dataclasses
 from pathlib import Path
 
-from data.errors import DataError
-from data.layouts.song import SPLITS
+from stemjax.data.layouts.song import SPLITS
+from stemjax.io.errors import UserError
 
 OMIT = "omit"
 _KEYS = ("file", "title", "id")
@@ -22,12 +22,12 @@ class SplitTable:
         """The split of a song: its row by file, else by title, else by id, else None.
 
         Raises:
-          DataError: rows of the name that decides disagree.
+          UserError: rows of the name that decides disagree.
         """
         for column, name in zip(_KEYS, (file, title, id), strict=True):
             found = self.rows[column].get(_plain(name)) if name else None
             if found and len(found) > 1:
-                raise DataError(
+                raise UserError(
                     f"{self.path}: {column} {name!r} has the splits"
                     f" {', '.join(sorted(found))}: leave one"
                 )
@@ -38,10 +38,10 @@ class SplitTable:
 
 
 def read_split_table(path: Path) -> SplitTable:
-    """Read a table such as data/splits/freedoom.csv.
+    """Read a table such as examples/bundle/splits/freedoom.csv.
 
     Raises:
-      DataError: unreadable, without the columns, or with an unknown split.
+      UserError: unreadable, without the columns, or with an unknown split.
     """
     rows: dict[str, dict[str, set[str]]] = {column: {} for column in _KEYS}
     try:
@@ -49,13 +49,13 @@ def read_split_table(path: Path) -> SplitTable:
             reader = csv.DictReader(file)
             columns = reader.fieldnames or ()
             if "split" not in columns or not set(_KEYS) & set(columns):
-                raise DataError(
+                raise UserError(
                     f"{path} needs a column split and one of {', '.join(_KEYS)}"
                 )
             for row in reader:
                 split = (row["split"] or "").strip()
                 if split not in (*SPLITS, OMIT):
-                    raise DataError(
+                    raise UserError(
                         f"{path} line {reader.line_num}: split {split!r} must be one"
                         f" of {', '.join((*SPLITS, OMIT))}"
                     )
@@ -63,9 +63,9 @@ def read_split_table(path: Path) -> SplitTable:
                     if name := _plain(row.get(column) or ""):
                         rows[column].setdefault(name, set()).add(split)
     except OSError as error:
-        raise DataError(f"cannot read --splits {path}: {error.strerror}") from error
+        raise UserError(f"cannot read --splits {path}: {error.strerror}") from error
     except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"--splits {path} is no CSV table in UTF-8: {error}") from error
+        raise UserError(f"--splits {path} is no CSV table in UTF-8: {error}") from error
     return SplitTable(
         path,
         {

@@ -6,10 +6,17 @@ import os
 import sys
 from pathlib import Path
 
-from data.errors import DataError, told_in_one_line
-from data.render.jobs import Limits, Recipe, Report, Source, SynthChoice, render_all
-from data.render.soundfont import INSTALL, default_soundfont, has_tinysoundfont
-from data.render.vary import Variation
+from stemjax.data.render.jobs import (
+    Limits,
+    Recipe,
+    Report,
+    Source,
+    SynthChoice,
+    render_all,
+)
+from stemjax.data.render.soundfont import INSTALL, default_soundfont, has_tinysoundfont
+from stemjax.data.render.vary import Variation
+from stemjax.io.errors import UserError, exit_on_bad_input
 
 _OMIT = "omit"
 _COLUMNS = ("title", "composer", "split")  # go into metadata.yaml
@@ -27,7 +34,7 @@ class RenderArgs:
     midi: Path | None = None
     """Folder of MIDI files to render instead of composing."""
     splits: Path | None = None
-    """With --midi: table `file,title,composer,split`, as data/splits/freedoom.csv."""
+    """With --midi: table `file,title,composer,split`, as examples/bundle/splits/freedoom.csv."""
     split: str | None = None
     """With --splits: render the songs of this split alone."""
     transpose: int = 0
@@ -61,14 +68,14 @@ class RenderArgs:
         ):
             if getattr(self, name) < least:
                 flag = "--" + name.replace("_", "-")
-                raise DataError(f"{flag} must be {least} or more")
+                raise UserError(f"{flag} must be {least} or more")
         if abs(self.transpose) > 12 or not 0.5 <= self.tempo <= 2:
-            raise DataError(
+            raise UserError(
                 "--transpose must be -12 to 12 and --tempo 0.5 to 2, got"
                 f" {self.transpose}, {self.tempo}"
             )
         if self.max_seconds < 0 or self.seconds < 1 or self.seed < 0:
-            raise DataError(
+            raise UserError(
                 "--max-seconds and --seed must not be negative and --seconds must be 1"
                 f" or more, got {self.max_seconds}, {self.seed}, {self.seconds}"
             )
@@ -94,12 +101,12 @@ def midi_sources(args: RenderArgs) -> tuple[list[Source], list[str]]:
     """
     folder = args.midi
     if not folder.is_dir():
-        raise DataError(f"--midi {folder} is no folder: check the path")
+        raise UserError(f"--midi {folder} is no folder: check the path")
     paths = sorted(
         path for path in folder.iterdir() if path.suffix.lower() in (".mid", ".midi")
     )
     if not paths:
-        raise DataError(f"no .mid file in {folder}: check --midi")
+        raise UserError(f"no .mid file in {folder}: check --midi")
     table = read_splits(args.splits) if args.splits else {}
     if absent := sorted(table.keys() - {path.name for path in paths}):
         print(
@@ -119,7 +126,7 @@ def midi_sources(args: RenderArgs) -> tuple[list[Source], list[str]]:
         about = {key: row[key] for key in _COLUMNS if row.get(key)}
         sources.append(Source(f"Track{number:05d}", path, about, variation))
     if not sources:
-        raise DataError(
+        raise UserError(
             f"no song of {folder} is in split {args.split!r}: check --split"
         )
     return sources, omitted
@@ -132,9 +139,9 @@ def read_splits(path: Path) -> dict[str, dict[str, str]]:
             rows = list(csv.DictReader(file))
         return {row["file"]: row for row in rows}
     except OSError as error:
-        raise DataError(f"cannot read --splits {path}: {error.strerror}") from error
+        raise UserError(f"cannot read --splits {path}: {error.strerror}") from error
     except KeyError:
-        raise DataError(f"{path} has no column `file`") from None
+        raise UserError(f"{path} has no column `file`") from None
 
 
 def choose_synth(sf2: Path | None) -> SynthChoice:
@@ -143,9 +150,9 @@ def choose_synth(sf2: Path | None) -> SynthChoice:
         sf2 = default_soundfont()
         return SynthChoice(sf2 if has_tinysoundfont() else None)
     if not sf2.is_file():
-        raise DataError(f"soundfont {sf2} does not exist: check --sf2")
+        raise UserError(f"soundfont {sf2} does not exist: check --sf2")
     if not has_tinysoundfont():
-        raise DataError("--sf2 needs tinysoundfont: " + INSTALL)
+        raise UserError("--sf2 needs tinysoundfont: " + INSTALL)
     return SynthChoice(sf2)
 
 
@@ -178,16 +185,16 @@ def run(args: RenderArgs) -> list[Report]:
     return reports
 
 
-def main() -> None:
+def main(argv: list[str] | None = None, *, prog: str = "python -m data.render") -> None:
     """Parse, render, and turn bad input into one line and exit 2."""
     import tyro
 
-    with told_in_one_line():
-        args = tyro.cli(RenderArgs, prog="python -m data.render")
+    with exit_on_bad_input():
+        args = tyro.cli(RenderArgs, args=argv, prog=prog)
         reports = run(args)
         done = [report for report in reports if not report.problem]
         if not done:
-            raise DataError(f"no song of {len(reports)} could be rendered")
+            raise UserError(f"no song of {len(reports)} could be rendered")
     minutes = sum(report.seconds for report in done) / 60
     resumed = sum(report.is_resumed for report in done)
     print(

@@ -10,8 +10,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from data.render.events import DRUM_CHANNEL, DRUM_PROGRAM, Event, Kind, assign_stems
-from data.render.harmony import (
+from stemjax.data.render.events import (
+    DRUM_CHANNEL,
+    DRUM_PROGRAM,
+    Event,
+    Kind,
+    assign_stems,
+)
+from stemjax.data.render.harmony import (
     Chord,
     Loop,
     Mode,
@@ -20,8 +26,8 @@ from data.render.harmony import (
     draw_loop,
     tempi_of,
 )
-from data.render.instruments import FEATURED, Part, Role, draw_parts
-from data.render.patterns import PLAY, Bar, Note, kit
+from stemjax.data.render.instruments import FEATURED, Part, Role, draw_parts
+from stemjax.data.render.patterns import PLAY, Bar, Note, kit
 
 _NAMES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 _SPLIT_CYCLE = (Split.TRAIN, Split.VALIDATION, Split.TEST) + (Split.TRAIN,) * 7

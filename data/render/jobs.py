@@ -16,17 +16,17 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from data.errors import DataError
-from data.render.compose import compose
-from data.render.events import Event, last_note, stems_of
-from data.render.levels import level_stems
-from data.render.midi import midi_bytes, read_midi
-from data.render.numpy_synth import NumpySynth
-from data.render.slakh import metadata, name_of, write_song
-from data.render.soundfont import SoundfontSynth
-from data.render.treat import Treatment, treat
-from data.render.vary import AS_WRITTEN, Variation, vary
-from data.render.versions import Version, draw_treatment
+from stemjax.data.render.compose import compose
+from stemjax.data.render.events import Event, last_note, stems_of
+from stemjax.data.render.levels import level_stems
+from stemjax.data.render.midi import midi_bytes, read_midi
+from stemjax.data.render.numpy_synth import NumpySynth
+from stemjax.data.render.slakh import metadata, name_of, write_song
+from stemjax.data.render.soundfont import SoundfontSynth
+from stemjax.data.render.treat import Treatment, treat
+from stemjax.data.render.vary import AS_WRITTEN, Variation, vary
+from stemjax.data.render.versions import Version, draw_treatment
+from stemjax.io.errors import UserError
 
 SAMPLE_RATE = 32_000
 _TAIL_SECONDS = 3.0  # after the last note, for its decay
@@ -121,7 +121,7 @@ def render_song(
     """Render one song into `out`/track unless it is there already.
 
     Raises:
-      DataError: the synth cannot be loaded; whatever else goes wrong is reported.
+      UserError: the synth cannot be loaded; whatever else goes wrong is reported.
     """
     folder = out / source.track
     try:
@@ -130,8 +130,8 @@ def render_song(
         if folder.exists():
             return _resumed(folder, about)
         if not song.stems:
-            raise DataError(f"no part with {limits.min_notes} notes or more")
-    except DataError as error:
+            raise UserError(f"no part with {limits.min_notes} notes or more")
+    except UserError as error:
         return _failed(source, error)
     synth = _synth(choice)
     try:
@@ -145,17 +145,17 @@ def render_song(
         levelled = level_stems(raw, SAMPLE_RATE, gains_db)
         silent = [name_of(stem) for stem in levelled.silent]
         if not levelled.stems:
-            raise DataError(f"every part is silent ({', '.join(silent)})")
+            raise UserError(f"every part is silent ({', '.join(silent)})")
         plugin = about["soundfont"] or about["renderer"]
         meta = metadata(source.track, levelled, plugin, about)
         write_song(folder, song.events, levelled, meta, SAMPLE_RATE)
-    except DataError as error:
+    except UserError as error:
         return _failed(source, error)
     length = len(levelled.mix) / SAMPLE_RATE
     return Report(source.track, length, len(levelled.stems), silent, None)
 
 
-def _failed(source: Source, error: DataError) -> Report:
+def _failed(source: Source, error: UserError) -> Report:
     return Report(source.track, 0.0, 0, [], str(error))
 
 
@@ -163,7 +163,7 @@ def read_score(source: Source, limits: Limits) -> Score:
     """Read or compose a song and draw what its version asks for; nothing is rendered.
 
     Raises:
-      DataError: the MIDI file cannot be read.
+      UserError: the MIDI file cannot be read.
     """
     if isinstance(source.origin, Recipe):
         song = compose(*source.origin)
@@ -171,7 +171,7 @@ def read_score(source: Source, limits: Limits) -> Score:
         content = midi_bytes(events)
         about = {
             "title": f"Composed {source.origin.index}, {song.key}, {song.tempo} bpm",
-            "composer": "data.render.compose",
+            "composer": "stemjax.data.render.compose",
             "split": str(song.split),
             "source_midi": f"seed {source.origin.seed}, song {source.origin.index}",
             "key": song.key,
@@ -214,7 +214,7 @@ def _resumed(folder: Path, about: dict) -> Report:
     except (OSError, AttributeError, yaml.YAMLError):
         differing = ["metadata.yaml"]
     if differing:
-        raise DataError(
+        raise UserError(
             f"{folder} was rendered otherwise ({', '.join(differing)} differ):"
             " choose another --out or delete it"
         )

@@ -7,8 +7,8 @@ import struct
 from collections.abc import Iterable
 from pathlib import Path
 
-from data.errors import DataError
-from data.render.events import NO_STEM, Event, Kind, assign_stems
+from stemjax.data.render.events import NO_STEM, Event, Kind, assign_stems
+from stemjax.io.errors import UserError
 
 TICKS_PER_SECOND = 1920  # 960 ticks a beat at 120 beats a minute
 _TEMPO = b"\x00\xff\x51\x03\x07\xa1\x20"  # 500,000 microseconds a beat
@@ -25,17 +25,17 @@ def read_midi(path: Path) -> list[Event]:
     """Events of a MIDI file in seconds, with their stems.
 
     Raises:
-      DataError: mido is missing, or the file is no readable MIDI.
+      UserError: mido is missing, or the file is no readable MIDI.
     """
     try:
         import mido
     except ImportError:
-        raise DataError(f"reading {path} needs mido: pip install mido") from None
+        raise UserError(f"reading {path} needs mido: pip install mido") from None
     try:
         return assign_stems(_events(mido.MidiFile(path, clip=True)))
     except Exception as error:  # mido raises whatever a damaged byte leads to
         cause = f"{type(error).__name__} {error}".strip()
-        raise DataError(f"{path} is no readable MIDI file ({cause})") from error
+        raise UserError(f"{path} is no readable MIDI file ({cause})") from error
 
 
 def _events(file) -> Iterable[Event]:

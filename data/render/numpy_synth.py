@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from data.render.events import DRUM_PROGRAM, Event, Kind
+from stemjax.data.render.events import DRUM_PROGRAM, Event, Kind
 
 _MAX_SECONDS = 12.0  # of one note
 _NYQUIST_SHARE = 0.9  # partials above this share of Nyquist are left out

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from data.render.harmony import Chord, nearest, voice
-from data.render.instruments import Role
+from stemjax.data.render.harmony import Chord, nearest, voice
+from stemjax.data.render.instruments import Role
 
 STEPS = 4  # sixteenths a beat
 

@@ -3,16 +3,15 @@
 `TrackXXXXX/{all_src.mid, metadata.yaml, mix.flac, MIDI/Sxx.mid, stems/Sxx.flac}`.
 """
 
-import os
-import shutil
 from pathlib import Path
 
 import numpy as np
 
-from data.errors import DataError
-from data.render.events import DRUM_PROGRAM, Event
-from data.render.levels import PEAK_DB, STEM_LUFS, Levelled
-from data.render.midi import midi_bytes
+from stemjax.data.render.events import DRUM_PROGRAM, Event
+from stemjax.data.render.levels import PEAK_DB, STEM_LUFS, Levelled
+from stemjax.data.render.midi import midi_bytes
+from stemjax.io.atomic import replacing_folder
+from stemjax.io.errors import UserError
 
 # slakh-utils' spelling, eight programs each: "Sound Effects" (GM's synth effects) and
 # "Sound effects" differ by one letter's case.
@@ -112,29 +111,28 @@ def write_song(
     folder: Path, events: list[Event], levelled: Levelled, meta: dict, rate: int
 ) -> None:
     """Write one song; the folder appears only when it is whole."""
-    import soundfile
     import yaml
 
-    part = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    for name in ("stems", "MIDI"):
-        (part / name).mkdir(parents=True)
+    with replacing_folder(folder) as part:
+        for name in ("stems", "MIDI"):
+            (part / name).mkdir()
+        for name, entry in meta["stems"].items():
+            if entry["audio_rendered"]:
+                stem = entry["program_num"]
+                _write_flac(part / f"stems/{name}.flac", levelled.stems[stem], rate)
+                (part / f"MIDI/{name}.mid").write_bytes(midi_bytes(events, stem))
+        _write_flac(part / "mix.flac", levelled.mix, rate)
+        (part / "all_src.mid").write_bytes(midi_bytes(events))
+        text = yaml.safe_dump(meta, sort_keys=True, allow_unicode=True)
+        (part / "metadata.yaml").write_text(text, encoding="utf-8")
 
-    def flac(name: str, audio: np.ndarray) -> None:
-        try:
-            soundfile.write(part / name, audio, rate, subtype="PCM_16")
-        except soundfile.LibsndfileError as error:
-            raise DataError(
-                f"cannot write {part / name} ({error}): check the disk's space"
-            ) from error
 
-    for name, entry in meta["stems"].items():
-        if entry["audio_rendered"]:
-            stem = entry["program_num"]
-            flac(f"stems/{name}.flac", levelled.stems[stem])
-            (part / "MIDI" / f"{name}.mid").write_bytes(midi_bytes(events, stem))
-    flac("mix.flac", levelled.mix)
-    (part / "all_src.mid").write_bytes(midi_bytes(events))
-    text = yaml.safe_dump(meta, sort_keys=True, allow_unicode=True)
-    (part / "metadata.yaml").write_text(text, encoding="utf-8")
-    os.replace(part, folder)
+def _write_flac(path: Path, audio: np.ndarray, rate: int) -> None:
+    import soundfile
+
+    try:
+        soundfile.write(path, audio, rate, subtype="PCM_16")
+    except soundfile.LibsndfileError as error:
+        raise UserError(
+            f"cannot write {path} ({error}): check the disk's space"
+        ) from error

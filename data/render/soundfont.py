@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from data.errors import DataError
-from data.render.events import DRUM_CHANNEL, NO_STEM, Event, Kind
+from stemjax.data.render.events import DRUM_CHANNEL, NO_STEM, Event, Kind
+from stemjax.io.errors import UserError
 
 INSTALL = "pip install --no-deps tinysoundfont"  # its pyaudio need does not build
 BLOCK = 64  # samples; events fall on this grid
@@ -43,22 +43,22 @@ class SoundfontSynth:
         """Load `path` (.sf2 or .sf3).
 
         Raises:
-          DataError: tinysoundfont or the file is missing, or it cannot be read.
+          UserError: tinysoundfont or the file is missing, or it cannot be read.
         """
         try:
             import tinysoundfont
         except ImportError:
-            raise DataError(
+            raise UserError(
                 f"rendering with {path} needs tinysoundfont: {INSTALL}"
             ) from None
         if not path.is_file():
-            raise DataError(f"soundfont {path} does not exist: check --sf2")
+            raise UserError(f"soundfont {path} does not exist: check --sf2")
         self.sample_rate = sample_rate
         self._synth = tinysoundfont.Synth(samplerate=sample_rate, gain=_GAIN_DB)
         try:
             self._id = self._synth.sfload(str(path), max_voices=_VOICES)
         except Exception as error:  # the binding raises plain RuntimeError
-            raise DataError(f"{path} is no readable soundfont ({error})") from error
+            raise UserError(f"{path} is no readable soundfont ({error})") from error
         self._font = self._synth.soundfonts[self._id]
 
     def render(

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Iterable
 
-from data.render.events import DRUM_CHANNEL, Event, Kind
+from stemjax.data.render.events import DRUM_CHANNEL, Event, Kind
 
 _OCTAVE = 12
 _LOWEST, _HIGHEST = 23, 108  # a five-string bass's B0, a piano's C8

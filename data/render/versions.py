@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from data.render.treat import Band, Room, Shape, Strip, Treatment
-from data.render.vary import Variation
+from stemjax.data.render.treat import Band, Room, Shape, Strip, Treatment
+from stemjax.data.render.vary import Variation
 
 TRANSPOSE = (-5, 6)  # semitones, both ends included: every key once
 TEMPO = (0.9, 1.1)

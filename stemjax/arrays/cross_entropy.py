@@ -8,6 +8,7 @@ def token_cross_entropy(logits: jax.Array, codes: jax.Array) -> jax.Array:
     """-log softmax(logits)[code] in nats: [..., V] float, [...] int -> [...] float32."""
     logits = logits.astype(jnp.float32)
     V = logits.shape[-1]
-    # one-hot by comparison: its gradient is elementwise where a gather's is a scatter
-    own = jnp.where(jnp.arange(V) == codes[..., None], logits, 0.0).sum(axis=-1)
-    return jax.nn.logsumexp(logits, axis=-1) - own
+    # One-hot by comparison: its gradient is elementwise; a gather's is a scatter.
+    is_code = jnp.arange(V) == codes[..., None]
+    code_logit = jnp.where(is_code, logits, 0.0).sum(axis=-1)
+    return jax.nn.logsumexp(logits, axis=-1) - code_logit

@@ -12,10 +12,14 @@ from stemjax.config.decode import Guidance
 
 
 def branch_patterns(guidance: Guidance, num_sources: int) -> np.ndarray:
-    """Which sources each forward of a guided step drops: [branches, S] bool.
+    """Sources that each branch of a guided step drops: [branches, S] bool.
 
-    The last branch is the one that takes the weight 1 - sum(lambda).  MULTI never
+    A branch is one forward pass.  The last branch drops every source and gets the
+    weight 1 - sum(lambda); NONE has a single branch that drops no source.  MULTI never
     evaluates the joint condition (Assumption A17).
+
+    Raises:
+      ValueError: `guidance` is not a `Guidance`.
     """
     full = np.zeros((1, num_sources), bool)
     null = np.ones((1, num_sources), bool)
@@ -31,21 +35,27 @@ def branch_patterns(guidance: Guidance, num_sources: int) -> np.ndarray:
 
 
 def guidance_weights(scales: jax.Array) -> jax.Array:
-    """Weights of the branches, which sum to 1: lambda_1 .. lambda_n, 1 - sum(lambda).
+    """Weights of n + 1 branches: lambda_1 .. lambda_n, 1 - sum(lambda); they sum to 1.
 
-    scales: [n] for n + 1 branches; empty for the lone branch of `Guidance.NONE`.
+    scales: [n]; empty for the single branch of `Guidance.NONE`.
     """
     return jnp.concatenate([scales, 1.0 - jnp.sum(scales, keepdims=True)])
 
 
 def combine_guidance(logits: jax.Array, scales: jax.Array) -> jax.Array:
-    """Eq. 3 (eq. 2 with one scale): logits of the guided distribution.
+    """Logits of the guided distribution, eq. 3 (eq. 2 with one scale).
 
-    Because the weights sum to 1, raw logits and log-probabilities give the same
-    distribution: their difference does not depend on the code (Assumption A17).
+    Raw logits and log-probabilities give the same distribution: they differ by a term
+    that does not depend on the code, and the weights sum to 1 (Assumption A17).
 
-    logits: [n + 1, ..., V], the unconditional branch last.  scales: [n].
-    Returns [..., V] float32.
+    Args:
+      logits: [n + 1, ..., V], the unconditional branch last.
+      scales: [n].
+
+    Returns: [..., V] float32.
+
+    Raises:
+      ValueError: the numbers of branches and scales do not match.
     """
     branches = logits.shape[0]
     if scales.shape != (branches - 1,):
@@ -53,7 +63,7 @@ def combine_guidance(logits: jax.Array, scales: jax.Array) -> jax.Array:
             f"{branches} branches need {branches - 1} scales, got {scales.shape}"
         )
     weights = guidance_weights(scales.astype(jnp.float32))
-    # Not a matrix product: accelerators would round its factors to bfloat16.
+    # A sum, not a matrix product: accelerators would round the factors to bfloat16.
     combined = weights[-1] * logits[-1].astype(jnp.float32)
     for i in range(branches - 1):
         combined += weights[i] * logits[i].astype(jnp.float32)

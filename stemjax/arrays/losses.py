@@ -1,6 +1,7 @@
 """Distances between two signals of one example (EnCodec, sec. 3.4).
 
 multi_scale_mel_distance: mean absolute difference of log10 mel spectra over windows.
+tone_distance: relative difference of root magnitudes in bands as narrow as notes.
 wave_distance: mean absolute difference of samples.
 level_difference: of root mean squares, in dB.
 si_sdr: scale-invariant signal-to-distortion ratio, Le Roux et al. 2019, zero-mean.
@@ -12,11 +13,14 @@ from stemjax.arrays.bands import band_magnitude
 from stemjax.arrays.mel import OVERLAP, log_mel
 from stemjax.config.codec import CodecObjective
 
-ROOT_FLOOR = 1e-4  # of magnitude, -80 dB: keeps the root's gradient and ratio finite
+ROOT_FLOOR = 1e-4  # magnitude (-80 dB): keeps the root's gradient and ratio finite
 
 
 def bins_of(window: int, most: int) -> int:
-    """Mel bands of one window: at most what its frequency bins can tell apart."""
+    """Number of mel bands of one window: window / 8, at least 1 and at most `most`.
+
+    A short window has too few frequency bins to resolve more bands.
+    """
     return min(most, max(1, window // 8))
 
 
@@ -24,31 +28,32 @@ def multi_scale_mel_distance(a, b, cfg: CodecObjective, sample_rate: int):
     """Distance of log10 mel spectra, mean over `cfg.mel_windows`: [N], [N] -> [].
 
     Per window: the mean absolute difference plus `cfg.mel_l2_weight` times the root
-    mean square difference (EnCodec, eq. 3).  In decades of magnitude: 0.05 is 1 dB.
+    mean square difference (EnCodec, eq. 3).  The unit is decades of magnitude: 0.05 is
+    1 dB.
     """
     total = 0.0
     for window in cfg.mel_windows:
-        how = {
+        options = {
             "sample_rate": sample_rate,
             "window": window,
             "hop": window // OVERLAP,
             "bins": bins_of(window, cfg.mel_bins),
             "floor": cfg.mel_floor,
         }
-        difference = log_mel(a, **how) - log_mel(b, **how)
+        difference = log_mel(a, **options) - log_mel(b, **options)
         total += jnp.mean(jnp.abs(difference))
         if cfg.mel_l2_weight:
-            # the added constant keeps the root's gradient finite where a equals b
+            # The constant keeps the root's gradient finite when a equals b.
             total += cfg.mel_l2_weight * jnp.sqrt(jnp.mean(difference**2) + 1e-12)
     return total / len(cfg.mel_windows)
 
 
 def tone_distance(a, b, cfg: CodecObjective, sample_rate: int):
-    """How far the loud partials are apart, relative to b's: [N], [N] -> [].
+    """Distance of the loud partials of a and b, relative to b: [N], [N] -> [].
 
-    Root magnitudes in the narrow bands of `cfg.tone_bands`: the sum of their absolute
-    differences over b's sum, mean over the spectra.  0: equal; 1: a is silent.  A log
-    distance counts every band alike, and most bands hold no partial.
+    Per spectrum of `cfg.tone_bands`: the sum of absolute differences of root
+    magnitudes, divided by b's sum; mean over the spectra.  0: equal; 1: a is silent.  A
+    log distance would weigh all bands equally, and most bands hold no partial.
     """
     total = 0.0
     for band in cfg.tone_bands:
@@ -76,9 +81,9 @@ def level_difference(a, b, floor: float = 1e-10):
 def si_sdr(estimate, reference, floor: float = 1e-12):
     """Scale-invariant signal-to-distortion ratio in dB: [N], [N] -> [].
 
-    Both signals have their mean removed.  `floor` is a mean square added to target and
-    distortion: 1e-12 is -120 dB of full scale.  So a perfect estimate reads the
-    reference's own level above -120 dB, and a silent estimate reads 0.
+    The mean of both signals is removed.  `floor` is a mean square added to target and
+    distortion; 1e-12 is -120 dB of full scale.  A perfect estimate therefore scores the
+    reference's level above -120 dB, and a silent estimate scores 0.
     """
     estimate = estimate - jnp.mean(estimate)
     reference = reference - jnp.mean(reference)

@@ -1,7 +1,7 @@
-"""Which target tokens are hidden in training (StemGen, sec. 2.1, fig. 4; SoundStorm).
+"""Masks of target tokens for training (StemGen, sec. 2.1, fig. 4; SoundStorm).
 
-At the drawn level a random share of the frames is hidden; coarser levels are shown;
-finer levels are hidden entirely, as they are while that level is decoded.
+At the trained level a random share of the frames is masked.  Coarser levels are visible.
+Finer levels are masked entirely, as they are when that level is decoded.
 """
 
 import jax
@@ -11,9 +11,9 @@ import jax.numpy as jnp
 def draw_levels(
     key: jax.Array, batch_size: int, num_levels: int, decay: float = 1.0
 ) -> jax.Array:
-    """The level each example trains, 0 the coarsest. [B] int32.
+    """Draw the level that each example trains: [B] int32, 0 the coarsest.
 
-    decay: odds of a level against the one before it; 1: all alike.
+    decay: odds of a level relative to the level before it; 1 is uniform.
     """
     # Assumption A1
     logits = jnp.log(decay) * jnp.arange(num_levels)
@@ -21,14 +21,14 @@ def draw_levels(
 
 
 def mask_ratio(key: jax.Array) -> jax.Array:
-    """Share of frames to hide: cos(pi u / 2), u uniform in [0, 1). [] float32."""
+    """Share of frames to mask, cos(pi u / 2) with u uniform in [0, 1): [] float32."""
     # Assumption A2
     return jnp.cos(0.5 * jnp.pi * jax.random.uniform(key))
 
 
 def mask_count(ratio: jax.Array, n: jax.Array | int) -> jax.Array:
-    """Frames to hide out of `n`: round(ratio n), at least 1. [] int32."""
-    # Assumption A2: an exact count, so that no example of a batch lacks a loss
+    """Number of frames to mask out of `n`, round(ratio n), at least 1: [] int32."""
+    # Assumption A2: an exact count gives every example of a batch a loss.
     return jnp.clip(jnp.round(ratio * n), 1, n).astype(jnp.int32)
 
 
@@ -41,21 +41,24 @@ def level_mask(
     num_frames: int,
     keep_prefix: bool = False,
 ) -> jax.Array:
-    """Fig. 4 for one example: True where a token is hidden.
+    """Mask of one example's tokens (fig. 4): True where a token is masked.
 
     Args:
-      level: [] the level trained, 0 the coarsest; may be traced.
-      ratio: [] share of that level's frames to hide; may be traced.
-      keep_prefix: draw t uniform in [0, T) and hide nothing, on any level, before it:
-        SoundStorm's prompt (Assumption A3). The count is then a share of T - t.
+      key: random key.
+      level: [] the trained level, 0 the coarsest; may be traced.
+      ratio: [] share of that level's frames to mask; may be traced.
+      num_levels: Q.
+      num_frames: T.
+      keep_prefix: draw t uniform in [0, T) and mask no token of any level before frame
+        t, like SoundStorm's prompt (Assumption A3).  `ratio` is then a share of T - t.
 
-    Returns: [Q, T] bool; at `level` exactly `mask_count` frames are True.
+    Returns: is_masked [Q, T] bool; at `level` exactly `mask_count` frames are True.
     """
     k_start, k_order = jax.random.split(key)
     frames = jnp.arange(num_frames)
     start = jax.random.randint(k_start, (), 0, num_frames) if keep_prefix else 0
     is_open = frames >= start
-    order = jax.random.permutation(k_order, num_frames)  # no ties: the count is exact
+    order = jax.random.permutation(k_order, num_frames)  # no ties, so an exact count
     rank = jnp.argsort(jnp.argsort(jnp.where(is_open, order, num_frames + order)))
     is_drawn = is_open & (rank < mask_count(ratio, num_frames - start))
     levels = jnp.arange(num_levels)[:, None]

@@ -1,9 +1,8 @@
-"""Short-time spectra and mel filters of one signal; used by the codec's losses
-(EnCodec, sec. 3.4) and by pictures.
+"""Short-time and mel spectra of one signal, for the codec's losses (EnCodec, sec. 3.4).
 
-Conventions: periodic Hann window; frames centred, the signal extended with window / 2
-zeros on each side, so N samples give 1 + N // hop frames (librosa's default); mel scale
-HTK, each triangle's weights summing to 1, so that a band is a mean of magnitudes.
+Conventions: periodic Hann window.  Frames are centred: the signal gets window / 2 zeros
+on each side, so N samples give 1 + N // hop frames (librosa's default).  The mel scale is
+HTK's; the weights of each triangle sum to 1, so a band is a mean of magnitudes.
 """
 
 import functools
@@ -11,22 +10,22 @@ import functools
 import jax.numpy as jnp
 import numpy as np
 
-# Up to this window the windowed DFT as one matrix product beats XLA's FFT on a CPU,
-# gradient included (measured on 2 cores; beyond it the matrix grows too large).
+# Up to this window length, a matrix product is faster than XLA's FFT on a CPU, gradient
+# included (measured on 2 cores).
 MATMUL_LIMIT = 256
-TINY = 1e-20  # under the root of a power: its gradient at digital silence is 0, not NaN
-PIECE = 1 << 20  # samples of a picture that are transformed at once
-OVERLAP = 4  # hop = window / 4, where a function does not ask for the hop
+TINY = 1e-20  # added to a power: the root's gradient at digital silence is 0, not NaN
+PIECE = 1 << 20  # samples that `mel_power` transforms at once
+OVERLAP = 4  # hop = window / 4 in functions without a `hop` argument
 
 
 def hann(window: int) -> np.ndarray:
-    """Periodic Hann window, [window] float64."""
+    """Periodic Hann window: [window] float64."""
     return 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(window) / window)
 
 
 @functools.lru_cache
 def _dft_matrix(window: int) -> np.ndarray:
-    """Hann-windowed real DFT: cosines, then sines, [window, 2 F] float32."""
+    """Matrix of the Hann-windowed real DFT, cosines then sines: [window, 2 F] float32."""
     turns = np.outer(np.arange(window), np.arange(window // 2 + 1)) / window
     parts = np.concatenate([np.cos(2 * np.pi * turns), np.sin(2 * np.pi * turns)], 1)
     return (parts * hann(window)[:, None]).astype(np.float32)
@@ -35,11 +34,11 @@ def _dft_matrix(window: int) -> np.ndarray:
 def centred_frames(audio, window: int, hop: int):
     """Overlapping frames: [N] -> [1 + N // hop, window].
 
-    Built from whole blocks of one hop: a gather, and the scatter that is its gradient,
-    are much slower on a CPU.
+    Frames are joined from blocks of one hop: a gather and its gradient, a scatter, are
+    much slower on a CPU.
 
     Raises:
-      ValueError: `hop` does not divide `window`.
+      ValueError: `hop` does not divide `window`, or `window` is odd.
     """
     if window % hop or window % 2:
         raise ValueError(f"window {window} must be even and a multiple of hop {hop}")
@@ -51,9 +50,9 @@ def centred_frames(audio, window: int, hop: int):
 
 
 def stft(audio, window: int, hop: int):
-    """Short-time Fourier transform: [N] -> real and imaginary parts [T, F] each.
+    """Short-time Fourier transform: [N] -> real and imaginary parts, [T, F] each.
 
-    F = window/2 + 1.  Not scaled: equal to
+    F = window / 2 + 1.  Unscaled: equals
     `librosa.stft(audio, n_fft=window, hop_length=hop).T`.
 
     Raises:
@@ -79,7 +78,7 @@ def stft_magnitude(audio, window: int, hop: int):
 
 @functools.lru_cache
 def mel_matrix(sample_rate: int, window: int, bins: int) -> np.ndarray:
-    """Triangles evenly spaced in mel from 0 to Nyquist: [F, bins] float32.
+    """Triangular filters spaced evenly in mel from 0 Hz to Nyquist: [F, bins] float32.
 
     Equals `librosa.filters.mel(sr, n_fft, n_mels=bins, htk=True, norm=1).T`.
     """
@@ -94,10 +93,10 @@ def mel_matrix(sample_rate: int, window: int, bins: int) -> np.ndarray:
 
 
 def mel_magnitude(audio, *, sample_rate: int, window: int, hop: int, bins: int):
-    """Mel-averaged magnitudes: [N] -> [T, bins].
+    """Mean magnitudes per mel band: [N] -> [T, bins].
 
-    Divided by the root of the window's energy, so that white noise of standard
-    deviation s reads about s at every window.
+    Magnitudes are divided by the root of the window's energy: for white noise with
+    standard deviation s they are about s at every window length.
     """
     scale = np.float32(1 / np.sqrt(np.sum(hann(window) ** 2)))
     magnitude = stft_magnitude(audio, window, hop) * scale
@@ -105,7 +104,7 @@ def mel_magnitude(audio, *, sample_rate: int, window: int, hop: int, bins: int):
 
 
 def log_mel(audio, *, sample_rate: int, window: int, hop: int, bins: int, floor: float):
-    """log10 of `mel_magnitude`, not below `floor`'s: [N] -> [T, bins]."""
+    """log10 of max(`mel_magnitude`, floor): [N] -> [T, bins]."""
     mel = mel_magnitude(
         audio, sample_rate=sample_rate, window=window, hop=hop, bins=bins
     )
@@ -113,9 +112,9 @@ def log_mel(audio, *, sample_rate: int, window: int, hop: int, bins: int, floor:
 
 
 def mel_power(audio, *, sample_rate: int, window: int = 2048, bins: int = 128):
-    """Mel power for pictures, hop window / 4: [N] -> NumPy [T, bins].
+    """Mel power spectrum for pictures, at a hop of window / 4: [N] -> NumPy [T, bins].
 
-    Long audio goes through in pieces, with what their windows see beyond them.
+    Long audio is transformed in pieces of `PIECE` samples that overlap by one window.
     """
     hop, audio = window // OVERLAP, np.asarray(audio)
     parts, size, margin = [], PIECE // hop * hop, OVERLAP

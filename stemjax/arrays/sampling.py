@@ -1,20 +1,24 @@
-"""Candidate codes of a decoding step and the model's confidence in them (StemGen,
-sec. 2.1.1).  One example; every frame has its own key, so padding moves no draw."""
+"""Sampling of candidate codes and their confidence (StemGen, sec. 2.1.1).
+
+Functions of one example.  Every frame has its own key, so padding changes no draw.
+"""
 
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-MAX_LEVELS, MAX_STEPS, MAX_FRAMES = 64, 2048, 32768  # that `draw_step` tells apart
-TINY = float(jnp.finfo(jnp.float32).tiny)  # a uniform draw of 0 has no logarithm
+MAX_LEVELS, MAX_STEPS, MAX_FRAMES = 64, 2048, 32768  # limits of `draw_step`
+TINY = float(jnp.finfo(jnp.float32).tiny)  # least uniform draw: log 0 is undefined
 
 
 class Draws(NamedTuple):
     """Randomness of one decoding step."""
 
-    gumbel: jax.Array  # [T, V] float32, picks the candidates
-    noise: jax.Array  # [T] float32 in (0, 1), X of eq. 1
+    gumbel: jax.Array
+    """[T, V] float32 standard Gumbel draws that select the candidates."""
+    noise: jax.Array
+    """[T] float32 in (0, 1), X of eq. 1."""
 
 
 def draw_step(
@@ -24,17 +28,24 @@ def draw_step(
     num_frames: int,
     num_codes: int,
 ) -> Draws:
-    """Draws that depend on (key, level, step, frame) alone, not on `num_frames`.
+    """Draws of one step; each depends only on (key, level, step, frame).
 
-    The three numbers, below 64, 2048 and 32768, are packed into one word: one
+    Level, step and frame (below 64, 2048 and 32768) are packed into one word: one
     `fold_in` instead of three is a third of the program to compile.  Steps count from
     1, so words below 32768 are free for other uses of the key.
+
+    Args:
+      key: random key of the example.
+      level: [] the level decoded, 0 the coarsest; may be traced.
+      step: [] the step of that level, from 1; may be traced.
+      num_frames: T.
+      num_codes: V.
     """
     level, step = jnp.asarray(level, jnp.uint32), jnp.asarray(step, jnp.uint32)
     words = (level << 26) | (step << 15) | jnp.arange(num_frames, dtype=jnp.uint32)
 
     def draw_frame(word):
-        # One row for both uses: a second generator would be compiled too.
+        # One draw for both uses: a second one would have to be compiled too.
         frame_key = jax.random.fold_in(key, word)
         return jax.random.uniform(frame_key, (num_codes + 1,), minval=TINY)
 
@@ -43,14 +54,14 @@ def draw_step(
 
 
 def is_in_nucleus(probabilities: jax.Array, top_p: jax.Array | float) -> jax.Array:
-    """The fewest most probable codes whose mass reaches `top_p`; 1 keeps all.
+    """Nucleus filter: the smallest set of most probable codes with mass >= `top_p`.
 
-    probabilities: [..., V].  Returns [..., V] bool.
+    probabilities: [..., V].  top_p: 1 keeps all codes.  Returns [..., V] bool.
     """
     order = jnp.argsort(-probabilities, axis=-1, stable=True)
     ranked = jnp.take_along_axis(probabilities, order, axis=-1)
     mass_before = jnp.cumsum(ranked, axis=-1) - ranked
-    # `top_p >= 1` is asked apart: in float32 the sum may reach 1 before the last code.
+    # `top_p >= 1` is a separate case: a float32 sum may reach 1 before the last code.
     is_kept = (mass_before < top_p) | (jnp.asarray(top_p) >= 1)
     rank = jnp.argsort(order, axis=-1)
     return jnp.take_along_axis(is_kept, rank, axis=-1)
@@ -62,13 +73,13 @@ def sample_codes(
     temperature: jax.Array | float,
     top_p: jax.Array | float | None = None,
 ) -> tuple[jax.Array, jax.Array]:
-    """Draw one code per frame (Gumbel-max) with its probability.
+    """Draw one code per frame (Gumbel-max) and compute its probability.
 
     Args:
       gumbel: [T, V] standard Gumbel draws.
       logits: [T, V] after guidance.
       temperature: > 0.
-      top_p: nucleus filter (Assumption A10); None leaves it out of the program.
+      top_p: mass of the nucleus filter (Assumption A10); None: no filter.
 
     Returns:
       codes [T] int32; confidence [T] float32, c(x) of eq. 1: the softmax probability

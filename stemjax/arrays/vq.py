@@ -1,27 +1,29 @@
-"""Residual vector quantization and its codebooks (EnCodec, sec. 3.2).
+"""Residual vector quantization and codebook updates (EnCodec, sec. 3.2).
 
-Pure functions of vectors [M, D] and codebooks [V, D] or [Q, V, D], float32.  Codebooks
-follow exponential moving averages of the vectors that chose them, from counts and sums
-that add over micro-batches and devices.
+Pure functions of vectors [M, D] and codebooks [V, D] or [Q, V, D], float32.  A code is
+the exponential moving average of the vectors assigned to it, computed from counts and
+sums that add up over micro-batches and devices.
 """
+
+import functools
 
 import jax
 import jax.numpy as jnp
 
 EPSILON = 1e-5  # EnCodec's Laplace smoothing of cluster sizes
-CHUNK = 16_384  # vectors; beyond, the distances [M, V] would fill the memory
+CHUNK = 16_384  # vectors per distance matrix [M, V], to limit memory
 
 
 def nearest(vectors, codebook):
-    """The nearest code of each vector: [M, D], [V, D] -> [M] int32.
+    """Index of the nearest code of each vector: [M, D], [V, D] -> [M] int32.
 
-    Squared Euclidean distance by one matrix product (per `CHUNK` vectors); the lowest
-    index wins a tie.
+    The distance is squared Euclidean, computed by one matrix product per `CHUNK`
+    vectors.  The lowest index wins a tie.
     """
     squares = jnp.sum(codebook**2, axis=1)
 
     def index(x):
-        # |x|^2 is the same for every code and is left out
+        # |x|^2 is the same for every code and is omitted.
         return jnp.argmin(squares - 2 * (x @ codebook.T), axis=-1).astype(jnp.int32)
 
     if len(vectors) <= CHUNK:
@@ -30,13 +32,15 @@ def nearest(vectors, codebook):
 
 
 def quantize_residual(vectors, codebooks, scales=None):
-    """Each level quantizes what the levels before it left: [M, D], [Q, V, D].
+    """Quantize vectors [M, D] with codebooks [Q, V, D], level by level.
 
-    scales: [Q, D], what a level multiplies the dimensions by to find the nearest code.
+    Each level quantizes the residual of the levels before it.
+
+    scales: [Q, D], factors of the dimensions in each level's distances.
 
     Returns:
       codes [Q, M] int32; quantized [M, D], the sum of the chosen codes; residuals
-      [Q, M, D], the vectors that each level was given.
+      [Q, M, D], the input of each level.
     """
     residual, codes, residuals = vectors, [], []
     for level, codebook in enumerate(codebooks):
@@ -49,24 +53,27 @@ def quantize_residual(vectors, codebooks, scales=None):
 
 
 def straight_through(continuous, quantized):
-    """`quantized`, whose gradient goes to `continuous` unchanged."""
+    """Returns `quantized`; its gradient passes to `continuous` unchanged."""
     return continuous + jax.lax.stop_gradient(quantized - continuous)
 
 
 def code_sums(codes, vectors, num_codes: int):
-    """How often each code was chosen [V], and the sum of its vectors [V, D]."""
+    """Number of vectors per code [V] and their sum [V, D].
+
+    codes: [M] int32.  vectors: [M, D].
+    """
     counts = jnp.zeros(num_codes).at[codes].add(1.0)
     sums = jnp.zeros((num_codes, vectors.shape[1])).at[codes].add(vectors)
     return counts, sums
 
 
+@functools.partial(jax.jit, static_argnames=("num_codes", "iterations"))
 def kmeans(key, vectors, num_codes: int, iterations: int):
-    """Lloyd's iterations from sampled vectors: [M, D] -> centres [V, D], counts [V].
+    """K-means (Lloyd) from sampled vectors: [M, D] -> centres [V, D], counts [V].
 
-    A centre that no vector chooses stays where it started.  With M < 4 V a cluster per
-    code would be one vector each, and nothing would be left for the next level: then
-    M // 4 clusters are fitted, and the other codes are vectors moved by the noise that
-    is left inside a cluster.
+    An empty cluster keeps its centre.  With M < 4 V, clusters of one vector would leave
+    no residual for the next level; then M // 4 clusters are fitted, and each remaining
+    code is a sampled vector plus noise with the deviation inside the clusters.
     """
     count, width = vectors.shape
     fitted = max(1, min(num_codes, count // 4))
@@ -89,31 +96,34 @@ def kmeans(key, vectors, num_codes: int, iterations: int):
     return centres, counts
 
 
-def kmeans_residual(
-    key, vectors, levels: int, num_codes: int, *, iterations: int, scales=None
+def residual_kmeans(
+    key, vectors, *, num_levels: int, num_codes: int, iterations: int, scales=None
 ):
-    """Codebooks [Q, V, D] by `kmeans` of what the levels before left of vectors [M, D].
+    """Codebooks of a residual quantizer by k-means: [M, D] -> [Q, V, D].
 
-    scales: as in `quantize_residual`.
+    Each level is fitted to the residuals of the levels before it.  `scales` as in
+    `quantize_residual`.
     """
-    residual, books = vectors, []
-    for level, k in enumerate(jax.random.split(key, levels)):
+    residual, codebooks = vectors, []
+    for level, k_level in enumerate(jax.random.split(key, num_levels)):
         scale = 1.0 if scales is None else scales[level]
-        book, _ = kmeans(k, residual * scale, num_codes, iterations)
-        residual = residual - book[nearest(residual * scale, book)] / scale
-        books.append(book / scale)
-    return jnp.stack(books)
+        codebook, _ = kmeans(k_level, residual * scale, num_codes, iterations)
+        residual = residual - codebook[nearest(residual * scale, codebook)] / scale
+        codebooks.append(codebook / scale)
+    return jnp.stack(codebooks)
 
 
 def ema_update(embed_avg, cluster_size, counts, sums, *, decay: float):
-    """One moving-average step; leading axes (levels) may precede V.
+    """One moving-average step of the codebooks; leading axes are levels.
 
     Args:
-      embed_avg [..., V, D] and cluster_size [..., V]: averages of sums and counts.
-      counts [..., V] and sums [..., V, D]: of this step, over the whole batch.
+      embed_avg: [..., V, D] moving average of the sums.
+      cluster_size: [..., V] moving average of the counts.
+      counts: [..., V] of this step, over the whole batch.
+      sums: [..., V, D] of this step, over the whole batch.
+      decay: weight of the old averages.
 
-    Returns:
-      embed [..., V, D], embed_avg, cluster_size.
+    Returns: embed [..., V, D], embed_avg [..., V, D], cluster_size [..., V].
     """
     cluster_size = decay * cluster_size + (1 - decay) * counts
     embed_avg = decay * embed_avg + (1 - decay) * sums
@@ -124,11 +134,12 @@ def ema_update(embed_avg, cluster_size, counts, sums, *, decay: float):
 
 
 def pick_candidates(key, vectors, errors, number: int):
-    """`number` different vectors, the badly quantized ones likelier: -> [number, D].
+    """Sample different vectors in proportion to their errors: -> [number, D].
 
-    Sampling without replacement in proportion to `errors` [M] (squared distances), as
-    k-means++ seeds: a restarted code then falls where codes are missing, not on one of
-    many equal vectors of silence.
+    Sampling without replacement, as the seeding of k-means++: a restarted code moves to
+    where codes are missing, not to one of many equal vectors of silence.
+
+    vectors: [M, D].  errors: [M] squared distances to the chosen codes.
     """
     scores = jnp.log(errors + 1e-20) + jax.random.gumbel(key, errors.shape)
     _, picked = jax.lax.top_k(scores, number)
@@ -136,13 +147,13 @@ def pick_candidates(key, vectors, errors, number: int):
 
 
 def restart_dead(embed, embed_avg, cluster_size, candidates, *, threshold, size):
-    """Codes of one level below `threshold` start again on candidates [R, D].
+    """Restart the dead codes of one level from candidates [R, D].
 
-    The i-th dead code takes candidate i; dead codes beyond R wait for the next step. A
-    restarted code gets `size` as its cluster size, which gives it time to be chosen.
+    A code is dead if its cluster size is below `threshold`.  The i-th dead code becomes
+    candidate i; further dead codes wait for the next step.  A restarted code gets the
+    cluster size `size`, which keeps it alive until vectors choose it.
 
-    Returns:
-      embed [V, D], embed_avg [V, D], cluster_size [V].
+    Returns: embed [V, D], embed_avg [V, D], cluster_size [V].
     """
     is_dead = cluster_size < threshold
     rank = jnp.cumsum(is_dead) - 1
@@ -154,6 +165,6 @@ def restart_dead(embed, embed_avg, cluster_size, candidates, *, threshold, size)
 
 
 def perplexity(counts) -> jax.Array:
-    """exp of the entropy of counts [V]: V if all are used alike, 1 if one code is."""
+    """exp(entropy) of counts [V]: V if all codes are used equally, 1 if only one is."""
     share = counts / jnp.maximum(jnp.sum(counts), 1e-12)
     return jnp.exp(-jnp.sum(share * jnp.log(jnp.maximum(share, 1e-12))))

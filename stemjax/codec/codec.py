@@ -18,7 +18,7 @@ import numpy as np
 import safetensors.numpy
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from stemjax.arrays.vq import kmeans_residual
+from stemjax.arrays.vq import residual_kmeans
 from stemjax.codec import functional, import_published, long_audio, long_frames, names
 from stemjax.config.codec import AnyCodecConfig, CodecConfig, OscillatorCodecConfig
 from stemjax.config.runs import codec_from_json, to_json
@@ -264,15 +264,15 @@ def _random_variables(cfg: AnyCodecConfig, seed: int):
     key_init, key_audio, key_codes = jax.random.split(jax.random.key(seed), 3)
     params, _ = functional.init(key_init, cfg)
     latents = functional.encode_latents(params, cfg, _random_audio(key_audio, cfg))
-    tables = kmeans_residual(
+    embeddings = residual_kmeans(
         key_codes,
         latents.reshape(-1, cfg.hidden_size),
-        cfg.num_codebooks,
-        cfg.codebook_size,
+        num_levels=cfg.num_codebooks,
+        num_codes=cfg.codebook_size,
         iterations=2,
         scales=functional.scales_of(cfg),
     )
-    codebooks = functional.codebook_tree(tables, is_inited=True)
+    codebooks = functional.codebook_tree(embeddings, is_inited=True)
     return {"params": params, "codebooks": codebooks}
 
 

@@ -1,1 +1,1 @@
-"""Frozen configuration: tables and presets. Imports neither jax nor TensorFlow."""
+"""Frozen configuration dataclasses, tables and presets, without jax or TensorFlow."""

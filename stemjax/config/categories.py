@@ -1,8 +1,8 @@
-"""The 18 instrument categories (StemGen, sec. 3): the one home of the table.
+"""Table of the 18 instrument categories (StemGen, sec. 3).
 
-The paper speaks of "18 General MIDI instrument categories"; General MIDI has 16
-families.  Our reading (Assumption A20): the 16 families in GM order, drums, voice.
-Index 18 is the null of guidance: it is never stored with data.
+The paper has "18 General MIDI instrument categories", but General MIDI has 16 families.
+Here they are the 16 families in GM order, drums and voice (Assumption A20).  Index 18 is
+the null condition of guidance; data never contains it.
 """
 
 import re
@@ -27,7 +27,7 @@ CATEGORIES: tuple[str, ...] = (
     "drums",
     "voice",
 )
-UNKNOWN = -1  # a stem of unknown category may be context, never target
+UNKNOWN = -1  # a stem of unknown category can be context but never target
 DRUMS = CATEGORIES.index("drums")
 VOICE = CATEGORIES.index("voice")
 
@@ -41,27 +41,30 @@ ALIASES: dict[str, str] = {
 
 
 def category_of(name: str) -> int:
-    """Index of a category name as typed by a person.
+    """Index of a category name.
 
-    Case-insensitive; underscores and spaces equal hyphens; `ALIASES` apply.
+    Case is ignored, underscores and spaces equal hyphens, and `ALIASES` apply.
 
     Raises:
       ValueError: unknown name; the message lists all categories.
     """
-    plain = re.sub(r"[\s_]+", "-", name.strip().lower())
-    plain = ALIASES.get(plain, plain)
-    if plain not in CATEGORIES:
+    category = re.sub(r"[\s_]+", "-", name.strip().lower())
+    category = ALIASES.get(category, category)
+    if category not in CATEGORIES:
         raise ValueError(
             f"unknown instrument {name!r}: choose one of {', '.join(CATEGORIES)}"
         )
-    return CATEGORIES.index(plain)
+    return CATEGORIES.index(category)
 
 
 def category_of_program(program: int, *, is_drum: bool = False) -> int:
-    """Category of a General MIDI program number, 0 to 127 (128 = Slakh's drums).
+    """Category of a General MIDI program number, 0 to 127; 128 is Slakh's drums.
 
-    GM puts 119 (Reverse Cymbal) in Percussive; Slakh's strings put it in Sound
-    effects.  We follow GM (Assumption A20).
+    Program 119 (Reverse Cymbal) is percussive as in GM; Slakh's labels call it a sound
+    effect (Assumption A20).
+
+    Raises:
+      ValueError: the number is not within 0..128.
     """
     if is_drum or program == 128:
         return DRUMS

@@ -1,4 +1,4 @@
-"""Architecture and training objective of the EnCodec-type audio codec."""
+"""Architectures and training objective of the audio codecs (EnCodec, sec. 3)."""
 
 import dataclasses
 import enum
@@ -8,7 +8,7 @@ from stemjax.config.train import OptimConfig
 
 
 class PadMode(enum.Enum):
-    """How convolutions extend a signal at its ends."""
+    """Padding of a signal at its ends."""
 
     REFLECT = "reflect"
     CONSTANT = "constant"
@@ -23,24 +23,42 @@ class CodecConfig:
     the Hugging Face layout): 32,000 Hz, hop 640, 50 frames/s, 4 x 2048 codes.
     """
 
-    sample_rate: int = 32_000  # Hz
+    sample_rate: int = 32_000
+    """Hz."""
     audio_channels: int = 1
+    """Channels of the audio; only 1 is supported."""
     num_filters: int = 64
-    upsampling_ratios: tuple[int, ...] = (8, 5, 4, 4)  # decoder order
+    """Channels of the convolutions at the sample rate; each stride doubles them."""
+    upsampling_ratios: tuple[int, ...] = (8, 5, 4, 4)
+    """Strides of the decoder, in its order; their product is the hop."""
     num_residual_layers: int = 1
+    """Residual blocks per stride."""
     kernel_size: int = 7
+    """Kernel of the first convolution, in samples (decoder: frames)."""
     last_kernel_size: int = 7
+    """Kernel of the last convolution, in frames (decoder: samples)."""
     residual_kernel_size: int = 3
+    """Kernel of the residual blocks, in samples."""
     dilation_growth_rate: int = 2
+    """Ratio of the dilations of consecutive residual blocks."""
     compress: int = 2
+    """Ratio of a residual block's channels to its hidden channels."""
     num_lstm_layers: int = 2
-    hidden_size: int = 128  # width of the latent frames, D
-    num_codebooks: int = 4  # Q
-    codebook_size: int = 2048  # V
+    """Layers of the LSTM."""
+    hidden_size: int = 128
+    """Width D of the latent frames."""
+    num_codebooks: int = 4
+    """Codebook levels Q."""
+    codebook_size: int = 2048
+    """Codes per codebook, V."""
     use_causal_conv: bool = False
+    """Pad convolutions on the left only."""
     use_conv_shortcut: bool = False
+    """Residual blocks add a convolution of size 1 instead of the identity."""
     trim_right_ratio: float = 1.0
+    """Share of a causal transposed convolution's surplus that is cut on the right."""
     pad_mode: PadMode = PadMode.REFLECT
+    """Padding of the convolutions."""
 
     @property
     def hop(self) -> int:
@@ -53,47 +71,73 @@ class CodecConfig:
         return self.sample_rate / self.hop
 
     def frames(self, samples: int) -> int:
-        """Frames that `samples` samples are encoded to (the last one padded)."""
+        """Number of frames of `samples` samples; the last frame is padded."""
         return -(-samples // self.hop)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Band:
-    """One of the spectra that the encoder hears."""
+    """A spectrum with bands spaced evenly in log frequency."""
 
-    window: int  # samples
-    low: float  # Hz, the first filter's centre
+    window: int
+    """Samples of the Hann window."""
+    low: float
+    """Centre of the first band, in Hz."""
     high: float
+    """Centre of the last band, in Hz."""
     bands: int
-    rate: int = 1  # spectra per frame
+    """Number of bands."""
+    rate: int = 1
+    """Spectra per frame."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class OscillatorCodecConfig:
-    """Spectra in, residual vector quantizer, oscillators and noise out: no phase coded."""
+    """Codec of magnitude spectra; its decoder synthesizes with oscillators and noise.
 
-    sample_rate: int = 32_000  # Hz
-    hop: int = 640  # samples per frame
+    The codes hold no phase.
+    """
+
+    sample_rate: int = 32_000
+    """Hz."""
+    hop: int = 640
+    """Samples per frame."""
     bands: tuple[Band, ...] = (
         Band(window=7_680, low=32.0, high=1_000.0, bands=120),
         Band(window=3_840, low=500.0, high=8_000.0, bands=97),
         Band(window=640, low=100.0, high=15_000.0, bands=32, rate=4),
     )
-    width: int = 256  # of the convolutions at the frame rate
+    """Spectra that the encoder reads."""
+    width: int = 256
+    """Channels of the convolutions at the frame rate."""
     encoder_dilations: tuple[int, ...] = (1, 1, 2, 1)
-    hidden_size: int = 128  # width of the latent frames, D
-    num_codebooks: int = 4  # Q
-    codebook_size: int = 2048  # V
+    """Dilations of the encoder's blocks, in frames."""
+    hidden_size: int = 128
+    """Width D of the latent frames."""
+    num_codebooks: int = 4
+    """Codebook levels Q."""
+    codebook_size: int = 2048
+    """Codes per codebook, V."""
     decoder_dilations: tuple[int, ...] = (1, 2, 4, 1, 2, 1)
-    steps_per_frame: int = 4  # of the synthesis
+    """Dilations of the decoder's blocks at the frame rate, in frames."""
+    steps_per_frame: int = 4
+    """Synthesis steps per frame."""
     step_width: int = 128
+    """Channels of the convolutions at the rate of the synthesis steps."""
     step_dilations: tuple[int, ...] = (1, 2, 1)
-    lowest: float = 27.5  # Hz, of the oscillators
+    """Dilations of the decoder's blocks at the rate of the steps, in steps."""
+    lowest: float = 27.5
+    """Frequency of the lowest oscillator, in Hz."""
     highest: float = 14_000.0
+    """Limit of the highest oscillator, in Hz."""
     noise_bands: int = 48
-    level_units: float = 0.0  # of the latents per decade of level; 0: not coded apart
-    level_window: int = 7_680  # samples that a frame's level is measured in
-    level_priority: tuple[float, ...] = ()  # of that channel at each quantizer level
+    """Bands of the filtered noise."""
+    level_units: float = 0.0
+    """Latent units per decade of a frame's level, coded apart; 0: within the spectra."""
+    level_window: int = 7_680
+    """Samples in which a frame's level is measured."""
+    level_priority: tuple[float, ...] = ()
+    """Factor of that channel in the distances of each codebook level."""
 
     def __post_init__(self):
         if self.level_units and len(self.level_priority) != self.num_codebooks:
@@ -108,7 +152,7 @@ class OscillatorCodecConfig:
         return self.sample_rate / self.hop
 
     def frames(self, samples: int) -> int:
-        """Frames that `samples` samples are encoded to (the last one padded)."""
+        """Number of frames of `samples` samples; the last frame is padded."""
         return -(-samples // self.hop)
 
 
@@ -119,36 +163,58 @@ AnyCodecConfig = CodecConfig | OscillatorCodecConfig
 class CodecObjective:
     """Losses and codebook updates of codec training (EnCodec, sec. 3.4)."""
 
-    mel_weight: float = 1.0  # multi-scale log-mel L1 (+ L2) distance
-    wave_weight: float = 0.1  # L1 of samples
-    sisdr_weight: float = 0.0  # negative SI-SDR in dB, scaled by 1/10
+    mel_weight: float = 1.0
+    """Weight of the multi-scale log-mel distance."""
+    wave_weight: float = 0.1
+    """Weight of the mean absolute difference of samples."""
+    sisdr_weight: float = 0.0
+    """Weight of -SI-SDR / 10, in dB."""
     commit_weight: float = 0.25
-    mel_windows: tuple[int, ...] = (64, 128, 256, 512, 1024, 2048)  # samples
-    mel_bins: int = 64  # at most; a window of n samples has n / 8
-    mel_floor: float = 1e-5  # mel magnitudes below it are equal; 1 = full scale noise
-    mel_l2_weight: float = 0.0  # root mean square term beside the absolute one
-    tone_weight: float = 0.0  # distance of root magnitudes in bands as narrow as notes
+    """Weight of the commitment loss."""
+    mel_windows: tuple[int, ...] = (64, 128, 256, 512, 1024, 2048)
+    """Windows of the log-mel distance, in samples."""
+    mel_bins: int = 64
+    """Most mel bands per window; a window of n samples has at most n / 8."""
+    mel_floor: float = 1e-5
+    """Least mel magnitude; 1 is noise of full scale."""
+    mel_l2_weight: float = 0.0
+    """Weight of the root mean square term of the log-mel distance."""
+    tone_weight: float = 0.0
+    """Weight of the distance of root magnitudes in bands as narrow as notes."""
     tone_bands: tuple[Band, ...] = (
         Band(window=8_192, low=32.0, high=1_000.0, bands=120),
         Band(window=4_096, low=500.0, high=8_000.0, bands=97),
     )
-    spectrum_weight: float = 0.0  # of the spectra that an oscillator codec plays from
+    """Spectra of that distance."""
+    spectrum_weight: float = 0.0
+    """Weight of the spectrum loss of an oscillator codec."""
     ema_decay: float = 0.99
-    dead_threshold: float = 0.1  # of the mean count: codes used less are restarted
+    """Decay per step of the codebooks' moving averages."""
+    dead_threshold: float = 0.1
+    """Codes used less than this share of the mean count are restarted."""
     kmeans_iterations: int = 10
-    level_dropout: float = 0.0  # share of examples decoded from fewer levels
+    """Iterations of k-means that initialize the codebooks."""
+    level_dropout: float = 0.0
+    """Share of examples that are decoded from fewer levels."""
     crop_seconds: float = 1.0
-    crop_levels: tuple[float, ...] = ()  # least and most dB of full scale, RMS
-    made_share: float = 0.0  # of crops that are made of a few partials
-    continuous_steps: int = 0  # at first, in which latents are not quantized
-    freeze_codes: bool = False  # the decoder alone learns: token stores stay valid
+    """Length of the training crops, in seconds."""
+    crop_levels: tuple[float, ...] = ()
+    """Least and greatest level that crops are scaled to, RMS in dB of full scale."""
+    made_share: float = 0.0
+    """Share of the crops that are synthesized from a few partials."""
+    continuous_steps: int = 0
+    """First steps of a run, during which latents are not quantized."""
+    freeze_codes: bool = False
+    """Train only the decoder; codes do not change and token stores stay valid."""
 
 
 class Spectrum(enum.Enum):
-    """What a discriminator sees of a short-time Fourier transform."""
+    """Input of a discriminator, computed from a short-time Fourier transform."""
 
-    COMPLEX = "complex"  # real and imaginary parts
-    LOG_MAGNITUDE = "log-magnitude"  # for a codec that makes up its own phase
+    COMPLEX = "complex"
+    """Real and imaginary parts."""
+    LOG_MAGNITUDE = "log-magnitude"
+    """Log magnitudes, for a codec that codes no phase."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -158,30 +224,39 @@ class DiscriminatorConfig:
     The published one has windows of 128 to 2048 and 32 channels.
     """
 
-    windows: tuple[int, ...] = (512, 2048)  # samples; the hop is a quarter
+    windows: tuple[int, ...] = (512, 2048)
+    """One scale per window, in samples; the hop is a quarter of it."""
     channels: int = 8
-    dilations: tuple[int, ...] = (1, 2, 4)  # in time; each layer halves the frequencies
+    """Channels of the convolutions."""
+    dilations: tuple[int, ...] = (1, 2, 4)
+    """Dilations in frames, one layer each; each layer halves the frequency bins."""
     spectrum: Spectrum = Spectrum.COMPLEX
+    """Input of the convolutions."""
 
     def __post_init__(self):
-        whole = 2 ** (len(self.dilations) + 2)  # bins: window / 2, halved by each layer
+        # window / 2 bins, halved by the first layer and by one layer per dilation
+        factor = 2 ** (len(self.dilations) + 2)
         for window in self.windows:
-            if window <= 0 or window % whole:
-                raise ValueError(f"windows must be multiples of {whole}, got {window}")
+            if window <= 0 or window % factor:
+                raise ValueError(f"windows must be multiples of {factor}, got {window}")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class AdversarialObjective:
-    """What a discriminator adds to the codec's losses; both weights 0: there is none."""
+    """Adversarial losses of codec training; without a weight, no discriminator."""
 
-    weight: float = 0.0  # hinge loss of the generator
-    matching_weight: float = 0.0  # distance of the discriminator's features
+    weight: float = 0.0
+    """Weight of the generator's hinge loss."""
+    matching_weight: float = 0.0
+    """Weight of the distance of the discriminator's features."""
     discriminator: DiscriminatorConfig = DiscriminatorConfig()
+    """Architecture of the discriminator."""
     optim: OptimConfig = OptimConfig(
         peak_lr=3e-4, warmup_steps=0, beta1=0.5, beta2=0.9, weight_decay=0.0
-    )  # of the discriminator
+    )
+    """Optimiser of the discriminator."""
 
     @property
     def is_on(self) -> bool:
-        """Whether there is a discriminator."""
+        """Whether a discriminator is trained."""
         return self.weight > 0 or self.matching_weight > 0

@@ -1,4 +1,4 @@
-"""Architecture of the StemGen model and its training objective (paper, sec. 2.1, 3)."""
+"""Architecture and training objective of the StemGen model (StemGen, sec. 2.1, 3)."""
 
 import dataclasses
 import enum
@@ -9,7 +9,8 @@ from stemjax.config.categories import CATEGORIES
 class Precision(enum.Enum):
     """Type of matrix products; norms, softmax, losses and RoPE are always float32."""
 
-    AUTO = "auto"  # bfloat16 on accelerators, float32 on a CPU
+    AUTO = "auto"
+    """bfloat16 on accelerators, float32 on a CPU."""
     FLOAT32 = "float32"
     BFLOAT16 = "bfloat16"
 
@@ -18,13 +19,20 @@ class Precision(enum.Enum):
 class TransformerConfig:
     """Bidirectional LLaMA-type transformer (Assumption A8)."""
 
-    width: int = 1024  # D
-    layers: int = 20  # L
-    heads: int = 16  # H
-    mlp_hidden: int = 2736  # 8/3 D rounded up to a multiple of 8
+    width: int = 1024
+    """Width D of the embeddings."""
+    layers: int = 20
+    """Layers L."""
+    heads: int = 16
+    """Attention heads H."""
+    mlp_hidden: int = 2736
+    """Hidden width of the SwiGLU: 8/3 D rounded up to a multiple of 8."""
     rope_theta: float = 10_000.0
+    """Base of the rotary positions' wavelengths."""
     precision: Precision = Precision.AUTO
+    """Type of matrix products."""
     rematerialise: bool = False
+    """Recompute each layer's activations in the backward pass, to save memory."""
 
     def __post_init__(self):
         if self.width % (2 * self.heads):
@@ -34,17 +42,24 @@ class TransformerConfig:
 
 
 class ConditionKind(enum.Enum):
-    CATEGORICAL = "categorical"  # an index in [0, size); null is index `size`
-    VECTOR = "vector"  # a float vector of length `size`; null is a learned vector
+    """Type of a condition's values."""
+
+    CATEGORICAL = "categorical"
+    """An index in [0, size); null is the index `size`."""
+    VECTOR = "vector"
+    """A float vector of length `size`; null is a learned vector."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Condition:
-    """One row of the table of non-audio conditions."""
+    """One row of the table of conditions other than audio."""
 
     name: str
+    """Name, used in parameters and batches."""
     kind: ConditionKind
+    """Type of its values."""
     size: int
+    """Number of categories, or length of the vector."""
 
 
 INSTRUMENT = Condition(
@@ -54,19 +69,26 @@ INSTRUMENT = Condition(
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class StemGenConfig:
-    """Two streams of summed code embeddings into one transformer (paper, fig. 3).
+    """Two streams of summed code embeddings and one transformer (StemGen, fig. 3).
 
-    `num_codebooks`, `codebook_size` and `frame_rate` are the codec's: a run takes
-    them from the codec's config, see `stemjax.config.presets.fit_to_codec`.
+    `num_codebooks`, `codebook_size` and `frame_rate` are the codec's: a run sets them
+    from the codec's config (`stemjax.config.presets.fit_to_codec`).
     """
 
-    num_codebooks: int = 4  # Q
-    codebook_size: int = 2048  # V
-    frame_rate: float = 50.0  # frames/s
+    num_codebooks: int = 4
+    """Codebook levels Q."""
+    codebook_size: int = 2048
+    """Codes per codebook, V."""
+    frame_rate: float = 50.0
+    """Frames per second."""
     transformer: TransformerConfig = TransformerConfig()
+    """Architecture of the transformer."""
     conditions: tuple[Condition, ...] = (INSTRUMENT,)
-    shared_embeddings: bool = False  # one table for context and target (A6)
-    joint: bool = False  # heads for the context too: p(t, a) (A24)
+    """Conditions other than the context audio."""
+    shared_embeddings: bool = False
+    """Use one embedding table for context and target (Assumption A6)."""
+    joint: bool = False
+    """Also predict the context's codes, p(t, a) (Assumption A24)."""
 
     @property
     def num_sources(self) -> int:
@@ -76,10 +98,15 @@ class StemGenConfig:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class StemGenObjective:
-    """Masking and dropout of StemGen training (paper, sec. 2.1; SoundStorm)."""
+    """Masking and dropout of StemGen training (StemGen, sec. 2.1; SoundStorm)."""
 
-    context_dropout: float = 0.1  # A16
-    condition_dropout: float = 0.1  # each condition, independently
-    level_decay: float = 1.0  # odds of training a level against the one before (A1)
-    keep_prefix: bool = False  # SoundStorm's unmasked prefix (A3)
-    codebook_init: bool = False  # embeddings start from the codec's codebooks (A25)
+    context_dropout: float = 0.1
+    """Probability of dropping the context (Assumption A16)."""
+    condition_dropout: float = 0.1
+    """Probability of dropping each condition, independently."""
+    level_decay: float = 1.0
+    """Odds of training a level relative to the level before it (Assumption A1)."""
+    keep_prefix: bool = False
+    """Leave a random prefix unmasked, as SoundStorm does (Assumption A3)."""
+    codebook_init: bool = False
+    """Initialize code embeddings from the codec's codebooks (Assumption A25)."""

@@ -1,8 +1,9 @@
-"""Files that are either whole or absent: write beside and rename, or upload at once."""
+"""Files and folders that are either whole or absent."""
 
 import contextlib
 import os
 import pathlib
+import shutil
 import tempfile
 from collections.abc import Iterator
 
@@ -12,10 +13,7 @@ from stemjax.io.remote import is_remote, publish
 
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
-    """Yield a local path to write; it takes the place of `path` only on success.
-
-    `path` may lie in a bucket (gs://...).
-    """
+    """Yield a local path to write; on success it replaces `path`, a file or a URL."""
     if is_remote(path):
         with tempfile.TemporaryDirectory(prefix="stemjax-") as folder:
             part = pathlib.Path(folder) / os.fspath(path).rpartition("/")[2]
@@ -23,7 +21,7 @@ def replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
             publish(part, path)
         return
     path = pathlib.Path(path)
-    if path.parts[:1] == ("gs:",):  # what pathlib makes of gs://
+    if path.parts[:1] == ("gs:",):  # pathlib drops a slash of gs://
         raise UserError(
             f"{path}: give a folder of this machine, not gs://, and copy it"
         )
@@ -37,7 +35,29 @@ def replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
         part.unlink(missing_ok=True)
 
 
+@contextlib.contextmanager
+def replacing_folder(folder: pathlib.Path) -> Iterator[pathlib.Path]:
+    """Yield an empty folder to fill; on success it becomes `folder`, which must be new.
+
+    The temporary folder is hidden (`.NAME.part`); one left by a killed process is
+    deleted first.
+    """
+    part = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    try:
+        yield part
+        os.replace(part, folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
 def write_text(path: str | os.PathLike, text: str) -> None:
-    """Write UTF-8 text atomically."""
+    """Write UTF-8 text to a file or URL, whole or not at all."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: str | os.PathLike, content: bytes) -> None:
+    """Write a file or URL, whole or not at all."""
     with replacing(path) as part:
-        part.write_text(text, encoding="utf-8")
+        part.write_bytes(content)

@@ -3,6 +3,8 @@
 import math
 import os
 import pathlib
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -71,6 +73,29 @@ def resample(audio: np.ndarray, rate: int, to_rate: int) -> np.ndarray:
 def to_mono(audio: np.ndarray, rate: int, to_rate: int) -> np.ndarray:
     """Channel mean of [N, C] at `to_rate`, [N'] float32."""
     return resample(np.ascontiguousarray(audio.mean(axis=1)), rate, to_rate)
+
+
+class OneGainSum(NamedTuple):
+    """Sum of tracks within full scale."""
+
+    audio: np.ndarray
+    """[N] or [N, C] float32: `total` divided by its peak if that passes 1."""
+    total: np.ndarray
+    """[N] or [N, C] float32: the sum before the gain."""
+    gain: float
+    """Gain that all tracks share, 1 / peak rounded to float32; 1 if nothing clips."""
+
+
+def sum_with_one_gain(tracks: Sequence[np.ndarray]) -> OneGainSum:
+    """Sum tracks of one shape in float32, in order, with one common gain.
+
+    The gain is 1 unless the peak of the sum passes 1.
+    """
+    total = np.array(tracks[0], np.float32)
+    for track in tracks[1:]:
+        total += track
+    peak = np.float32(max(1.0, np.abs(total).max(initial=0.0)))
+    return OneGainSum(total / peak, total, float(1 / peak))
 
 
 def write_wav(path: str | os.PathLike, audio: np.ndarray, rate: int) -> None:

@@ -1,4 +1,4 @@
-"""Where compiled programs and copies of remote files are kept between runs."""
+"""Cache folder of compiled programs and copies of remote files."""
 
 import os
 import pathlib
@@ -11,7 +11,12 @@ def cache_folder() -> pathlib.Path:
 
 
 def use_compilation_cache() -> pathlib.Path:
-    """Keep XLA programs in `cache_folder()`; returns where."""
+    """Let JAX keep compiled programs in `cache_folder()/xla`; returns the folder.
+
+    The environment variable JAX_COMPILATION_CACHE_DIR takes precedence.
+    """
+    if folder := os.environ.get("JAX_COMPILATION_CACHE_DIR"):
+        return pathlib.Path(folder)
     import jax
 
     folder = cache_folder() / "xla"

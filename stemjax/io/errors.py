@@ -1,34 +1,44 @@
-"""What a user did wrong, said in one line (contracts.md, "Everywhere")."""
+"""Errors that a user can mend: one line on stderr, exit status 2."""
 
 import contextlib
 import sys
 from collections.abc import Iterator
+from typing import NoReturn
 
-STORAGE_ERRORS = {  # module -> its base class of refusals
+STORAGE_ERRORS = {
     "gcsfs.retry": "HttpError",
     "google.api_core.exceptions": "GoogleAPIError",
     "google.auth.exceptions": "GoogleAuthError",
 }
+"""Modules of the storage clients, and the base class of their errors."""
 
 
 class UserError(ValueError):
-    """Bad input. The message is one line that names the file and the mend."""
+    """Bad input. The message is one line that names the file or flag and the mend."""
 
 
 @contextlib.contextmanager
-def exit_on_bad_input(*more: type[Exception]) -> Iterator[None]:
-    """Turn `UserError` (and the types in `more`) into one line on stderr and exit 2.
+def exit_on_bad_input(*, resumes: bool = False) -> Iterator[None]:
+    """End the process with one line on stderr instead of a traceback.
 
-    A full disk and an unreadable file are the user's to mend too.  Any other exception
-    is a fault of ours and keeps its traceback.
+    `UserError`, `OSError` (a full disk, an unreadable file) and errors of the storage
+    clients exit with status 2, Ctrl-C with 130.  Any other exception is a fault of this
+    program and keeps its traceback.
+
+    Args:
+      resumes: the same command continues where it stopped; the message on Ctrl-C says so.
     """
     try:
         yield
-    except (UserError, *more) as error:
+    except UserError as error:
         fail(str(error))
+    except KeyboardInterrupt:
+        more = ": run the same command again to continue" if resumes else ""
+        print(f"interrupted{more}", file=sys.stderr)
+        sys.exit(130)
     except _storage_errors() as error:
         fail(
-            f"the bucket's storage says: {error}; check your rights and credentials"
+            f"the storage service refused: {error}; check your rights and credentials"
             " (gcloud auth application-default login)"
         )
     except OSError as error:
@@ -37,12 +47,12 @@ def exit_on_bad_input(*more: type[Exception]) -> Iterator[None]:
 
 
 def _storage_errors() -> tuple[type[Exception], ...]:
-    """What the clients of buckets raise beside OSError, where they were imported."""
+    """Error classes of the storage clients that are imported; not all are OSErrors."""
     modules = {name: sys.modules.get(name) for name in STORAGE_ERRORS}
     return tuple(getattr(m, STORAGE_ERRORS[name]) for name, m in modules.items() if m)
 
 
-def fail(message: str) -> None:
-    """Print one line on stderr and exit 2."""
+def fail(message: str) -> NoReturn:
+    """Print one line on stderr and exit with status 2."""
     print("error: " + " ".join(message.split()), file=sys.stderr)
     sys.exit(2)

@@ -1,8 +1,9 @@
-"""Files in a bucket (gs://...) beside those on this machine.
+"""Files and folders behind URLs (gs://...), beside those on this machine.
 
-Paths in a bucket are `etils.epath` paths, which fsspec's gcsfs serves.  An object there
-is written whole or not at all, cannot be appended to, and a folder is no more than what
-its objects' names share.
+Paths in a bucket are `etils.epath` paths or URLs; fsspec's clients read and write them.
+An object in a bucket is written whole or not at all and cannot be appended to; a folder
+is only a common prefix of object names.  Workdirs and releases may lie in gs:// buckets,
+data sets behind any scheme of `CLIENTS`.
 """
 
 import base64
@@ -23,51 +24,54 @@ from stemjax.io.cache import cache_folder
 from stemjax.io.errors import UserError
 
 SCHEME = "gs://"
-DEPTH = 2  # of a staged folder: a release with its codec beside it
+CLIENTS = {"gs": "gcsfs", "s3": "s3fs", "az": "adlfs", "hf": "huggingface_hub"}
+"""Python package that serves each scheme."""
+DEPTH = 2
+"""Folders below a staged one that are copied: a release with its codec beside it."""
 Path: TypeAlias = pathlib.Path | epath.Path
 
 
 def is_remote(path: str | os.PathLike) -> bool:
-    """Whether a path lies in a bucket."""
-    return os.fspath(path).startswith(SCHEME)
+    """Whether a path is a URL and not a path of this machine."""
+    return "://" in os.fspath(path)
 
 
 def as_path(path: str | os.PathLike) -> epath.Path:
-    """The path, on this machine or in a bucket.
+    """The path, on this machine or in a gs:// bucket.
 
     Raises:
       UserError: a scheme other than gs://, or gcsfs is not installed.
     """
     text = os.fspath(path)
-    if is_remote(text):
+    if text.startswith(SCHEME):
         _filesystem(text)
-    elif "://" in text:
+    elif is_remote(text):
         raise UserError(f"{text}: only {SCHEME} buckets and local paths are read")
     return epath.Path(text)
 
 
 def absolute(path: str | os.PathLike) -> epath.Path:
-    """The path from the root, symbolic links followed; in a bucket, as it is."""
+    """The absolute path with symbolic links resolved; a URL is returned unchanged."""
     return as_path(path if is_remote(path) else pathlib.Path(path).resolve())
 
 
 def make_folder(path: str | os.PathLike) -> None:
-    """A folder and its parents; nothing in a bucket, where names alone make folders."""
+    """Make a folder and its parents; a bucket needs none."""
     if not is_remote(path):
         pathlib.Path(path).mkdir(parents=True, exist_ok=True)
 
 
 def remove_tree(path: str | os.PathLike) -> None:
-    """Delete a folder with all below it, or nothing where there is none."""
+    """Delete a folder and everything below it; a missing folder is no error."""
     if is_remote(path):
-        with contextlib.suppress(FileNotFoundError):
+        with _storage_access("delete", path), contextlib.suppress(FileNotFoundError):
             _filesystem(path).rm(os.fspath(path), recursive=True)
     else:
         shutil.rmtree(path, ignore_errors=True)
 
 
 def move_tree(source: str | os.PathLike, target: str | os.PathLike) -> None:
-    """Move a folder within its bucket or machine; what lay at `target` is replaced."""
+    """Move a folder within its bucket or machine, replacing what lies at `target`."""
     remove_tree(target)
     if is_remote(source):
         _filesystem(source).mv(os.fspath(source), os.fspath(target), recursive=True)
@@ -77,40 +81,67 @@ def move_tree(source: str | os.PathLike, target: str | os.PathLike) -> None:
 
 
 def read_files(folder: str | os.PathLike, suffix: str) -> dict[str, bytes]:
-    """The files right below a folder by their names, in order; none where it is not."""
+    """Contents of the files directly in a folder by name, sorted; {} without a folder."""
     if is_remote(folder):
-        files = _filesystem(folder)
-        try:
-            found = files.ls(os.fspath(folder), detail=False)
-        except FileNotFoundError:
-            return {}
-        found = sorted(name for name in found if name.endswith(suffix))
-        contents = files.cat(found) if found else {}
-        return {name.rpartition("/")[2]: contents[name] for name in found}
-    found = sorted(pathlib.Path(folder).glob(f"*{suffix}"))
-    return {path.name: path.read_bytes() for path in found}
+        base = os.fspath(folder).rstrip("/")
+        names = [name for name in list_names(folder) if name.endswith(suffix)]
+        with _storage_access("read", folder):
+            urls = [f"{base}/{name}" for name in names]
+            contents = _filesystem(folder).cat(urls) if urls else {}
+        by_name = {path.rpartition("/")[2]: data for path, data in contents.items()}
+        return {name: by_name[name] for name in names}
+    paths = sorted(pathlib.Path(folder).glob(f"*{suffix}"))
+    return {path.name: path.read_bytes() for path in paths}
+
+
+def list_names(url: str | os.PathLike) -> list[str]:
+    """Names of the files and folders directly in a remote folder; [] without one."""
+    with _storage_access("list", url), contextlib.suppress(FileNotFoundError):
+        paths = _filesystem(url).ls(os.fspath(url), detail=False)
+        return sorted(path.rstrip("/").rpartition("/")[2] for path in paths)
+    return []
+
+
+def read_object(url: str | os.PathLike) -> bytes | None:
+    """Content of a remote file; None if it does not exist."""
+    with _storage_access("read", url), contextlib.suppress(FileNotFoundError):
+        return _filesystem(url).cat_file(os.fspath(url))
+    return None
+
+
+def download(url: str | os.PathLike, path: pathlib.Path) -> None:
+    """Copy a remote file to this machine.
+
+    Raises:
+      UserError: it cannot be read.
+    """
+    with _storage_access("read", url):
+        _filesystem(url).get_file(os.fspath(url), os.fspath(path))
 
 
 def publish(source: str | os.PathLike, target: str | os.PathLike) -> None:
-    """Copy a file, or all files below a folder, to where `target` lies.
+    """Copy a local file, or all files below a folder, to a path or URL.
 
     Each file arrives whole or not at all.
 
     Raises:
-      UserError: no such bucket.
+      UserError: no such bucket, or the storage refused.
     """
-    source, target = pathlib.Path(source), as_path(target)
+    source = pathlib.Path(source)
     if source.is_dir():
+        base = os.fspath(target).rstrip("/")
         for path in sorted(p for p in source.rglob("*") if p.is_file()):
-            publish(path, target / path.relative_to(source).as_posix())
+            publish(path, f"{base}/{path.relative_to(source).as_posix()}")
     elif is_remote(target):
-        try:
-            _filesystem(target).put_file(os.fspath(source), os.fspath(target))
-        except FileNotFoundError:
-            raise UserError(
-                f"{target}: no such bucket, or no right to see it"
-            ) from None
+        with _storage_access("write", target):
+            try:
+                _filesystem(target).put_file(os.fspath(source), os.fspath(target))
+            except FileNotFoundError:
+                raise UserError(
+                    f"{target}: no such bucket, or no right to see it"
+                ) from None
     else:
+        target = pathlib.Path(target)
         make_folder(target.parent)
         part = target.with_name(f".{target.name}.{os.getpid()}.part")
         shutil.copyfile(source, part)
@@ -119,7 +150,7 @@ def publish(source: str | os.PathLike, target: str | os.PathLike) -> None:
 
 @contextlib.contextmanager
 def local_folder(folder: str | os.PathLike) -> Iterator[pathlib.Path]:
-    """The folder itself, or one on this machine whose files go to the bucket at the end."""
+    """A local folder to write; for a URL a temporary one that is published at the end."""
     if not is_remote(folder):
         yield pathlib.Path(folder)
         return
@@ -129,83 +160,109 @@ def local_folder(folder: str | os.PathLike) -> Iterator[pathlib.Path]:
 
 
 def stage(folder: str | os.PathLike, names: Collection[str]) -> pathlib.Path:
-    """A copy on this machine of the files of some base names, a folder deep or two.
+    """A local copy of a remote folder's files with the given base names.
 
-    It is kept in the cache under a digest of what the bucket says of the files (size,
-    MD5 or generation), so a changed folder is copied anew.  Whole or absent: files are
-    checked before the copy gets its name.  A folder of this machine is returned as it is.
+    Files up to `DEPTH` folders deep are copied into the cache.  The copy's path holds a
+    digest of the bucket's metadata (size, MD5 or generation), so a changed folder is
+    copied again.  Files are checked before the copy gets its name.  A local folder is
+    returned unchanged.
 
     Raises:
-      UserError: no such files, or a copy that is not what the bucket holds.
+      UserError: no such files, or a copy that differs from the bucket's content.
     """
     folder = as_path(folder)
     if not is_remote(folder):
         return pathlib.Path(folder)
     files = _filesystem(folder)
     root = os.fspath(folder).removeprefix(SCHEME).rstrip("/")
-    found = {
-        name[len(root) + 1 :]: about
-        for name, about in files.find(root, maxdepth=DEPTH, detail=True).items()
+    wanted = {
+        name[len(root) + 1 :]: entry
+        for name, entry in files.find(root, maxdepth=DEPTH, detail=True).items()
         if name.rpartition("/")[2] in names and name.startswith(root + "/")
     }
-    if not found:
+    if not wanted:
         raise UserError(
             f"{folder}: holds none of {', '.join(sorted(names))}; give another folder"
         )
-    marks = {n: [a["size"], _mark(a)] for n, a in sorted(found.items())}
+    marks = {n: [entry["size"], _mark(entry)] for n, entry in sorted(wanted.items())}
     digest = hashlib.sha256(json.dumps([root, marks]).encode()).hexdigest()
     home = cache_folder() / "releases" / digest[:20]
     target = home / folder.name
-    if _is_whole(target, found):
+    if _is_whole(target, wanted):
         return target
     home.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=home.parent, prefix=".part-") as part:
         copy = pathlib.Path(part) / "copy" / folder.name
-        for name, about in found.items():
+        for name, entry in wanted.items():
             (copy / name).parent.mkdir(parents=True, exist_ok=True)
             files.get_file(f"{root}/{name}", os.fspath(copy / name))
-            _check(copy / name, about, f"{folder}/{name}")
+            _check(copy / name, entry, f"{folder}/{name}")
         shutil.rmtree(home, ignore_errors=True)
-        with contextlib.suppress(OSError):  # another process was as fast
+        with contextlib.suppress(OSError):  # another process made the same copy
             os.rename(copy.parent, home)
-    if not _is_whole(target, found):
+    if not _is_whole(target, wanted):
         raise UserError(f"{home}: cannot be written; make room or remove it")
     return target
 
 
-def _is_whole(target: pathlib.Path, found: dict[str, dict[str, Any]]) -> bool:
+def _is_whole(target: pathlib.Path, entries: dict[str, dict[str, Any]]) -> bool:
+    """Whether every file is there with the size that its bucket entry states."""
+
     def size(name: str) -> int:
         path = target / name
         return path.stat().st_size if path.is_file() else -1
 
-    return all(size(name) == about["size"] for name, about in found.items())
+    return all(size(name) == entry["size"] for name, entry in entries.items())
 
 
-def _mark(about: dict[str, Any]) -> str:
-    """What tells two contents of one name apart; composed objects have no MD5."""
-    return about.get("md5Hash") or about.get("generation") or ""
+def _mark(entry: dict[str, Any]) -> str:
+    """A string that changes with the content; composed objects have no MD5."""
+    return entry.get("md5Hash") or entry.get("generation") or ""
 
 
-def _check(path: pathlib.Path, about: dict[str, Any], name: str) -> None:
+def _check(path: pathlib.Path, entry: dict[str, Any], name: str) -> None:
+    """Raise a `UserError` if a copy differs from its bucket entry."""
     with open(path, "rb") as file:
         digest = hashlib.file_digest(file, "md5").digest()
-    wanted = about.get("md5Hash")
+    wanted = entry.get("md5Hash")
     has_wrong_bytes = wanted and base64.b64encode(digest).decode() != wanted
-    if path.stat().st_size != about["size"] or has_wrong_bytes:
+    if path.stat().st_size != entry["size"] or has_wrong_bytes:
         raise UserError(f"{name}: the copy is not what the bucket holds; try again")
 
 
 def _filesystem(path: str | os.PathLike) -> Any:
-    """gcsfs, without its cache of listings: other processes write there too.
+    """The fsspec client of a URL, without a cache of listings: others write there too.
 
     Raises:
-      UserError: it is not installed.
+      UserError: an unknown scheme, or its client is not installed.
     """
-    if importlib.util.find_spec("gcsfs") is None:
-        raise UserError(f"{path}: buckets need gcsfs; pip install 'stemjax[gcs]'")
+    scheme = os.fspath(path).split("://")[0]
+    client = CLIENTS.get(scheme)
+    if client is None:
+        schemes = ", ".join(f"{name}://" for name in CLIENTS)
+        raise UserError(f"{path}: only {schemes} and local paths are read")
+    if importlib.util.find_spec(client) is None:
+        extra = "'stemjax[gcs]'" if scheme == "gs" else client
+        raise UserError(f"{path}: buckets need {client}; pip install {extra}")
     import fsspec
 
-    # for epath's own too, where fsspec was imported before stemjax
+    if scheme != "gs":
+        return fsspec.filesystem(scheme, use_listings_cache=False)
+    # epath reads this configuration too, if fsspec was imported before stemjax
     settings = fsspec.config.conf.setdefault("gcs", {})
     settings.setdefault("use_listings_cache", False)
     return fsspec.filesystem("gcs", finalize_on_close=True)
+
+
+@contextlib.contextmanager
+def _storage_access(verb: str, url: str | os.PathLike) -> Iterator[None]:
+    """Turn the errors of any client into one `UserError`; few of them are OSErrors."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(
+            f"cannot {verb} {os.fspath(url)} ({type(error).__name__}: {error}): check the"
+            " address, your rights and credentials (gcloud auth application-default login)"
+        ) from error

@@ -1,7 +1,7 @@
-"""Code embeddings that start from the codec's codebooks (Assumption A25).
+"""Initialization of code embeddings from the codec's codebooks (Assumption A25).
 
-Codes are numbers in no order; codes that sound alike have neighbouring codebook vectors.
-A model that starts from projections of those vectors need not learn that from data.
+Code numbers have no order, but codes that sound alike have nearby codebook vectors.  A
+model that starts from projections of these vectors need not learn that from data.
 """
 
 from collections.abc import Mapping
@@ -18,16 +18,20 @@ STREAMS = ("target_embed", "context_embed")
 def start_from_codebooks(
     key: jax.Array, params: Mapping[str, Any], codebooks: jax.Array, cfg: StemGenConfig
 ) -> dict[str, Any]:
-    """Parameters whose code rows are projected codebook vectors.
+    """Parameters with projected codebook vectors as code embeddings.
 
-    The sum over a frame's levels is then the codec's own latent of that frame, seen
-    along its widest axes, half whitened.  One projection serves all levels and both
-    streams, so a sound is the same in each; the sum has the variance that it has without
-    this.  The rows of MASK and of the null context stay as they are.
+    The sum over a frame's levels is then a projection of the codec's latent of that
+    frame: half whitened, on its principal axes.  All levels and both streams share one
+    projection, so a sound has the same embedding in each.  The variance of the sum stays
+    that of the random initialization.  The rows of MASK and the null context stay.
 
     Args:
-      params: of `stemjax.models.stemgen.init`.
+      key: random key of the projection.
+      params: from `stemjax.models.stemgen.init`.
       codebooks: [Q, V, D'] of the codec.
+      cfg: the model's config.
+
+    Returns: a new tree; `params` is unchanged.
     """
     half = cfg.transformer.width // 2
     books = codebooks - jnp.mean(codebooks, axis=1, keepdims=True)

@@ -1,8 +1,9 @@
-"""StemGen: masked code model that hears a context (StemGen, sec. 2.1, fig. 2 and 3).
+"""StemGen: masked model of a stem's codes given a context (StemGen, sec. 2.1, fig. 2, 3).
 
-Two streams of codes, context mix and target stem, are embedded level by level, summed
-over levels, given the sum of the conditions' embeddings, concatenated along the width
-and read by one bidirectional transformer; one head per level predicts the target.
+There are two streams of codes, context mix and target stem.  Each stream is the sum over
+levels of code embeddings, plus the sum of the conditions' embeddings.  A bidirectional
+transformer reads both streams, concatenated along the width; one head per level predicts
+the target's codes.
 
 Linen stays inside this file.  Callers hold `params`, a plain tree of dicts, and call
 the functions below.  Decoding embeds context and conditions once (`embed_context`,
@@ -31,13 +32,13 @@ from stemjax.nn.axes import (
 )
 from stemjax.nn.transformer import Transformer, product
 
-HEAD_STDDEV = 0.02  # near-equal codes at the start: the first loss is ln V
+HEAD_STDDEV = 0.02  # nearly uniform predictions at first: the first loss is ln V
 
 
 class CodeEmbedding(nn.Module):
-    """Sum over levels of one row per code: [B, Q, T] int32 -> [B, T, D/2] float32.
+    """Sum of code embeddings over levels: [B, Q, T] int32 -> [B, T, D/2] float32.
 
-    Row V of every level means "not known": MASK in the target, null in the context
+    Row V of every level means "unknown": MASK in the target, null in the context
     (Assumptions A5, A16).
     """
 
@@ -47,7 +48,7 @@ class CodeEmbedding(nn.Module):
     def __call__(self, codes):
         cfg = self.cfg
         shape = (cfg.num_codebooks, cfg.codebook_size + 1, cfg.transformer.width // 2)
-        # the stream, Q rows and the conditions, starts with variance one
+        # The stream, a sum of Q rows and the conditions, starts with variance one.
         init = nn.initializers.normal((cfg.num_codebooks + 1) ** -0.5)
         init = nn.with_logical_partitioning(init, (LEVELS, CODES, EMBED))
         tables = self.param("embedding", init, shape, jnp.float32)
@@ -56,7 +57,7 @@ class CodeEmbedding(nn.Module):
 
 
 class ConditionEmbedding(nn.Module):
-    """One condition, [B] int32 or [B, size] float32 -> [B, D/2] float32.
+    """Embedding of one condition, [B] int32 or [B, size] float32 -> [B, D/2] float32.
 
     An index outside [0, size) is the null of a categorical condition; `is_null` [B]
     bool makes either kind null.
@@ -85,7 +86,7 @@ class ConditionEmbedding(nn.Module):
 
 
 class Heads(nn.Module):
-    """One linear map D -> V per level; only the levels asked for are evaluated."""
+    """One linear map D -> V per level; only the requested levels are computed."""
 
     cfg: StemGenConfig
     dtype: jnp.dtype
@@ -100,18 +101,18 @@ class Heads(nn.Module):
         if jnp.ndim(level) == 0:  # may be traced: decoding compiles once for all levels
             logits = product("btd,dv->btv", x, kernels[level], self.dtype)
         else:
-            # each example's own kernel; a product with one-hot rows, because its
-            # gradient is a product again and not a scatter
-            picked = jax.nn.one_hot(level, cfg.num_codebooks, dtype=self.dtype)
-            own = jnp.einsum("bq,qdv->bdv", picked, kernels)
-            own = constrain(own, (BATCH, None, VOCAB))
-            logits = product("btd,bdv->btv", x, own, self.dtype)
+            # One kernel per example, selected by a product with one-hot rows: its
+            # gradient is a product too, not a scatter.
+            is_level = jax.nn.one_hot(level, cfg.num_codebooks, dtype=self.dtype)
+            selected = jnp.einsum("bq,qdv->bdv", is_level, kernels)
+            selected = constrain(selected, (BATCH, None, VOCAB))
+            logits = product("btd,bdv->btv", x, selected, self.dtype)
         logits = constrain(logits, (BATCH, TIME, VOCAB))
         return logits.astype(jnp.float32)  # softmax and loss are float32
 
 
 class StemGen(nn.Module):
-    """The network; see the functions below for what each part takes."""
+    """The network; the functions below document the arguments of its methods."""
 
     cfg: StemGenConfig
     dtype: jnp.dtype
@@ -148,7 +149,7 @@ class StemGen(nn.Module):
 
     def hidden(self, context, target_codes, condition, lengths):
         target = self.target_embed(target_codes)
-        # the same vector joins both streams (fig. 3; Assumption A7)
+        # Both streams get the same vector (fig. 3; Assumption A7).
         both = jnp.concatenate([context, target], axis=-1)
         both = both + jnp.concatenate([condition, condition], axis=-1)[:, None]
         return self.backbone(both, lengths)
@@ -161,7 +162,7 @@ class StemGen(nn.Module):
         return self.heads(x, level), self.context_heads(x, level)
 
     def __call__(self, context_codes, target_codes, conditions, is_dropped, level):
-        """Touches every parameter; for `init`."""
+        """Use every parameter; for `init`."""
         context = self.embed_context(context_codes, is_dropped[:, 0])
         condition = self.embed_conditions(conditions, is_dropped[:, 1:])
         args = (context, target_codes, condition, None, level)
@@ -169,9 +170,9 @@ class StemGen(nn.Module):
 
 
 def init(key: jax.Array, cfg: StemGenConfig, *, boxed: bool = False) -> Any:
-    """New float32 parameters: a tree of dicts of arrays.
+    """Random float32 parameters: a tree of dicts of arrays.
 
-    boxed: keep the logical axis names around each array (the trainer shards by them).
+    boxed: keep each array boxed with its logical axis names, which the trainer shards by.
     """
     codes = jnp.zeros((1, cfg.num_codebooks, 1), jnp.int32)
     conditions = {
@@ -191,8 +192,9 @@ def init(key: jax.Array, cfg: StemGenConfig, *, boxed: bool = False) -> Any:
 def cast_kernels(
     params: Any, cfg: StemGenConfig, dtype: jnp.dtype | None = None
 ) -> Any:
-    """The parameters with the factors of matrix products in their type, so that a loop
-    of forwards does not cast them each time.  The results do not change.
+    """Parameters with the kernels of matrix products cast to `dtype`.
+
+    A loop of forward passes then need not cast them at every pass; the results stay.
 
     dtype: as in `apply_level`.
     """
@@ -200,7 +202,7 @@ def cast_kernels(
 
     def cast(name, tree):
         if name not in ("backbone", "heads", "context_heads"):
-            return tree  # tables of embeddings are summed in float32
+            return tree  # embeddings are summed in float32
         return jax.tree.map(lambda x: x.astype(dtype) if x.ndim > 1 else x, tree)
 
     return {name: cast(name, tree) for name, tree in params.items()}
@@ -211,7 +213,7 @@ def embed_context(
 ) -> jax.Array:
     """The context's half of the input: [B, Q, T] int32 -> [B, T, D/2] float32.
 
-    is_dropped: [B] bool, examples whose context is the learned null; None: none is.
+    is_dropped: [B] bool, True replaces the context by the learned null; None: all False.
     """
     if is_dropped is None:
         is_dropped = jnp.zeros(codes.shape[0], bool)
@@ -224,11 +226,15 @@ def embed_conditions(
     conditions: Mapping[str, jax.Array],
     is_dropped=None,
 ) -> jax.Array:
-    """Sum of the conditions' embeddings, [B, D/2] float32.
+    """Sum of the conditions' embeddings: [B, D/2] float32.
 
-    conditions: name -> [B] int32 (categorical; outside [0, size) is null) or
-      [B, size] float32 (vector), one entry per row of `cfg.conditions`.
-    is_dropped: [B, S-1] bool in the order of `cfg.conditions`; None: none is.
+    Args:
+      params: from `init`.
+      cfg: the model's config.
+      conditions: name -> [B] int32 (categorical; outside [0, size) is null) or
+        [B, size] float32 (vector), one entry per row of `cfg.conditions`.
+      is_dropped: [B, S-1] bool in the order of `cfg.conditions`, True is null; None:
+        all False.
 
     Raises:
       ValueError: the names are not those of `cfg.conditions`.
@@ -254,16 +260,18 @@ def apply_level(
     lengths: jax.Array | None = None,
     dtype: jnp.dtype | None = None,
 ) -> jax.Array:
-    """Logits of the target's codes at one level, [B, T, V] float32.
+    """Logits of the target's codes at one level: [B, T, V] float32.
 
     Args:
+      params: from `init`.
+      cfg: the model's config.
       context: [B, T, D/2] from `embed_context`.
       target_codes: [B, Q, T] int32; V (= `cfg.codebook_size`) is MASK.
       condition: [B, D/2] from `embed_conditions`.
-      level: [] int32 (decoding; traced or not), or [B] int32, one level per example
-        (training).  Either way only the heads asked for are evaluated.
-      lengths: [B] int32, frames of each example that are no padding; None: T.
-      dtype: of matrix products; None: what the config says for this backend.
+      level: [] int32 (decoding; may be traced), or [B] int32, one level per example
+        (training).  Only the heads of these levels are computed.
+      lengths: [B] int32, the true frames of each example; None: T.
+      dtype: of matrix products; None: the config's precision on this backend.
     """
     args = (context, target_codes, condition, lengths, level)
     return _apply(params, cfg, dtype, StemGen.level_logits, *args)
@@ -280,7 +288,7 @@ def apply_joint(
     lengths: jax.Array | None = None,
     dtype: jnp.dtype | None = None,
 ) -> tuple[jax.Array, jax.Array]:
-    """`apply_level` of a joint model: logits of target and of context (A24)."""
+    """`apply_level` of a joint model: logits of target and context (Assumption A24)."""
     args = (context, target_codes, condition, lengths, level)
     return _apply(params, cfg, dtype, StemGen.joint_logits, *args)
 

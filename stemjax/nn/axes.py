@@ -1,7 +1,7 @@
-"""Logical axes of parameters and activations, and the mesh that they are laid on.
+"""Logical axes of parameters and activations, and the device mesh.
 
-Models name what a dimension is; `RULES` says which mesh axes share it.  A new layout of
-devices is an edit of one table.
+Models name the meaning of each dimension; the table `RULES` maps these names to mesh
+axes.  A new device layout only changes that table.
 """
 
 import math
@@ -16,12 +16,12 @@ from stemjax.config.train import MeshConfig
 BATCH = "batch"  # examples
 TIME = "time"  # frames
 EMBED = "embed"  # width of a parameter
-ACT_EMBED = "act_embed"  # width of an activation: BATCH has claimed fsdp there
+ACT_EMBED = "act_embed"  # width of an activation, where BATCH already takes fsdp
 HEADS = "heads"
 MLP = "mlp"
-VOCAB = "vocab"  # codes that a head tells apart
+VOCAB = "vocab"  # outputs of a head
 LEVELS = "levels"  # codebook levels
-CODES = "codes"  # rows of an embedding table: gathered from, so never split
+CODES = "codes"  # rows of an embedding table, never split because of the gather
 LAYERS = "layers"
 
 RULES: tuple[tuple[str, str | tuple[str, ...] | None], ...] = (
@@ -40,10 +40,14 @@ MESH_AXES = ("data", "fsdp", "tensor")
 
 
 def make_mesh(cfg: MeshConfig, devices=None) -> Mesh:
-    """Mesh of axes data, fsdp, tensor; a -1 takes the devices that are left.
+    """Device mesh with axes data, fsdp and tensor.
 
-    Axes are Auto: the compiler places what no constraint names (the default of
+    Axes are Auto: the compiler places arrays without a constraint (the default of
     `jax.make_mesh`, Explicit, would type every intermediate array).
+
+    Args:
+      cfg: size of each axis; -1 is the number of remaining devices.
+      devices: None: all devices of the backend.
 
     Raises:
       ValueError: two -1, or sizes that do not multiply to the number of devices.
@@ -56,7 +60,11 @@ def make_mesh(cfg: MeshConfig, devices=None) -> Mesh:
 
 
 def mesh_sizes(cfg: MeshConfig, num_devices: int) -> tuple[int, int, int]:
-    """(data, fsdp, tensor) with -1 resolved for `num_devices` devices."""
+    """Sizes (data, fsdp, tensor) with -1 resolved for `num_devices` devices.
+
+    Raises:
+      ValueError: two -1, or sizes that do not multiply to the number of devices.
+    """
     sizes = [cfg.data, cfg.fsdp, cfg.tensor]
     text = " x ".join(f"{n}={s}" for n, s in zip(MESH_AXES, sizes, strict=True))
     if sizes.count(-1) > 1 or any(s < 1 and s != -1 for s in sizes):
@@ -73,10 +81,10 @@ def mesh_sizes(cfg: MeshConfig, num_devices: int) -> tuple[int, int, int]:
 
 
 def check_divides(batch_size: int, mesh: Mesh, *, micro_batches: int = 1) -> None:
-    """A batch must share out evenly over the devices that hold examples.
+    """Check that a batch divides evenly over the mesh axes that hold examples.
 
     Raises:
-      ValueError: names the nearest sizes that do.
+      ValueError: it does not divide; the message names the nearest sizes that do.
     """
     shares = math.prod(mesh.shape[a] for a in dict(RULES)[BATCH]) * micro_batches
     if batch_size % shares or batch_size < 1:
@@ -88,10 +96,12 @@ def check_divides(batch_size: int, mesh: Mesh, *, micro_batches: int = 1) -> Non
 
 
 def constrain(x: jax.Array, names: tuple[str | None, ...]) -> jax.Array:
-    """`x` laid out on the mesh in use as `RULES` say; no mesh: `x` as it is.
+    """Shard `x` over the current mesh according to `RULES`; without a mesh, return `x`.
 
-    names: a logical axis, or None, per dimension of `x`. A dimension that does not
-    divide over its mesh axes stays whole, so that a small model runs on any mesh.
+    A dimension that does not divide over its mesh axes stays whole, so that a small
+    model runs on any mesh.
+
+    names: one logical axis or None per dimension of `x`.
     """
     mesh = jax.sharding.get_abstract_mesh()
     if mesh.empty or mesh.size == 1:
@@ -108,8 +118,11 @@ def constrain(x: jax.Array, names: tuple[str | None, ...]) -> jax.Array:
 
 
 def target_platform() -> str:
-    """What is compiled for, "cpu", "gpu" or "tpu": the platform of the mesh in use,
-    whose devices need not be here, else that of this process."""
+    """Platform of the compiled program: "cpu", "gpu" or "tpu".
+
+    The platform of the current mesh, which may consist of abstract devices (compilation
+    for another machine); without a mesh, the default backend.
+    """
     device = jax.sharding.get_abstract_mesh().abstract_device
     return jax.default_backend() if device is None else device.platform
 

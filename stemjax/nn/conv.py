@@ -1,10 +1,12 @@
 """Convolutions over time with EnCodec's padding (EnCodec, sec. 3.1), fast on a CPU.
 
-Weights lie as published: [out, in, k], transposed ones [in, out, k]; signals are
-[B, N, C].  On a CPU, XLA's convolution is fast forward, unless there is one channel in or
-out; its derivatives and its transposed form are slow.  Those are matrix products here: a
-kernel of num * stride samples sees blocks of `stride` samples, so copies of the smaller
-side, shifted by whole blocks and laid beside each other, make each of them one product.
+Signals are [B, N, C].  Weights have the published layout: [O, I, K], or [I, O, K] in a
+transposed convolution, with O output channels, I input channels, K samples of kernel.
+
+On a CPU, XLA's forward convolution is fast except with one input or output channel; its
+derivatives and the transposed convolution are slow.  Here those are matrix products.  A
+kernel of n * stride samples covers n blocks of `stride` samples, so each operation is one
+product with n copies of the smaller array, shifted by whole blocks and concatenated.
 """
 
 import functools
@@ -22,18 +24,26 @@ from stemjax.config.codec import PadMode
 def conv1d(x: jax.Array, weight: jax.Array, stride: int = 1, dilation: int = 1):
     """Convolution without padding.
 
-    x: [B, N, I]. weight: [O, I, K]; K a multiple of the stride, and either of stride and
-    dilation 1.  Returns [B, (N - (K - 1)*dilation - 1)//stride + 1, O].
+    Args:
+      x: [B, N, I].
+      weight: [O, I, K].
+      stride: in samples; divides K.
+      dilation: in samples; 1 unless the stride is 1.
+
+    Returns: [B, (N - (K - 1) * dilation - 1) // stride + 1, O].
+
+    Raises:
+      ValueError: the stride does not divide K, or stride and dilation both exceed 1.
     """
     features, channels, size = weight.shape
     _check_shape(size, stride, dilation)
-    length = x.shape[1] - (size - 1) * dilation  # where the stride is 1
+    length = x.shape[1] - (size - 1) * dilation  # of the output at stride 1
     if size == 1:
         return x @ weight[:, :, 0].T
-    if channels == 1 and stride == 1:  # shifted copies of the signal, scaled
+    if channels == 1 and stride == 1:  # a sum of scaled, shifted copies of the signal
         taps = [x[:, k * dilation : k * dilation + length] for k in range(size)]
         return sum(tap * weight[:, 0, k] for k, tap in enumerate(taps))
-    if features == 1 and stride == 1:  # one product for all taps, then shifted
+    if features == 1 and stride == 1:  # one product for all taps, then shifts
         taps = jnp.split(x @ weight[0], size, axis=-1)
         starts = [k * dilation for k in range(size)]
         return sum(t[:, s : s + length] for s, t in zip(starts, taps, strict=True))
@@ -57,7 +67,7 @@ def _conv1d_backward(stride, dilation, saved, gradient):
         return _one_channel_backward(x, weight, dilation, gradient)
     shifted = _shifted(gradient, weight.shape[2] // stride, dilation)
     by_x = _spread(shifted, weight, stride)
-    missing = x.shape[1] - by_x.shape[1]  # samples that no window reached
+    missing = x.shape[1] - by_x.shape[1]  # samples after the last window
     by_x = jnp.pad(by_x, ((0, 0), (0, missing), (0, 0)))
     return by_x, _correlate(shifted, x[:, : x.shape[1] - missing], weight, stride)
 
@@ -66,7 +76,10 @@ conv1d.defvjp(_conv1d_forward, _conv1d_backward)
 
 
 def _one_channel_backward(x, weight, dilation, gradient):
-    """The same with windows of the signal: the shifted gradient has O times as many."""
+    """Gradient for one input channel, from shifted copies of the signal.
+
+    They have O times fewer channels than shifted copies of the gradient.
+    """
     size, length = weight.shape[2], gradient.shape[1]
     starts = [k * dilation for k in range(size)]
     windows = jnp.concatenate([x[:, s : s + length] for s in starts], axis=-1)
@@ -81,10 +94,17 @@ def _one_channel_backward(x, weight, dilation, gradient):
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
 def conv_transpose1d(x: jax.Array, weight: jax.Array, stride: int = 1):
-    """Transposed convolution, nothing trimmed: a matrix product per stride of kernel.
+    """Transposed convolution without trimming: one matrix product per kernel block.
 
-    x: [B, T, I]. weight: [I, O, K], K a multiple of the stride.
-    Returns [B, (T - 1)*stride + K, O].
+    Args:
+      x: [B, T, I].
+      weight: [I, O, K].
+      stride: in samples; divides K.
+
+    Returns: [B, (T - 1) * stride + K, O].
+
+    Raises:
+      ValueError: the stride does not divide K.
     """
     channels, features, size = weight.shape
     _check_shape(size, stride, 1)
@@ -124,7 +144,7 @@ def _flat(x):
 
 
 def _shifted(y, num, step):
-    """Copies of [B, T, C] moved by 0, step, ..., beside each other: [B, T', num * C]."""
+    """Concatenate `num` copies of [B, T, C], shifted by 0, step, ...: [B, T', num * C]."""
     last = (num - 1) * step
     return jnp.concatenate(
         [jnp.pad(y, ((0, 0), (s, last - s), (0, 0))) for s in range(0, last + 1, step)],
@@ -133,9 +153,9 @@ def _shifted(y, num, step):
 
 
 def _spread(shifted, weight, stride):
-    """Transposed convolution of what was shifted: [B, T', num * O] to [B, N, I].
+    """Transposed convolution of a `_shifted` array: [B, T', num * O] -> [B, N, I].
 
-    weight: [O, I, K] of the convolution, [I, O, K] of the transposed one.
+    weight: [O, I, K], or [I, O, K] of a transposed convolution.
     """
     outer, inner, size = weight.shape
     num = size // stride
@@ -145,7 +165,7 @@ def _spread(shifted, weight, stride):
 
 
 def _correlate(shifted, x, weight, stride):
-    """Gradient by the weight: one product of [B, T', num * O] and [B, N, I]."""
+    """Gradient of the weight: one product of [B, T', num * O] and [B, N, I]."""
     outer, inner, size = weight.shape
     num = size // stride
     blocks = x.reshape(*shifted.shape[:2], stride * inner)
@@ -157,14 +177,20 @@ def _correlate(shifted, x, weight, stride):
 def pad_ends(
     x: jax.Array, left: int, right: int, mode: PadMode, length: jax.Array | None = None
 ) -> jax.Array:
-    """Extend [B, N, C] in time by `left` and `right` samples.
+    """Pad [B, N, C] in time by `left` and `right` samples.
 
-    A reflection that needs more samples than there are first gets zeros on the right,
-    which are cut off again (EnCodec's guard for small inputs).
+    Reflection of a signal that is too short first appends zeros, which are removed
+    afterwards (EnCodec's guard for small inputs).
 
-    length: [] int32 where only the first `length` samples are the signal and what
-      follows is anything; the right end is then extended from there. It must be more
-      than `left` and `right`: the guard is not for a traced length.
+    Args:
+      x: [B, N, C].
+      left, right: number of samples to add on each side.
+      mode: how to extend the signal.
+      length: [] int32, the number of samples that are signal; may be traced.  Later
+        samples are ignored, and the right padding starts there.  It must exceed `left`
+        and `right`, because the guard needs a static length.  None: N.
+
+    Returns: [B, left + N + right, C].
     """
     if length is None:
         return _pad_static(x, left, right, mode)
@@ -196,7 +222,7 @@ def _pad_static(x, left, right, mode):
 
 
 class Affine(nn.Module):
-    """The weight and the bias of one convolution, by their published names."""
+    """Weight and bias of one convolution under their published names."""
 
     shape: tuple[int, int, int]
     fan_in: int
@@ -206,9 +232,10 @@ class Affine(nn.Module):
     def __call__(self) -> tuple[jax.Array, jax.Array]:
         """Weight of `shape` and bias [features].
 
-        A fresh weight holds its standard deviation, which `codec.functional.init`
-        multiplies by noise: fan_in^-0.5.  Torch's default has a third of that variance;
-        some 15 layers later the latents would be too small for codebooks to follow.
+        `init` sets the weight to its standard deviation, fan_in^-0.5;
+        `codec.functional.init` then multiplies it by noise.  Torch's default has a third
+        of that variance; after 15 layers the latents would be too small for codebooks
+        to follow.
         """
         deviation = nn.initializers.constant(self.fan_in**-0.5)
         return (
@@ -218,7 +245,7 @@ class Affine(nn.Module):
 
 
 class Conv1d(nn.Module):
-    """Padded convolution: N samples in, ceil(N / stride) out."""
+    """Padded convolution: N samples to ceil(N / stride) samples."""
 
     channels: int
     features: int
@@ -230,7 +257,7 @@ class Conv1d(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, length: jax.Array | None = None) -> jax.Array:
-        """x: [B, N, channels]; `length` as in `pad_ends`. Returns [B, N', features]."""
+        """[B, N, channels] -> [B, N', features]; `length` as in `pad_ends`."""
         shape = (self.features, self.channels, self.kernel_size)
         weight, bias = Affine(
             shape, self.channels * self.kernel_size, self.features, name="conv"
@@ -238,7 +265,7 @@ class Conv1d(nn.Module):
         total = (self.kernel_size - 1) * self.dilation + 1 - self.stride
         right = 0 if self.is_causal else total // 2  # asymmetric for odd strides
         left = total - right
-        # the last frame is filled up: with the true length unknown, by all it can lack
+        # Fills the last frame; with a traced length, by the most that can be missing.
         extra = -x.shape[1] % self.stride if length is None else self.stride - 1
         x = pad_ends(x, left, right + extra, self.pad_mode, length)
         x = conv1d(x, weight, self.stride, self.dilation)
@@ -246,7 +273,7 @@ class Conv1d(nn.Module):
 
 
 class ConvTranspose1d(nn.Module):
-    """Transposed convolution, trimmed: T frames in, T * stride out."""
+    """Trimmed transposed convolution: T frames to T * stride samples."""
 
     channels: int
     features: int
@@ -257,7 +284,10 @@ class ConvTranspose1d(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, length: jax.Array | None = None) -> jax.Array:
-        """x: [B, T, channels]; frames from `length` on count as absent."""
+        """[B, T, channels] -> [B, T * stride, features].
+
+        length: [] int32, the number of frames that are signal; None: T.
+        """
         shape = (self.channels, self.features, self.kernel_size)
         fan_in = self.channels * self.kernel_size // self.stride
         weight, bias = Affine(shape, fan_in, self.features, name="conv")()

@@ -1,7 +1,7 @@
-"""LSTM layers with torch's parameters (EnCodec, sec. 3.1: two of them, with a skip).
+"""LSTM with torch's parameter names (EnCodec, sec. 3.1).
 
-The product with the input is one large matrix product before the scan; only the product
-with the hidden state runs step by step.
+The input is multiplied by one large matrix product before the scan; only the product with
+the hidden state runs step by step.
 """
 
 import flax.linen as nn
@@ -9,13 +9,14 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-Carry = tuple[tuple[jax.Array, jax.Array], ...]  # per layer hidden, cell: [B, H] each
+Carry = tuple[tuple[jax.Array, jax.Array], ...]
+"""Per layer the hidden state and the cell state, [B, H] each."""
 
 
 class LSTM(nn.Module):
-    """Layers of width H over [B, T, H]; parameters `weight_ih_l0`, ... as in torch.
+    """LSTM layers of width H over [B, T, H]; parameters `weight_ih_l0`, ... as in torch.
 
-    Gates lie in the order input, forget, cell, output.
+    The order of the gates is input, forget, cell, output.
     """
 
     width: int
@@ -25,22 +26,22 @@ class LSTM(nn.Module):
     def __call__(
         self, x: jax.Array, carry: Carry | None = None
     ) -> tuple[jax.Array, Carry]:
-        """Outputs [B, T, H] of the last layer and the state after the last frame.
+        """Outputs [B, T, H] of the last layer, and the state after the last frame.
 
-        carry: the state to begin with; None: zeros.
+        carry: the initial state; None: zeros.
         """
         batch = x.shape[0]
         if carry is None:
             zeros = jnp.zeros((batch, self.width), x.dtype)
             carry = ((zeros, zeros),) * self.layers
-        last = []
+        final = []
         for layer in range(self.layers):
             x, state = _run_layer(x, carry[layer], *self._weights(layer))
-            last.append(state)
-        return x, tuple(last)
+            final.append(state)
+        return x, tuple(final)
 
     def _weights(self, layer: int) -> tuple[jax.Array, jax.Array, jax.Array]:
-        # fresh weights hold torch's standard deviation: see `nn.conv.Affine`
+        # `init` gives torch's standard deviation; see `nn.conv.Affine`.
         init = nn.initializers.constant((3 * self.width) ** -0.5)
         shape, zeros = (4 * self.width, self.width), nn.initializers.zeros
         w_in = self.param(f"weight_ih_l{layer}", init, shape)
@@ -51,14 +52,14 @@ class LSTM(nn.Module):
 
 
 def _run_layer(x, state, w_in, w_hidden, bias):
-    """One layer: its outputs [B, T, H] and its last (hidden, cell)."""
+    """Outputs [B, T, H] of one layer and its final (hidden, cell)."""
     inputs = (x @ w_in.T + bias).swapaxes(0, 1)  # [T, B, 4H]
 
-    def step(state, given):
+    def step(state, from_input):
         hidden, cell = state
-        # as the weight lies: transposed first, it is 10 % slower on a CPU
-        fed_back = jnp.einsum("bh,gh->bg", hidden, w_hidden)
-        i, f, g, o = jnp.split(given + fed_back, 4, axis=-1)
+        # Without a transpose of the weight, which costs 10 % on a CPU.
+        from_hidden = jnp.einsum("bh,gh->bg", hidden, w_hidden)
+        i, f, g, o = jnp.split(from_input + from_hidden, 4, axis=-1)
         cell = jax.nn.sigmoid(f) * cell + jax.nn.sigmoid(i) * jnp.tanh(g)
         hidden = jax.nn.sigmoid(o) * jnp.tanh(cell)
         return (hidden, cell), hidden

@@ -1,9 +1,9 @@
-"""Bidirectional LLaMA-type transformer (StemGen, sec. 3: "a LLaMa-type transformer").
+"""Bidirectional LLaMA-type transformer (StemGen, sec. 3).
 
-Pre-RMSNorm, rotary positions, SwiGLU, no biases (Assumption A8).  Every frame attends
-to every true frame: decoding is not autoregressive.  Parameters are float32, matrix
-products `dtype`; norms, softmax and rotary tables are float32, because bfloat16 has 8
-bits of mantissa (positions past 256 would collide).
+Pre-RMSNorm, rotary positions, SwiGLU, no biases (Assumption A8).  Every frame attends to
+all frames within the length: decoding is not autoregressive.  Parameters are float32 and
+matrix products `dtype`.  Norms, softmax and rotary tables are float32: with bfloat16's 8
+bits of mantissa, positions past 256 would collide.
 """
 
 import jax
@@ -26,7 +26,7 @@ NORM_EPSILON = 1e-6
 
 
 def rope_tables(num_frames: int, head_width: int, theta: float):
-    """Cosine and sine of the rotary angles, each [T, K/2] float32 (K = head width)."""
+    """Cosine and sine of the rotary angles, [T, K/2] float32 each (K = head width)."""
     rates = theta ** (-jnp.arange(0, head_width, 2, dtype=jnp.float32) / head_width)
     angles = jnp.arange(num_frames, dtype=jnp.float32)[:, None] * rates
     return jnp.cos(angles), jnp.sin(angles)
@@ -41,18 +41,21 @@ def rotate(x: jax.Array, cos: jax.Array, sin: jax.Array) -> jax.Array:
 
 
 def attend(q, k, v, lengths=None) -> jax.Array:
-    """Softmax attention of every frame over all frames within its example's length.
+    """Softmax attention over the frames within each example's length.
 
-    q, k, v: [B, T, H, K].  lengths: [B] int32, at least 1, or None: T.  Returns
-    [B, T, H, K]; frames behind the length hold nothing of use.
+    Args:
+      q, k, v: [B, T, H, K].
+      lengths: [B] int32, at least 1; None: T.
+
+    Returns: [B, T, H, K]; frames past the length are undefined.
     """
     mesh = jax.sharding.get_abstract_mesh()
     if target_platform() == "cpu" and mesh.size <= 1:
-        # One example at a time: its weights [H, T, T] are made again in the backward
-        # pass, and no [B, H, T, T] is kept.
+        # One example at a time.  The backward pass recomputes its weights [H, T, T], so
+        # no array [B, H, T, T] is kept.
         one = jax.checkpoint(lambda args: _attend_one(*args))
         return jax.lax.map(one, (q, k, v, lengths))
-    # the GPU that is here, or one of today that is not
+    # This machine's GPU; for another machine, assume a current one.
     capability = getattr(jax.devices()[0], "compute_capability", "8.0")
     flash = has_flash(target_platform(), capability, q.dtype, q.shape[-1])
     return jax.nn.dot_product_attention(
@@ -68,9 +71,10 @@ def attend(q, k, v, lengths=None) -> jax.Array:
 def has_flash(
     platform: str, capability: str, dtype: jnp.dtype, head_width: int
 ) -> bool:
-    """Whether cuDNN's flash attention takes such queries, forward and backward.
+    """Whether cuDNN's flash attention supports such queries, forward and backward.
 
-    capability: of the GPU, "8.0" and later have it; AMD's names are no such numbers.
+    capability: compute capability of the GPU; "8.0" and later support it.  AMD GPUs
+      report names instead of numbers.
     """
     generation = capability.partition(".")[0]
     is_new = platform == "gpu" and generation.isdigit() and int(generation) >= 8
@@ -79,7 +83,7 @@ def has_flash(
 
 
 def _attend_one(q, k, v, length):  # [T, H, K] x 3, [] or None
-    # head-major, padding as a sum: XLA hands the whole of it to one CPU kernel
+    # Head-major, with padding as a sum: XLA maps all of it to one CPU kernel.
     q, k, v = (x.transpose(1, 0, 2) for x in (q * q.shape[-1] ** -0.5, k, v))
     scores = jnp.einsum("htk,hsk->hts", q, k, preferred_element_type=jnp.float32)
     if length is not None:
@@ -91,11 +95,10 @@ def _attend_one(q, k, v, length):  # [T, H, K] x 3, [] or None
 
 
 def product(spec: str, x: jax.Array, kernel: jax.Array, dtype: jnp.dtype) -> jax.Array:
-    """`einsum` with factors of type `dtype`, summed in float32.
+    """`einsum` with factors of type `dtype`, accumulated in float32.
 
-    The result is float32 on a CPU, where XLA has kernels for bfloat16 factors with no
-    other result (twice as fast as float32; with a bfloat16 result it falls back to
-    float32), and `dtype` elsewhere.
+    The result is float32 on a CPU and `dtype` elsewhere.  XLA's CPU kernels for bfloat16
+    factors, twice as fast as float32, require a float32 result.
     """
     result = jnp.float32 if target_platform() == "cpu" else dtype
     return jnp.einsum(
@@ -104,7 +107,7 @@ def product(spec: str, x: jax.Array, kernel: jax.Array, dtype: jnp.dtype) -> jax
 
 
 def kernel_init(names, *, in_axis=0, out_axis=-1, gain: float = 1.0):
-    """Normal with variance gain^2 / fan-in, boxed with its logical axes."""
+    """Normal initializer with variance gain^2 / fan-in, boxed with its logical axes."""
     init = nn.initializers.variance_scaling(
         gain**2, "fan_in", "normal", in_axis=in_axis, out_axis=out_axis
     )
@@ -137,7 +140,7 @@ class Attention(nn.Module):
         shape = (width, 3, heads, width // heads)
         init = kernel_init((EMBED, None, HEADS, None), out_axis=(1, 2, 3))
         qkv_kernel = self.param("qkv", init, shape, jnp.float32)
-        gain = (2 * self.cfg.layers) ** -0.5  # the residual sum keeps its size
+        gain = (2 * self.cfg.layers) ** -0.5  # keeps the size of the residual sum
         init = kernel_init((HEADS, None, EMBED), in_axis=(0, 1), gain=gain)
         out_kernel = self.param("out", init, (*shape[2:], width), jnp.float32)
 
@@ -171,6 +174,8 @@ class SwiGLU(nn.Module):
 
 
 class Block(nn.Module):
+    """Pre-norm attention and SwiGLU, each with a residual: [B, T, D] -> [B, T, D]."""
+
     cfg: TransformerConfig
     dtype: jnp.dtype
 
@@ -185,10 +190,10 @@ class Block(nn.Module):
 
 
 class Transformer(nn.Module):
-    """`cfg.layers` blocks and a last norm: [B, T, D] -> [B, T, D].
+    """`cfg.layers` blocks and a final norm: [B, T, D] -> [B, T, D].
 
-    lengths: [B] int32, frames of each example that may be attended to, at least one;
-    those behind are padding.  None: T.
+    lengths: [B] int32, at least 1, the true frames of each example; the frames after
+      them are padding and are not attended to.  None: T.
     """
 
     cfg: TransformerConfig

@@ -5,10 +5,10 @@ import pathlib
 import jax
 import numpy as np
 
+from stemjax.analysis import percussion, tonal
+from stemjax.analysis.audio import whole_seconds
+from stemjax.analysis.notes import analyse_notes_batch, salience_notes
 from stemjax.config.categories import CATEGORIES, DRUMS, VOICE
-from stemjax.eval.clips import whole_seconds
-from stemjax.eval.descriptors import percussion, tonal
-from stemjax.eval.descriptors.notes import analyse_notes_batch, salience_notes
 from stemjax.io.atomic import replacing
 from stemjax.io.audio import resample
 from stemjax.io.errors import UserError

@@ -5,16 +5,12 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from stemjax.eval.clips import whole_seconds
-from stemjax.eval.descriptors import tonal
-from stemjax.eval.descriptors.analysis import NO_KEY, NO_METER
-from stemjax.eval.descriptors.harmony import estimate_harmony_batch
-from stemjax.eval.descriptors.labels import key_label, parse_key
-from stemjax.eval.descriptors.rhythm import (
-    analyse_rhythm_batch,
-    beat_times,
-    beats_per_bar,
-)
+from stemjax.analysis import tonal
+from stemjax.analysis.analysis import NO_KEY, NO_METER
+from stemjax.analysis.audio import whole_seconds
+from stemjax.analysis.harmony import estimate_harmony_batch
+from stemjax.analysis.labels import key_label, parse_key
+from stemjax.analysis.rhythm import analyse_rhythm_batch, beat_times, beats_per_bar
 from stemjax.io.audio import resample
 from stemjax.io.errors import UserError
 
@@ -58,7 +54,7 @@ def find(audio: np.ndarray, rate: int, told: Music = NOTHING) -> Music:
     """What was told, and for the rest what the evaluation's trackers find.
 
     audio: [N] mono of the whole recording.  Beats, metre and key are those of
-    `stemjax.eval.descriptors`; the tempo is that of the mean distance of beats.
+    `stemjax.analysis`; the tempo is that of the mean distance of beats.
     """
     if None not in told:
         return told

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from stemjax.eval.stem_gain import Listener, gains_over_none
+from stemjax.tasks.context_loss import Listener, gains_over_none
 
 SCORE = "context_gain_over_none"
 

@@ -101,16 +101,16 @@ def _prepare(run: CodecRun, params, model_state, frozen, batch, key):
     def fill(state):
         audio = _training_audio(run, batch, key)
         latents = functional.encode_latents(params, cfg, audio)
-        flat = latents.reshape(-1, cfg.hidden_size)
-        embed = vq.kmeans_residual(
+        vectors = latents.reshape(-1, cfg.hidden_size)
+        embed = vq.residual_kmeans(
             key,
-            flat,
-            cfg.num_codebooks,
-            cfg.codebook_size,
+            vectors,
+            num_levels=cfg.num_codebooks,
+            num_codes=cfg.codebook_size,
             iterations=objective.kmeans_iterations,
             scales=functional.scales_of(cfg),
         )
-        size = _first_size(run, flat.shape[0] / cfg.codebook_size)
+        size = _first_size(run, len(vectors) / cfg.codebook_size)
         return nest_codebooks(embed, embed * size, jnp.full(embed.shape[:2], size))
 
     due = 1 - 0.5 / max(1, objective.continuous_steps)

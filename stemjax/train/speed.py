@@ -11,7 +11,7 @@ from stemjax.config.runs import CommonRun, StemGenRun
 from stemjax.config.train import MeshConfig
 from stemjax.models.flops import flops_per_step
 from stemjax.nn.axes import make_mesh
-from stemjax.train.dry_run import tokens_per_step
+from stemjax.train.planning.dry_run import tokens_per_step
 
 CPU_SIDE, ACCELERATOR_SIDE = 1024, 8192  # of the square matrices that are multiplied
 REPEATS = 5

@@ -78,9 +78,7 @@ def test_kmeans_finds_clusters():
     found = None
     # random starts may share a cluster: one of these eight seeds a start in each
     for seed in range(8):
-        book, counts = jax.jit(vq.kmeans, static_argnums=(2, 3))(
-            jax.random.key(seed), vectors, 4, 10
-        )
+        book, counts = vq.kmeans(jax.random.key(seed), vectors, 4, 10)
         if counts.tolist() == [200] * 4:
             found = np.asarray(book)
     assert found is not None
@@ -112,6 +110,24 @@ def test_kmeans_of_few_vectors_leaves_a_residual():
     left = vectors - book[vq.nearest(vectors, book)]
     assert 0.1 < float(jnp.sqrt(jnp.mean(left**2))) < 1.0
     assert int((counts > 0).sum()) > 50  # and yet most vectors have their own code
+
+
+def test_residual_kmeans_halves_the_error_level_by_level():
+    vectors = np.random.default_rng(0).normal(size=(2000, 4)).astype(np.float32)
+    books = vq.residual_kmeans(
+        jax.random.key(0),
+        jnp.asarray(vectors),
+        num_levels=2,
+        num_codes=64,
+        iterations=5,
+    )
+    assert books.shape == (2, 64, 4)
+    residual = vectors
+    for book in np.asarray(books):
+        before = np.mean(residual**2)
+        residual = residual - book[slow_nearest(residual, book)]
+        # 64 codes in 4 dimensions: 64^(2/4) = 8 times less power at best
+        assert np.mean(residual**2) < 0.35 * before
 
 
 def test_moving_average_by_hand():

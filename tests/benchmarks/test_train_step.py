@@ -8,7 +8,7 @@ import pytest
 from benchmarks import train_step
 from stemjax.config.presets import CODEC_TINY, STEMGEN_TINY, fit_to_codec
 from stemjax.models.flops import flops_per_step
-from stemjax.train.dry_run import tokens_per_step
+from stemjax.train.planning.dry_run import tokens_per_step
 
 
 def test_its_figures_agree_with_each_other(monkeypatch, capsys):

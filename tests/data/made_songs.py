@@ -7,7 +7,7 @@ import numpy as np
 import soundfile
 import yaml
 
-from data.prepare import main
+from stemjax.data.prepare import main
 
 
 def sine(

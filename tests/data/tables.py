@@ -2,14 +2,40 @@
 
 import numpy as np
 
-from data.manifest import IndexTable
-from data.segments import (
+from stemjax.config.streams import Stream
+from stemjax.config.train import PairConfig
+from stemjax.data.drawing.draw import PairDraw, draw_pair, epoch_order, usable
+from stemjax.data.prepared.manifest import IndexTable
+from stemjax.data.prepared.segments import (
     RECORD_SAMPLES,
     RMS_FRAMES,
     SAMPLE_RATE,
     records_of,
     rms_tenths,
 )
+from stemjax.data.tokens.draw import TokenDraw, TokenTable, draw_tokens, usable_tokens
+from stemjax.io.random import generator
+
+
+def draw(
+    made: IndexTable, seed: int, epoch: int, k: int, pairs: PairConfig
+) -> PairDraw:
+    """Pair k of an epoch, as a pool of this table alone draws it."""
+    return _draw(draw_pair, usable(made, pairs), made, seed, epoch, k, pairs)
+
+
+def token_draw(
+    made: TokenTable, seed: int, epoch: int, k: int, pairs: PairConfig
+) -> TokenDraw:
+    """Pair k of an epoch, as a pool of this table alone draws it."""
+    return _draw(draw_tokens, usable_tokens(made, pairs), made, seed, epoch, k, pairs)
+
+
+def _draw(function, choices, made, seed, epoch, k, pairs):
+    segments, is_choice = choices
+    segment = int(segments[epoch_order(len(segments), seed, epoch)[k]])
+    rng = generator(seed, Stream.DATA_PAIR, epoch, k)
+    return function(made, is_choice, segment, rng, pairs)
 
 
 def table(

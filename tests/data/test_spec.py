@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from data.errors import DataError
-from data.mixture import Mixture
-from data.spec import Opened, open_data
-from data.synthetic import SyntheticSet
-from data.token_format import StoreCodec
+from stemjax.data.drawing.mixture import Mixture
+from stemjax.data.prepared.synthetic import SyntheticSet
+from stemjax.data.spec import Opened, open_data
+from stemjax.data.tokens.format import StoreCodec
+from stemjax.io.errors import UserError
 
 
 @pytest.fixture
@@ -17,8 +17,10 @@ def opened_folders(monkeypatch, tmp_path):
     for name, kind in (("a", "prepared"), ("b", "prepared"), ("t", "tokens")):
         (tmp_path / name).mkdir()
         (tmp_path / name / "manifest.json").write_text(json.dumps({"kind": kind}))
-    monkeypatch.setattr("data.spec.open_prepared", lambda f: ("prepared", f))
-    monkeypatch.setattr("data.tokens.open_tokens", lambda f: ("tokens", f))
+    monkeypatch.setattr("stemjax.data.spec.open_prepared", lambda f: ("prepared", f))
+    monkeypatch.setattr(
+        "stemjax.data.tokens.store.open_tokens", lambda f: ("tokens", f)
+    )
     return tmp_path
 
 
@@ -46,13 +48,13 @@ def test_several_are_a_mixture_with_weights(opened_folders):
     ],
 )
 def test_faults_are_named(opened_folders, spec, said):
-    with pytest.raises(DataError, match=said):
+    with pytest.raises(UserError, match=said):
         open_data(spec.replace("{}", str(opened_folders)))
 
 
 def test_a_manifest_that_is_none_is_named(tmp_path):
     (tmp_path / "manifest.json").write_text("[1, 2")
-    with pytest.raises(DataError, match="not a manifest"):
+    with pytest.raises(UserError, match="not a manifest"):
         open_data(str(tmp_path))
 
 
@@ -68,7 +70,7 @@ def test_tokens_of_another_codec_are_refused():
 
     store = Opened(True, Store())
     store.check_codec("folder", "theirs", "a" * 64)
-    with pytest.raises(DataError, match="folder: tokens of codec 'theirs', not of 'ou"):
+    with pytest.raises(UserError, match="folder: tokens of codec 'theirs', not of 'ou"):
         store.check_codec("folder", "ours", "b" * 64)
     # audio has no codec
     Opened(False, SyntheticSet()).check_codec("folder", "ours", "b" * 64)

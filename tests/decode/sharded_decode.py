@@ -9,7 +9,6 @@ os.environ["JAX_NUM_CPU_DEVICES"] = "4"
 
 import jax
 import numpy as np
-from stub_networks import TableNetwork, inputs
 
 from stemjax import codec
 from stemjax.config.decode import FAST
@@ -17,8 +16,9 @@ from stemjax.config.model import StemGenConfig, TransformerConfig
 from stemjax.config.presets import CODEC_TINY
 from stemjax.decode import iterate
 from stemjax.decode.devices import decode_shared, row_by_row, spread
-from stemjax.eval import context_gain
+from stemjax.eval.metrics import context_gain
 from stemjax.models import stemgen
+from tests.decode.stub_networks import TableNetwork, inputs
 
 CONFIG = StemGenConfig(
     num_codebooks=2,

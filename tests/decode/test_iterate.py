@@ -5,12 +5,12 @@ import dataclasses
 import jax
 import numpy as np
 import pytest
-from slow_decoder import slow_decode
-from stub_networks import OracleNetwork, TableNetwork, inputs, keys_of
 
 from stemjax.config.decode import DECODE_PRESETS, FAST, DecodeConfig, Guidance
 from stemjax.decode.iterate import decode_with
 from stemjax.decode.schedule import hidden_table
+from tests.decode.slow_decoder import slow_decode
+from tests.decode.stub_networks import OracleNetwork, TableNetwork, inputs, keys_of
 
 TABLE = TableNetwork(num_codebooks=3, codebook_size=12)
 PARAMS = TABLE.init(0)

@@ -8,7 +8,6 @@ import sys
 import jax
 import numpy as np
 import pytest
-from stub_networks import TableNetwork, inputs
 
 from stemjax.config.decode import FAST, Guidance
 from stemjax.config.model import (
@@ -21,6 +20,7 @@ from stemjax.config.model import (
 from stemjax.decode.iterate import decode, decode_with
 from stemjax.decode.network import StemGenNetwork
 from stemjax.models import stemgen
+from tests.decode.stub_networks import TableNetwork, inputs
 
 CONFIG = StemGenConfig(
     num_codebooks=2,

@@ -5,11 +5,11 @@ import dataclasses
 import jax
 import numpy as np
 import pytest
-from stub_networks import TableNetwork, inputs
 
 from stemjax.config.decode import FAST
 from stemjax.decode.iterate import decode_with
 from stemjax.decode.windows import decode_long_with, hidden_starts, window_starts
+from tests.decode.stub_networks import TableNetwork, inputs
 
 TABLE = TableNetwork(num_codebooks=2, codebook_size=12)
 PARAMS = TABLE.init(1)

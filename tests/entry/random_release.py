@@ -63,7 +63,7 @@ def sample_here(*args) -> subprocess.CompletedProcess:
     with (
         contextlib.redirect_stdout(said),
         contextlib.redirect_stderr(told),
-        mock.patch("stemjax.session.commands.opening.use_compilation_cache"),
+        mock.patch("stemjax.cli.sample.opening.use_compilation_cache"),
         mock.patch("stemjax.io.allocator.keep_memory"),
     ):
         try:

@@ -5,8 +5,8 @@ import pytest
 
 import evaluate
 from stemjax import codec
+from stemjax.cli.evaluate.arguments import CodecTable
 from stemjax.config.presets import CODEC_TINY
-from stemjax.eval.commands.arguments import CodecTable
 from tests.data.made_songs import plain_songs, prepare_command, sine, write_audio
 
 pytestmark = pytest.mark.entry
@@ -23,7 +23,7 @@ def test_clips_to_fit_may_come_from_other_data(tmp_path, monkeypatch):
     codec.random(CODEC_TINY.model, 0).save(tmp_path / "codec")
     given = {}
     monkeypatch.setattr(
-        "stemjax.eval.commands.codec_table.run_codec_table",
+        "stemjax.cli.evaluate.codec_table.run_codec_table",
         lambda command, codec, held_out, training: given.update(
             held_out=held_out, training=training
         ),

@@ -26,10 +26,18 @@ def prepared(tmp_path_factory):
     """Three composed songs, in the test split, as a prepared folder."""
     root = tmp_path_factory.mktemp("songs")
     for args in (
-        ["data.render", "--out", root / "slakh", "--songs", "3", "--seconds", "20"],
-        ["data.prepare", "--layout", "slakh", "--input", root / "slakh"],
+        [
+            "stemjax.data.render",
+            "--out",
+            root / "slakh",
+            "--songs",
+            "3",
+            "--seconds",
+            "20",
+        ],
+        ["stemjax.data.prepare", "--layout", "slakh", "--input", root / "slakh"],
     ):
-        more = [] if args[0] == "data.render" else ["--out", root / "prepared"]
+        more = [] if args[0] == "stemjax.data.render" else ["--out", root / "prepared"]
         subprocess.run(
             [sys.executable, "-m", *map(str, args), *map(str, more)],
             cwd=ROOT,

@@ -1,4 +1,4 @@
-"""evaluate.py listening, gallery and results as a person types them: faults, a page."""
+"""evaluate.py listening as a person types it: a fault takes one line."""
 
 import pytest
 
@@ -7,15 +7,9 @@ from tests.entry.programs import run
 pytestmark = pytest.mark.entry
 
 
-def test_faults_take_one_line_and_results_come_from_a_folder(tmp_path):
-    for asked, words in (
-        (("listening", "--also", "loud"), "--also loud: one of best, naive"),
-        (("gallery", "--contexts", tmp_path / "none.wav"), "none.wav: no such file"),
-    ):
-        said = run("evaluate.py", *asked, "--out", tmp_path / "out", code=2).stderr
-        assert said.startswith("error: ") and said.count("\n") == 1 and words in said
-        assert not (tmp_path / "out").exists()
-    (tmp_path / "tune.md").write_text("# Tuning of mini 3\n\nscales 2/1.5\n")
-    out = tmp_path / "docs" / "results.md"
-    run("evaluate.py", "results", "--from", tmp_path, "--out", out)
-    assert "## Tuning of mini 3\n\nscales 2/1.5\n" in out.read_text()
+def test_a_fault_takes_one_line(tmp_path):
+    asked = ("listening", "--also", "loud", "--out", tmp_path / "out")
+    said = run("evaluate.py", *asked, code=2).stderr
+    assert said.startswith("error: ") and said.count("\n") == 1
+    assert "--also loud: one of best, naive" in said
+    assert not (tmp_path / "out").exists()

@@ -13,8 +13,8 @@ import pytest
 import soundfile
 
 from stemjax import codec
-from stemjax.eval.populations import deal
-from stemjax.eval.store import read_rows
+from stemjax.eval.populations.decoding_run import deal
+from stemjax.eval.populations.store import read_rows
 from tests.entry.random_release import write_random_model
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from data.tokens import open_tokens
+from stemjax.data.tokens.store import open_tokens
 from stemjax.train import metrics
 from tests.entry.programs import ROOT, run
 

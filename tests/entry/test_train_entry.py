@@ -84,7 +84,7 @@ def test_dry_run_of_the_papers_model():
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        (("codec-mini", "--workdir", "w"), "data.prepare"),
+        (("codec-mini", "--workdir", "w"), "stemjax.data.prepare"),
         (("stemgen-slakh", "--workdir", "w", "--data", "d"), "--allow-cpu"),
         (("codec-tiny",), "--workdir"),
         (("codec-mini", "--workdir", "w", "--data", "no-such-folder"), "no-such-fold"),

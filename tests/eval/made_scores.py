@@ -3,7 +3,7 @@
 import numpy as np
 
 from stemjax.config.decode import DecodeConfig
-from stemjax.eval.jackknife import from_leave_outs
+from stemjax.eval.metrics.jackknife import from_leave_outs
 
 SIZES = (3, 3, 2)  # examples in each group
 

@@ -8,16 +8,16 @@ from typing import NamedTuple
 import numpy as np
 
 from stemjax import codec
+from stemjax.analysis.analysis import Analyser
 from stemjax.config.decode import DecodeConfig
 from stemjax.config.metrics import Metric
 from stemjax.config.presets import CODEC_TINY
-from stemjax.eval import embeddings
-from stemjax.eval.generate import ExampleSet, Job
-from stemjax.eval.mixes import Analyser
-from stemjax.eval.populations import Bench
-from stemjax.eval.score import Settings
-from stemjax.eval.vggish_input import GUDGUD
-from tests.eval.test_score import crossings
+from stemjax.eval.metrics import embeddings
+from stemjax.eval.metrics.score import Settings
+from stemjax.eval.metrics.vggish.features import GUDGUD
+from stemjax.eval.populations.decoding_run import DecodingRun
+from stemjax.eval.populations.generate import ExampleSet, Job
+from tests.eval.metrics.test_score import crossings
 
 RATE = 32_000
 SECONDS = 2
@@ -82,10 +82,10 @@ class Echo:
         return np.array(gains, np.float32)[:, None] * contexts
 
 
-def bench(
+def decoding_run(
     folder: pathlib.Path, songs: Sequence[str], system: Echo | None = None
-) -> Bench:
-    return Bench(system or Echo(), examples(songs), folder)
+) -> DecodingRun:
+    return DecodingRun(system or Echo(), examples(songs), folder)
 
 
 def settings() -> Settings:
@@ -112,7 +112,7 @@ def report(
     sizes: Sequence[int] | None = None,
 ) -> dict:
     """A score made by hand: FD-logmel, MIRDD (by default alike), no FAD."""
-    from stemjax.eval.jackknife import from_leave_outs
+    from stemjax.eval.metrics.jackknife import from_leave_outs
 
     counts = np.array(sizes or [1] * len(groups))
 

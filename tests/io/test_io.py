@@ -134,7 +134,7 @@ def test_release_round_trip_and_refusals(tmp_path):
 
 
 def test_bad_input_exits_2_with_one_line(capsys):
-    with pytest.raises(SystemExit) as exit_, exit_on_bad_input(KeyError):
+    with pytest.raises(SystemExit) as exit_, exit_on_bad_input():
         raise UserError("a.wav: broken;\n copy it again")
     assert exit_.value.code == 2
     assert capsys.readouterr().err == "error: a.wav: broken; copy it again\n"
@@ -143,3 +143,17 @@ def test_bad_input_exits_2_with_one_line(capsys):
     assert exit_.value.code == 2
     err = capsys.readouterr().err
     assert "No space left" in err and "out/stem.wav" in err and err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("resumes", "line"),
+    [
+        (False, "interrupted\n"),
+        (True, "interrupted: run the same command again to continue\n"),
+    ],
+)
+def test_an_interruption_exits_130(capsys, resumes, line):
+    with pytest.raises(SystemExit) as exit_, exit_on_bad_input(resumes=resumes):
+        raise KeyboardInterrupt
+    assert exit_.value.code == 130
+    assert capsys.readouterr().err == line

@@ -2,8 +2,8 @@
 
 import pytest
 
-from data.token_format import StoreCodec
 from stemjax.config.presets import STEMGEN_MINI, STEMGEN_TINY, fit_to_codec
+from stemjax.data.tokens.format import StoreCodec
 from stemjax.io.errors import UserError
 from stemjax.train.codecs import about_codec, codec_of_tokens
 

@@ -14,9 +14,9 @@ from stemjax.config.presets import PRESETS, STEMGEN_SLAKH
 from stemjax.config.train import MeshConfig
 from stemjax.models import stemgen
 from stemjax.train import metrics
-from stemjax.train.dry_run import planned_mesh
 from stemjax.train.export import public_names
 from stemjax.train.hooks import Hook, Progress
+from stemjax.train.planning.dry_run import planned_mesh
 from stemjax.train.prefetch import Prefetch
 from stemjax.train.sharding import param_shardings, unbox
 

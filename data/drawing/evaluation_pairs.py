@@ -1,0 +1,205 @@
+"""Evaluation examples as a manifest: stems of songs, one JSON row each.
+
+StemGen, sec. 3.1: a context mix from held-out songs, a random category, and the real stem
+of that category as reference.  Each row has its own generator, so the first 400 of 1,000
+rows equal the 400 rows of the same seed.  Level and silence are read from the RMS tables.
+"""
+
+import collections
+import dataclasses
+import hashlib
+import json
+import pathlib
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from stemjax.config.categories import CATEGORIES
+from stemjax.config.streams import Stream
+from stemjax.data.drawing.audio import StemSource, common_gain, read_stems
+from stemjax.data.drawing.draw import submix
+from stemjax.data.drawing.redraw import Candidate, redraw_until_audible
+from stemjax.data.prepared.manifest import IndexTable
+from stemjax.data.prepared.segments import RMS_SAMPLES, SAMPLE_RATE
+from stemjax.io.errors import UserError
+from stemjax.io.random import generator
+
+AUDIBLE_DB = -60.0
+"""RMS of a stem over its crop above which it is audible."""
+TRIES = 50
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluationPair:
+    """One row of the manifest; stems are numbered within the segment."""
+
+    id: str
+    song: str
+    segment: int
+    """Row of the split's index table."""
+    start: int
+    """First sample of the crop within the segment, at 32 kHz."""
+    samples: int
+    target: int
+    context: tuple[int, ...]
+    """Stems of the submix, ascending."""
+    category: str
+    seed: int
+    """Seed of decoding."""
+    redraws: int
+    split: str
+    data: str
+    """Content hash of the prepared folder."""
+
+
+def make_pairs(
+    source: StemSource, *, split: str, count: int, seed: int, crop_seconds: float
+) -> list[EvaluationPair]:
+    """The first `count` pairs of (split, seed).
+
+    A song, a segment of it and a crop are uniform.  The target is uniform over the
+    audible stems of a known category, the context a submix of the other audible stems
+    (A18).  The crop is redrawn, up to 50 times, until there are two such stems.
+
+    Raises:
+      UserError: no song in the split, or no crop with two audible stems.
+    """
+    table = source.index(split)
+    if not table.songs:
+        raise UserError(f"no song in the split {split!r}: give another --split")
+    return [
+        _make_pair(table, source.content_hash, split, k, seed, crop_seconds)
+        for k in range(count)
+    ]
+
+
+def _make_pair(
+    table: IndexTable, data: str, split: str, k: int, seed: int, crop_seconds: float
+) -> EvaluationPair:
+    rng = generator(seed, Stream.EXAMPLE_PAIR, k)
+    samples = round(crop_seconds * SAMPLE_RATE)
+
+    def draw() -> Candidate:
+        song = int(rng.integers(len(table.songs)))
+        segment = int(rng.choice(np.flatnonzero(table.segment_song == song)))
+        start = crop_start(rng, table, segment, samples)
+        first, last = table.stem_offset[segment : segment + 2]
+        levels = level_db(table, first, last, start, samples)
+        audible = np.flatnonzero(levels > AUDIBLE_DB)
+        targets = audible[table.stem_category[first + audible] >= 0]
+        is_pair = len(audible) > 1 and len(targets) > 0
+        return Candidate((song, segment, start, audible, targets), is_pair)
+
+    drawn = redraw_until_audible(draw, TRIES)
+    if drawn.is_fallback:
+        raise UserError(
+            f"{TRIES} crops of {crop_seconds:g} s had no two stems that sound: add songs"
+            " or take shorter crops"
+        )
+    song, segment, start, audible, targets = drawn.value
+    target = int(rng.choice(targets))
+    context = submix(rng, audible[audible != target])
+    category = table.stem_category[table.stem_offset[segment] + target]
+    return EvaluationPair(
+        id=f"{k:05d}",
+        song=table.songs[song],
+        segment=segment,
+        start=start,
+        samples=samples,
+        target=target,
+        context=tuple(context.tolist()),
+        category=CATEGORIES[category],
+        seed=int(rng.integers(2**31)),
+        redraws=drawn.redraws,
+        split=split,
+        data=data,
+    )
+
+
+def crop_start(
+    rng: np.random.Generator, table: IndexTable, segment: int, samples: int
+) -> int:
+    """First sample of a uniform crop of a segment; 0 if the segment is shorter."""
+    room = max(0, int(table.segment_samples[segment]) - samples)
+    return int(rng.integers(room + 1))
+
+
+def level_db(
+    table: IndexTable, first: int, last: int, start: int, samples: int
+) -> np.ndarray:
+    """RMS in dB of the stems first:last of a segment over a crop, [last - first]."""
+    frames = slice(start // RMS_SAMPLES, -(-(start + samples) // RMS_SAMPLES))
+    power = 10 ** (table.stem_rms_db[first:last, frames] / 10)
+    return 10 * np.log10(power.mean(axis=1))
+
+
+def read_pair(
+    source: StemSource, pair: EvaluationPair
+) -> tuple[np.ndarray, np.ndarray]:
+    """Context mix and real stem of a row, [N] float32 each, with one common gain.
+
+    Raises:
+      UserError: the row belongs to another prepared folder.
+    """
+    if pair.data != source.content_hash:
+        raise UserError(
+            f"pair {pair.id} is of data {pair.data[:12]}, not {source.content_hash[:12]}:"
+            " give the folder the manifest was made from"
+        )
+    table = source.index(pair.split)
+    first = int(table.stem_offset[pair.segment])
+    stems = [first + stem for stem in (*pair.context, pair.target)]
+    audio = read_stems(source, table, pair.segment, stems, pair.start, pair.samples)
+    context = audio[:-1].sum(axis=0, dtype=np.int32)
+    target = audio[-1].astype(np.int32)
+    scale = common_gain(context, target) / 32_768
+    return (context * scale).astype(np.float32), (target * scale).astype(np.float32)
+
+
+def to_lines(pairs: Iterable[EvaluationPair]) -> str:
+    """Text of the manifest: one JSON object a line."""
+    return "".join(
+        json.dumps(dataclasses.asdict(pair), sort_keys=True) + "\n" for pair in pairs
+    )
+
+
+def read_manifest(path: str | pathlib.Path) -> list[EvaluationPair]:
+    """The rows of a manifest in the format of `to_lines`.
+
+    Raises:
+      UserError: no such file, or a line that is not a row.
+    """
+    path = pathlib.Path(path)
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        raise UserError(
+            f"{path}: no such manifest; make it with `python evaluate.py make-manifest`"
+        ) from None
+    pairs = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            row = json.loads(line)
+            pairs.append(EvaluationPair(**row | {"context": tuple(row["context"])}))
+        except (ValueError, TypeError, KeyError):
+            raise UserError(
+                f"{path}: line {number} is no evaluation pair; make the manifest again"
+            ) from None
+    if not pairs:
+        raise UserError(f"{path}: holds no pair; make the manifest again")
+    return pairs
+
+
+def manifest_hash(pairs: Sequence[EvaluationPair]) -> str:
+    """SHA-256 of the rows; results are comparable if they share it."""
+    return hashlib.sha256(to_lines(pairs).encode()).hexdigest()
+
+
+def summary_lines(pairs: Sequence[EvaluationPair], file: str) -> list[str]:
+    """Lines to print: the number of pairs of each category, and of songs."""
+    counts = collections.Counter(pair.category for pair in pairs)
+    redraws = sum(pair.redraws for pair in pairs)
+    return [f"{count:6d} {category}" for category, count in sorted(counts.items())] + [
+        f"{file}: {len(pairs)} pairs of {len({p.song for p in pairs})} songs,"
+        f" {redraws} redraws, manifest {manifest_hash(pairs)[:12]}"
+    ]

@@ -1,0 +1,181 @@
+"""manifest.json of a prepared folder: what song, segment and stem each record holds.
+
+Host side, NumPy only.  Layout of the file (`format` 1)::
+
+    {"format": 1, "kind": "prepared", "sample_rate": 32000, "record_seconds": 10,
+     "segment_seconds": 60, "encoding": "int16" | "flac", "content_hash": hex,
+     "plan": hex, "splits": {split: {"songs", "segments", "stems", "records",
+     "seconds"}}, "shards": {split: [{"file", "records", "bytes", "sha256"}]},
+     "rms_sha256": hex, "songs": [{"id", "title", "split", "source", "gain",
+     "segments": [{"start", "seconds", "stems": [{"name", "category", "record"}]}]}]}
+
+- Songs are in order of split (train, validation, test).
+- `record` is the position of the stem's first record within its split, as
+  `builder_from_directory(folder).as_data_source(split)` counts.  The records of a stem
+  within a segment are consecutive, 10 s each, the last one zero-padded to 10 s.
+- `start` and `seconds` are those of the segment within the song; segments are 60 s, the
+  last one of a song may be shorter.
+- `rms.npy` beside it: int16 [S, 600], tenths of dB per 0.1 s, rows in order of the
+  manifest's stems; -1200 where silent and past the end.
+"""
+
+import dataclasses
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stemjax.data.layouts.song import SPLITS
+from stemjax.data.prepared.segments import RECORD_SECONDS, SAMPLE_RATE, SEGMENT_SECONDS
+from stemjax.io.errors import UserError
+
+FORMAT = 1
+KIND = "prepared"
+MANIFEST = "manifest.json"
+RMS = "rms.npy"
+_FIXED = {
+    "sample_rate": SAMPLE_RATE,
+    "record_seconds": RECORD_SECONDS,
+    "segment_seconds": SEGMENT_SECONDS,
+}
+
+
+@dataclasses.dataclass(frozen=True, eq=False)  # compared and hashed by identity
+class IndexTable:
+    """One split of a prepared folder: G segments, S stems, F frames of 0.1 s."""
+
+    songs: tuple[str, ...]
+    """Ids of the split's songs."""
+    segment_song: np.ndarray
+    """[G] int32, index into `songs`."""
+    segment_samples: np.ndarray
+    """[G] int64, length at 32 kHz."""
+    stem_offset: np.ndarray
+    """[G + 1] int32; segment g has the stems stem_offset[g]:stem_offset[g + 1]."""
+    stem_category: np.ndarray
+    """[S] int32, -1 unknown."""
+    stem_record: np.ndarray
+    """[S] int64, number of the first record for `PreparedFolder.read`.  The stem's
+    ceil(segment_samples / 320000) records are consecutive; the last is zero-padded."""
+    stem_rms_db: np.ndarray
+    """[S, F] float32 dB re full scale; -120 where silent or past the end."""
+
+
+def load_manifest(path: Path, kind: str, version: int, *, make: str) -> dict[str, Any]:
+    """The manifest at `path`, if it is of this kind and format.
+
+    make: the command that makes such a folder.
+
+    Raises:
+      UserError: no manifest, not JSON, of another kind or format.
+    """
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except OSError:
+        raise UserError(
+            f"{path.parent} holds no {path.name}: make the folder with `{make}`; begun,"
+            " the same command goes on where it stopped"
+        ) from None
+    except ValueError as error:
+        raise UserError(
+            f"{path} is not JSON ({error}): make the folder again with `{make}`"
+        ) from None
+    found = manifest.get("kind") if isinstance(manifest, dict) else None
+    if found != kind:
+        raise UserError(f"{path} is of kind {found!r}, not {kind!r}: give another DIR")
+    if manifest.get("format") != version:
+        raise UserError(
+            f"{path} has format {manifest.get('format')!r}, this version reads"
+            f" {version}: make the folder again with `{make}`"
+        )
+    return manifest
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Read and check the manifest of a prepared folder.
+
+    Raises:
+      UserError: no manifest, another kind or format, or a shard that is missing.
+    """
+    path = folder / MANIFEST
+    manifest = load_manifest(
+        path, KIND, FORMAT, make="python -m data.prepare --input SONGS --out DIR"
+    )
+    for name, value in _FIXED.items():
+        if manifest.get(name) != value:
+            raise UserError(f"{path}: {name} must be {value}, is {manifest.get(name)}")
+    for shards in manifest["shards"].values():
+        for shard in shards:
+            file = folder / shard["file"]
+            if not file.is_file():
+                raise UserError(f"{file} is missing: copy it or prepare again")
+            if file.stat().st_size != shard["bytes"]:
+                raise UserError(f"{file} is not whole: copy it or prepare again")
+    return manifest
+
+
+def first_records(manifest: dict[str, Any]) -> dict[str, int]:
+    """Number of each split's first record: splits follow each other in a fixed order."""
+    first, table = 0, {}
+    for split in SPLITS:
+        table[split] = first
+        first += sum(shard["records"] for shard in manifest["shards"].get(split, ()))
+    return table
+
+
+def index_table(manifest: dict[str, Any], rms: np.ndarray, split: str) -> IndexTable:
+    """The index of one split; `rms` is the whole folder's table [S, 600] in dB / 10.
+
+    Raises:
+      UserError: a split that is none of train, validation, test.
+    """
+    if split not in SPLITS:
+        raise UserError(f"split {split!r} must be one of {', '.join(SPLITS)}")
+    base = first_records(manifest)[split]
+    songs, owners, samples, offsets = [], [], [], [0]
+    categories, records, rows = [], [], []
+    row = 0
+    for song in manifest["songs"]:
+        is_wanted = song["split"] == split
+        for segment in song["segments"]:
+            stems = segment["stems"]
+            if is_wanted:
+                owners.append(len(songs))
+                samples.append(round(segment["seconds"] * SAMPLE_RATE))
+                categories += [stem["category"] for stem in stems]
+                records += [base + stem["record"] for stem in stems]
+                rows += range(row, row + len(stems))
+                offsets.append(len(rows))
+            row += len(stems)
+        if is_wanted:
+            songs.append(song["id"])
+    return IndexTable(
+        songs=tuple(songs),
+        segment_song=np.array(owners, np.int32),
+        segment_samples=np.array(samples, np.int64),
+        stem_offset=np.array(offsets, np.int32),
+        stem_category=np.array(categories, np.int32),
+        stem_record=np.array(records, np.int64),
+        stem_rms_db=rms[np.array(rows, np.int64)].astype(np.float32) / 10,
+    )
+
+
+def content_hash(manifest: dict[str, Any]) -> str:
+    """SHA-256 over all that a reader sees: songs, categories, audio, levels.
+
+    The audio and the levels enter by the hashes of their values in the manifest, so
+    that how the songs were named on the disk (`plan`) and the files' own bytes do not.
+    """
+    seen = {k: v for k, v in manifest.items() if k not in ("content_hash", "plan")}
+    seen["shards"] = {
+        split: [(shard["records"], shard["sha256"]) for shard in shards]
+        for split, shards in manifest["shards"].items()
+    }
+    return hashlib.sha256(to_json(seen).encode()).hexdigest()
+
+
+def to_json(value: Any) -> str:
+    """Canonical JSON: the same value gives the same bytes."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,308 @@
+"""Music of mixes as another lab's extractors found it, one JSON file a mix.
+
+`FOLDER/{real,generated}/<id>.json` describe context + stem, times in seconds:
+
+    {"notes": [[onset, offset, MIDI pitch], ...],
+     "beats": [[time, position in bar from 1], ...],
+     "key": "C:maj" | "A:min" | "N",
+     "chords": [[start, end, label of mir_eval], ...],
+     "sections": [[start, end, any label], ...],
+     "percussive_onsets": [time of each hit of each voice, ...],
+     "extractor": name of what found them; optional, one for all files}
+
+Every field but the last is needed, for an empty list says that nothing was found.
+Chords are reduced to triads, see `labels`.
+"""
+
+import collections
+import json
+import math
+import os
+import pathlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from stemjax.analysis import labels
+from stemjax.analysis.analysis import METERS, NO_CHORD, NO_KEY, NO_METER, Analysis
+from stemjax.eval.metrics.histograms import NUM_SECTIONS
+from stemjax.eval.populations.clips import Example
+from stemjax.io.errors import UserError
+
+ROLES = ("real", "generated")
+UNNAMED = "unnamed"  # extractor of files that do not say
+FIELDS = ("notes", "beats", "key", "chords", "sections", "percussive_onsets")
+DENSITY_SECONDS = 0.6
+PAST_END = 1.0  # seconds past the clip's end that a last, padded frame may reach
+_ROUNDING = 1e-6  # seconds by which segments may overlap
+
+
+class ImportedMusic(NamedTuple):
+    """A folder of analyses in place of an analyser."""
+
+    folder: pathlib.Path
+    label: str
+    """What a value must share with another to be compared, for people."""
+
+    def music(
+        self,
+        examples: Sequence[Example],
+        role: str,
+        *,
+        progress: Callable[[int], None] = lambda count: None,
+    ) -> list[Analysis]:
+        """`analyses` of the folder."""
+        found = analyses(examples, role, self.folder)
+        progress(len(found))
+        return found
+
+
+def imported_music(folder: str | os.PathLike) -> ImportedMusic:
+    """A folder's analyses under the name of their extractor.
+
+    Raises:
+      UserError: a folder that is missing or empty, a file that is not read, or files of
+        two extractors.
+    """
+    folder = pathlib.Path(folder)
+    found: dict[str, pathlib.Path] = {}
+    for role in ROLES:
+        if not (folder / role).is_dir():
+            raise UserError(
+                f"{folder / role}: no such folder; --descriptors-from takes one with"
+                " real/<id>.json and generated/<id>.json"
+            )
+        for path in sorted((folder / role).glob("*.json")):
+            found.setdefault(_extractor(path, _read(path)), path)
+    if not found:
+        raise UserError(f"{folder}: holds no real/<id>.json")
+    if len(found) > 1:
+        (a, first), (b, second) = list(found.items())[:2]
+        raise UserError(
+            f"{second}: extractor {b!r}, but {first} has {a!r}; use one for all mixes"
+        )
+    return ImportedMusic(folder, f"descriptors={next(iter(found))}")
+
+
+def check_ids(music: ImportedMusic, ids: Sequence[str]) -> None:
+    """That every example has an analysis of both its mixes, without a fault.
+
+    Raises:
+      UserError: one that has none, or one that is not read, named.
+    """
+    for role in ROLES:
+        for name in ids:
+            path = music.folder / role / f"{name}.json"
+            parse(path, _read(path), seconds=0.0)
+
+
+def analyses(
+    examples: Sequence[Example], role: str, folder: str | os.PathLike
+) -> list[Analysis]:
+    """Of one role's mixes, in the order of `examples`.
+
+    Raises:
+      UserError: a file that is missing, has a fault or is of a longer clip, named.
+    """
+    found = []
+    for example in examples:
+        path = pathlib.Path(folder) / role / f"{example.triple.id}.json"
+        analysis = parse(path, _read(path), example.seconds)
+        _check_length(path, analysis, example.seconds)
+        found.append(analysis)
+    return found
+
+
+def parse(path: pathlib.Path, fields: Mapping[str, Any], seconds: float) -> Analysis:
+    """One file's fields as what the descriptors read.
+
+    path: named in errors.  seconds: the clip's length; where it has no chord, `NO_CHORD`.
+
+    Raises:
+      UserError: a field that is missing or unknown; a value of the wrong kind.
+    """
+    for name in FIELDS:
+        if name not in fields:
+            raise UserError(f"{path}: no {name!r}; give it, empty if nothing was found")
+    for name in fields:
+        if name not in (*FIELDS, "extractor"):
+            raise UserError(
+                f"{path}: unknown field {name!r}; one of {', '.join(FIELDS)}, extractor"
+            )
+    key = _label(path, labels.parse_key, fields["key"])
+    notes = _notes(path, fields["notes"])
+    chords = _chords(path, fields["chords"], seconds)
+    beats = _rows(path, "beats", fields["beats"], 2)
+    beats.sort(key=lambda row: row[0])
+    onsets = _list(path, "percussive_onsets", fields["percussive_onsets"])
+    return Analysis(
+        is_tonal=bool(len(notes) or np.any(chords[:, 2] != NO_CHORD) or key != NO_KEY),
+        key=key,
+        chords=chords,
+        sections=_sections(path, fields["sections"]),
+        notes=notes,
+        beats=np.array([row[0] for row in beats], np.float64),
+        beats_per_bar=beats_per_bar([_position(path, row[1]) for row in beats]),
+        percussive_density=density(
+            [_number(path, "percussive_onsets", onset) for onset in onsets]
+        ),
+    )
+
+
+def beats_per_bar(positions: Sequence[int]) -> int:
+    """The commonest bar length of beats' positions, the shorter of two alike.
+
+    A bar is as long as the position before the next 1, so one cut at the clip's start
+    counts and one cut at its end does not.  Lengths not in `METERS` are `NO_METER`.
+    """
+    lengths = [a for a, b in zip(positions, positions[1:], strict=False) if b == 1]
+    if not lengths:
+        return NO_METER
+    counts = collections.Counter(lengths)
+    best = min(counts, key=lambda length: (-counts[length], length))
+    return best if best in METERS else NO_METER
+
+
+def density(onsets: Sequence[float]) -> int:
+    """Most onsets (s) in any [t, t + 0.6 s)."""
+    times = np.sort(np.asarray(onsets, np.float64))
+    ends = np.searchsorted(times, times + DENSITY_SECONDS - _ROUNDING)
+    return int(np.max(ends - np.arange(len(times)), initial=0))
+
+
+def _check_length(path: pathlib.Path, analysis: Analysis, seconds: float) -> None:
+    """That an analysis is of the clip, not of the song that it was cut from."""
+    for name, times in (
+        ("note", analysis.notes[:, 0]),
+        ("beat", analysis.beats),
+        ("chord", analysis.chords[:, 0]),
+        ("section", analysis.sections[:, 0]),
+    ):
+        latest = float(times.max(initial=0.0))
+        if latest > seconds + PAST_END:
+            raise UserError(
+                f"{path}: a {name} at {latest:.2f} s, but the clip has {seconds:.2f} s;"
+                " analyse the clip by itself"
+            )
+
+
+def _read(path: pathlib.Path) -> dict[str, Any]:
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+    except OSError:
+        raise UserError(
+            f"{path}: cannot be read; every mix needs its analysis"
+        ) from None
+    except ValueError as error:
+        raise UserError(f"{path}: not JSON ({error}); write it again") from None
+    if not isinstance(fields, dict):
+        raise UserError(f"{path}: not an object of {', '.join(FIELDS)}")
+    return fields
+
+
+def _extractor(path: pathlib.Path, fields: Mapping[str, Any]) -> str:
+    name = fields.get("extractor", UNNAMED)
+    if not isinstance(name, str) or not name.strip() or not name.isprintable():
+        raise UserError(f"{path}: extractor: {name!r} is no name")
+    return name.strip()
+
+
+def _label(path: pathlib.Path, read: Callable[[Any], int], value: Any) -> int:
+    try:
+        return read(value)
+    except ValueError as error:
+        raise UserError(f"{path}: {error}") from None
+
+
+def _notes(path: pathlib.Path, values: Any) -> np.ndarray:
+    rows = _segments(path, "notes", values)
+    for row in rows:
+        row[2] = round(_number(path, "notes", row[2]))
+        if not 0 <= row[2] <= 127:
+            raise UserError(f"{path}: notes: pitch {row[2]} is not in MIDI's 0 to 127")
+    rows.sort(key=lambda row: (row[0], row[2]))
+    return np.array(rows, np.float64).reshape(-1, 3)
+
+
+def _chords(path: pathlib.Path, values: Any, seconds: float) -> np.ndarray:
+    """Consecutive from 0 to the clip's end, neighbours of one label joined."""
+    joined: list[list[float]] = []
+
+    def add(start: float, end: float, label: int) -> None:
+        if joined and joined[-1][2] == label:
+            joined[-1][1] = end
+        elif end > start:
+            joined.append([start, end, label])
+
+    reached = 0.0
+    for start, end, label in _disjoint(path, "chords", values):
+        if start > reached:
+            add(reached, start, NO_CHORD)
+        add(max(start, reached), end, _label(path, labels.parse_chord, label))
+        reached = end
+    if joined and reached < seconds:
+        add(reached, seconds, NO_CHORD)
+    return np.array(joined, np.float64).reshape(-1, 3)
+
+
+def _sections(path: pathlib.Path, values: Any) -> np.ndarray:
+    """Labels by first appearance; the last of the six is shared by all further ones."""
+    names: dict[str, int] = {}
+    rows = []
+    for start, end, label in _disjoint(path, "sections", values):
+        known = names.setdefault(json.dumps(label, sort_keys=True), len(names))
+        rows.append([start, end, min(known, NUM_SECTIONS - 1)])
+    return np.array(rows, np.float64).reshape(-1, 3)
+
+
+def _disjoint(path: pathlib.Path, name: str, values: Any) -> list[list]:
+    """Segments in order of time; those without length are left out."""
+    rows = [row for row in _segments(path, name, values) if row[1] > row[0]]
+    rows.sort(key=lambda row: row[0])
+    for before, after in zip(rows, rows[1:], strict=False):
+        if after[0] < before[1] - _ROUNDING:
+            raise UserError(
+                f"{path}: {name}: {before[0]:g}-{before[1]:g} s and {after[0]:g}-"
+                f"{after[1]:g} s overlap; give one label to each moment"
+            )
+    return rows
+
+
+def _segments(path: pathlib.Path, name: str, values: Any) -> list[list]:
+    rows = _rows(path, name, values, 3)
+    for row in rows:
+        row[1] = _number(path, name, row[1])
+        if row[0] > row[1]:
+            raise UserError(f"{path}: {name}: {row[0]:g} s starts after {row[1]:g} s")
+    return rows
+
+
+def _rows(path: pathlib.Path, name: str, values: Any, width: int) -> list[list]:
+    """Lists of `width` values, the first of them a number."""
+    rows = []
+    for row in _list(path, name, values):
+        if not isinstance(row, list) or len(row) != width:
+            raise UserError(f"{path}: {name}: {row!r} is no list of {width} values")
+        rows.append([_number(path, name, row[0]), *row[1:]])
+    return rows
+
+
+def _list(path: pathlib.Path, name: str, values: Any) -> list:
+    if not isinstance(values, list):
+        raise UserError(f"{path}: {name}: not a list")
+    return values
+
+
+def _number(path: pathlib.Path, name: str, value: Any) -> float:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not math.isfinite(value):
+        raise UserError(f"{path}: {name}: {value!r} is no number")
+    return float(value)
+
+
+def _position(path: pathlib.Path, value: Any) -> int:
+    position = _number(path, "beats", value)
+    if position < 1 or position != int(position):
+        raise UserError(f"{path}: beats: position {value!r} is not 1, 2, 3, ...")
+    return int(position)

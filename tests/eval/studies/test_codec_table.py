@@ -1,0 +1,166 @@
+"""The codec's table: rows whose numbers are known, order of the coders, the format."""
+
+import math
+
+import jax
+import numpy as np
+import pytest
+
+from stemjax.arrays.mel import mel_power
+from stemjax.cli.evaluate.arguments import CodecTable
+from stemjax.cli.evaluate.codec_table import run_codec_table
+from stemjax.codec import functional
+from stemjax.codec.codec import Codec
+from stemjax.config.codec import CodecConfig
+from stemjax.eval.studies import codec_table
+from stemjax.io import picture
+
+RATE = 32_000
+TINY = CodecConfig(
+    num_filters=2,
+    upsampling_ratios=(40, 16),
+    num_lstm_layers=0,
+    hidden_size=8,
+    num_codebooks=2,
+    codebook_size=64,
+)
+
+
+def chords(count: int, seed: int, samples: int = RATE // 2) -> list[np.ndarray]:
+    """Decaying three-note chords, [N] float32."""
+    rng = np.random.default_rng(seed)
+    t = np.arange(samples) / RATE
+    clips = []
+    for _ in range(count):
+        root = 220 * 2 ** (rng.integers(0, 12) / 12)
+        notes = [np.sin(2 * np.pi * root * r * t) for r in (1, 1.25, 1.5)]
+        clips.append((0.2 * np.exp(-3 * t) * sum(notes)).astype(np.float32))
+    return clips
+
+
+def test_a_perfect_coder_has_no_distance():
+    clips = chords(3, seed=0)
+    row = codec_table.score("itself", lambda clip: (clip, 1000.0), clips, RATE)
+    assert row.mel < 1e-6  # the two spectra may be rounded apart
+    assert row.si_sdr > 60 and row.clips == 3
+    assert row.kbps == pytest.approx(2.0)  # 1000 bits for each half second
+
+
+def test_silence_is_far_and_without_si_sdr():
+    row = codec_table.score("silence", codec_table.silence_coder, chords(2, 0), RATE)
+    # from the chords' bands at -20 to -60 dB down to the floor of -100 dB
+    assert row.mel > 1.0
+    assert math.isnan(row.si_sdr) and row.kbps == 0
+
+
+def test_noise_reads_its_own_ratio():
+    rng = np.random.default_rng(0)
+
+    def noisy(clip):
+        noise = rng.normal(size=clip.shape) * np.sqrt(np.mean(clip**2) / 10)
+        return (clip + noise).astype(np.float32), 0.0
+
+    row = codec_table.score("10 dB", noisy, chords(4, 1), RATE)
+    assert row.si_sdr == pytest.approx(10, abs=0.3)  # 16,000 samples a clip
+
+
+def test_silent_clips_are_not_scored():
+    clips = [np.zeros(16_000, np.float32), *chords(1, 0)]
+    row = codec_table.score("itself", lambda clip: (clip, 100.0), clips, RATE)
+    assert row.clips == 1 and row.kbps == pytest.approx(0.2)
+    with pytest.raises(ValueError, match="no clip above 0.001"):
+        codec_table.score("itself", lambda clip: (clip, 0.0), clips[:1], RATE)
+    with pytest.raises(ValueError, match=r"cut: clip \(16000,\) became \(5,\)"):
+        codec_table.score("cut", lambda clip: (clip[:5], 0.0), clips, RATE)
+
+
+def test_opus_says_what_it_cost():
+    clips = chords(2, 0, samples=2 * RATE)
+    row = codec_table.score("opus", codec_table.opus_coder(RATE), clips, RATE)
+    # 6 kbit/s asked for; Ogg pages and headers weigh on two seconds
+    assert 3 < row.kbps < 12
+    silence = codec_table.score("s", codec_table.silence_coder, clips, RATE)
+    assert row.mel < 0.7 * silence.mel
+
+
+@pytest.fixture(scope="module")
+def rows():
+    train, test = chords(12, seed=0), chords(2, seed=1)
+    variables = codec_table.untrained_variables(TINY, np.stack(train[:4]), seed=5)
+    table = codec_table.codec_table(variables, TINY, test, train)
+    return {row.name: row for row in table}, list(table)
+
+
+def test_the_table_has_every_coder(rows):
+    by_name, _ = rows
+    assert list(by_name) == [
+        "codec",
+        "untrained codec",
+        "silence",
+        "k-means of log-mel, Griffin-Lim",
+        "Opus, 24 kHz, lowest rate",
+    ]
+    # 2 levels of 6 bits, 50 frames a second; librosa's frames are one more
+    assert by_name["codec"].kbps == pytest.approx(0.6)
+    assert by_name["k-means of log-mel, Griffin-Lim"].kbps == pytest.approx(0.624)
+
+
+def test_what_is_heard_is_near_and_what_is_not_is_far(rows):
+    by_name, _ = rows
+    kmeans = by_name["k-means of log-mel, Griffin-Lim"]
+    assert kmeans.mel < 0.6 * by_name["silence"].mel
+    assert kmeans.mel < by_name["untrained codec"].mel
+    # phases are lost: what Griffin-Lim invents is not the waveform
+    assert kmeans.si_sdr < by_name["Opus, 24 kHz, lowest rate"].si_sdr
+
+
+def test_the_untrained_codec_is_seeded_and_uses_its_codes():
+    clips = np.stack(chords(2, seed=3))
+    a, b = (codec_table.untrained_variables(TINY, clips, seed=7) for _ in range(2))
+    jax.tree.map(np.testing.assert_array_equal, a, b)
+    codes = functional.encode(a, TINY, clips)
+    # 50 frames, 64 codes: codebooks that fit use many, random ones a handful
+    assert all(len(np.unique(codes[:, q])) > 12 for q in range(2))
+
+
+def test_markdown_shows_numbers_and_gaps(rows):
+    _, table = rows
+    text = codec_table.markdown(table).splitlines()
+    assert len(text) == 7 and text[1] == "|---|---|---|---|---|"
+    silence = next(line for line in text if line.startswith("| silence"))
+    assert "| n/a | 0.00 | 2 |" in silence
+
+
+def test_the_command_prints_codes_and_draws_what_is_heard(
+    tmp_path, monkeypatch, capsys
+):
+    train, test = chords(12, seed=0), chords(5, seed=1)
+    variables = codec_table.untrained_variables(TINY, np.stack(train[:4]), seed=5)
+    drawn = []
+    monkeypatch.setattr(
+        "stemjax.cli.evaluate.codec_table.save_spectrograms",
+        lambda path, rows, **more: (
+            drawn.append(rows),
+            picture.save_spectrograms(path, rows, **more),
+        ),
+    )
+    command = CodecTable(data="", out=str(tmp_path / "codec_table.json"))
+    report = run_codec_table(command, Codec(TINY, variables, "tiny", ""), test, train)
+    printed = capsys.readouterr().out
+    assert printed.count("| level | perplexity |") == 1
+    levels = [level["level"] for level in report["levels"]]
+    assert levels == [1, 2] and report["rows"][0]["name"] == "codec"
+    # 23 inner frames of each of the 5 clips, of at most 64 codes
+    assert all(1 < level["perplexity"] <= 64 for level in report["levels"])
+    assert (tmp_path / "codec_table.png").read_bytes()[:4] == b"\x89PNG"
+    ((one, heard, *_),) = drawn
+    assert (len(drawn[0]), one[0], heard[0]) == (
+        8,
+        "clip 1",
+        "clip 1 through the codec",
+    )
+    through = codec_table.codec_coder(variables, TINY)(test[0])[0]
+    for audio, (_, mel) in ((test[0], one), (through, heard)):
+        # batches of 1 and of 4 round differently
+        expected = mel_power(audio, sample_rate=RATE)
+        np.testing.assert_allclose(mel, expected, rtol=1e-3, atol=1e-6)
