@@ -10,7 +10,9 @@ heard and the bits it cost.  `codec_table` runs the coders over held-out clips:
   second as the codec, heard through Griffin-Lim.
 
 Columns: multi-scale mel distance (the training defaults; decades, so 0.05 is 1 dB),
-SI-SDR in dB (undefined for silence), kbit/s.  Means over clips.
+SI-SDR in dB (undefined for silence), kbit/s.  Means over clips.  Then the level error,
+output loudness less input loudness (K-weighted as in ITU-R BS.1770-4, not gated), of
+every clip at every level of `LEVELS`: its median, and the share within 1 dB.
 """
 
 import dataclasses
@@ -28,6 +30,7 @@ from stemjax.arrays import vq
 from stemjax.arrays.losses import multi_scale_mel_distance, si_sdr
 from stemjax.arrays.mel import mel_matrix
 from stemjax.codec import functional
+from stemjax.codec.level import k_curve
 from stemjax.config.codec import CodecConfig, CodecObjective
 from stemjax.config.runs import CodecRun
 from stemjax.tasks import codec as codec_task
@@ -40,6 +43,8 @@ MEL_WINDOW = 2048  # samples, of the k-means coder
 MEL_BINS = 80
 MEL_FLOOR = 1e-5
 GRIFFIN_LIM_ROUNDS = 32
+LEVELS = (-40.0, -30.0, -20.0, -12.0, -6.0)  # RMS of the input, dB of full scale
+NEAR = 1.0  # dB: level errors up to it count as near
 UNTRAINED_CLIPS = 16  # whose latents fill the untrained codec's codebooks
 
 
@@ -51,6 +56,8 @@ class Row:
     mel: float  # multi-scale mel distance, decades
     si_sdr: float  # dB
     kbps: float  # kbit/s
+    level: float  # median level error, dB
+    near: float  # share of level errors within `NEAR`
     clips: int
 
 
@@ -186,6 +193,23 @@ def _distances(sample_rate: int) -> Callable:
     return jax.jit(both)
 
 
+def loudness(clip: np.ndarray, sample_rate: int) -> float:
+    """K-weighted root mean square of a clip [N], in dB; silence reads -120."""
+    power = np.abs(np.fft.rfft(clip.astype(np.float64))) ** 2
+    mean = 2 * np.sum(power * k_curve(sample_rate, len(clip))) / len(clip) ** 2
+    return 10 * math.log10(mean + 1e-12)
+
+
+def level_errors(coder: Coder, clip: np.ndarray, sample_rate: int) -> list[float]:
+    """How much louder than its input a clip [N] comes back at each of `LEVELS`, in dB."""
+    root = np.sqrt(np.mean(clip**2))
+    inputs = [np.float32(clip / root * 10 ** (level / 20)) for level in LEVELS]
+    return [
+        loudness(coder(given)[0], sample_rate) - loudness(given, sample_rate)
+        for given in inputs
+    ]
+
+
 def score(
     name: str, coder: Coder, clips: Iterable[np.ndarray], sample_rate: int
 ) -> Row:
@@ -195,7 +219,7 @@ def score(
       ValueError: no clip, or a coder that changes a clip's length.
     """
     distances = _distances(sample_rate)
-    seen, heard_something, bits, seconds = [], [], 0.0, 0.0
+    seen, heard_something, errors, bits, seconds = [], [], [], 0.0, 0.0
     for clip in clips:
         heard, cost = coder(clip)
         if heard.shape != clip.shape:
@@ -204,6 +228,7 @@ def score(
         if np.sqrt(np.mean(clip**2)) >= SILENT:
             seen.append(distances(heard, clip))
             heard_something.append(bool(np.any(heard)))
+            errors += level_errors(coder, clip, sample_rate)
     if not seen:
         raise ValueError(f"{name}: no clip above {SILENT} root mean square to score")
     mel, sdr = np.mean(np.asarray(seen, np.float64), axis=0)
@@ -212,6 +237,8 @@ def score(
         mel=float(mel),
         si_sdr=float(sdr) if all(heard_something) else math.nan,
         kbps=bits / seconds / 1000,
+        level=float(np.median(errors)) if all(heard_something) else math.nan,
+        near=float(np.mean(np.abs(errors) <= NEAR)),
         clips=len(seen),
     )
 
@@ -253,12 +280,14 @@ def markdown(rows: Sequence[Row]) -> str:
         return "n/a" if math.isnan(value) else f"{value:.{digits}f}"
 
     lines = [
-        "| coder | mel distance (decades) | SI-SDR (dB) | kbit/s | clips |",
-        "|---|---|---|---|---|",
+        "| coder | mel distance (decades) | SI-SDR (dB) | kbit/s | level error (dB)"
+        " | within 1 dB | clips |",
+        "|---|---|---|---|---|---|---|",
     ]
     for row in rows:
         lines.append(
             f"| {row.name} | {number(row.mel, 3)} | {number(row.si_sdr, 2)} "
-            f"| {number(row.kbps, 2)} | {row.clips} |"
+            f"| {number(row.kbps, 2)} | {number(row.level, 2)} "
+            f"| {number(row.near, 2)} | {row.clips} |"
         )
     return "\n".join(lines) + "\n"
