@@ -18,7 +18,6 @@ import numpy as np
 
 from stemjax.arrays import vq
 from stemjax.arrays.losses import (
-    level_difference,
     multi_scale_mel_distance,
     si_sdr,
     tone_distance,
@@ -30,9 +29,9 @@ from stemjax.config.codec import OscillatorCodecConfig
 from stemjax.config.runs import CodecRun
 from stemjax.config.validation import BEST_METRIC
 from stemjax.tasks import adversarial
-from stemjax.tasks.codec_crops import as_float, at_levels, training_crops
 from stemjax.tasks.task import LossOut, Sums, Task
 
+INT16 = 32_768.0
 LOSS_FLOOR = 1e-6  # mean square (-60 dB) under which SI-SDR's gradient fades
 RESTARTS = 128  # codes of a level that may start again in one step
 
@@ -41,9 +40,8 @@ def make(run: CodecRun) -> Task:
     """The task of one codec run; batches are {"audio": [B, N] int16}, N on the hop.
 
     Validation reports `mel`, the distance that decides the best step, `wave`, `si_sdr`
-    in dB, `level`, the absolute level error in dB over the range `crop_levels`, and
-    `perplexity_q` of the codes of level q in a batch.  With a discriminator `mel` may
-    rise while the audio sounds better, so the newest step counts as the best.
+    in dB, and `perplexity_q` of the codes of level q in a batch.  With a discriminator
+    `mel` may rise while the audio sounds better, so the newest step counts as the best.
     """
     is_adversarial = run.adversarial.is_on
     return Task(
@@ -98,8 +96,7 @@ def _prepare(run: CodecRun, params, model_state, frozen, batch, key):
     cfg, objective = run.model, run.objective
 
     def fill(state):
-        crops = training_crops(run, batch, key)
-        latents = functional.encode_latents(params, cfg, crops)
+        latents = functional.encode_latents(params, cfg, _audio(batch))
         vectors = latents.reshape(-1, cfg.hidden_size)
         embed = vq.residual_kmeans(
             key,
@@ -107,7 +104,6 @@ def _prepare(run: CodecRun, params, model_state, frozen, batch, key):
             num_levels=cfg.num_codebooks,
             num_codes=cfg.codebook_size,
             iterations=objective.kmeans_iterations,
-            scales=functional.distance_scales(cfg),
         )
         size = _first_size(run, len(vectors) / cfg.codebook_size)
         return nest_codebooks(embed, embed * size, jnp.full(embed.shape[:2], size))
@@ -136,19 +132,21 @@ def _first_size(run: CodecRun, mean):
     return mean * (2 * threshold if threshold > 0 else 1.0)
 
 
-def _quantize(model_state, latents, scales=None):
+def _audio(batch) -> jax.Array:
+    return batch["audio"].astype(jnp.float32) / INT16
+
+
+def _quantize(model_state, latents):
     """Codes [Q, B T]; residuals [Q + 1, B T, D] before each level and after the last."""
     flat = jax.lax.stop_gradient(latents.reshape(-1, latents.shape[-1]))
     codes, quantized, residuals = vq.quantize_residual(
-        flat, functional.stack_codebooks(model_state), scales
+        flat, functional.stack_codebooks(model_state)
     )
     return codes, jnp.concatenate([residuals, (flat - quantized)[None]])
 
 
 def _distances(run: CodecRun, output, audio, floor: float) -> dict[str, jax.Array]:
-    """Per example [B]: mel distance, mean absolute sample difference, SI-SDR in dB, and
-    absolute level error in dB.
-    """
+    """Per example [B]: mel distance, mean absolute sample difference, SI-SDR in dB."""
 
     def one(output, audio):
         return {
@@ -157,7 +155,6 @@ def _distances(run: CodecRun, output, audio, floor: float) -> dict[str, jax.Arra
             ),
             "wave": wave_distance(output, audio),
             "si_sdr": si_sdr(output, audio, floor),
-            "level": jnp.abs(level_difference(output, audio)),
         }
 
     def tone(output, audio):
@@ -182,12 +179,12 @@ def _reconstruct(run: CodecRun, params, latents, audio):
 
 def _loss(run: CodecRun, params, model_state, frozen, batch, key):
     cfg, weights = run.model, run.objective
-    audio = training_crops(run, batch, key)
+    audio = _audio(batch)
     k_levels, k_candidates = jax.random.split(key)
     latents = functional.encode_latents(params, cfg, audio)
     if weights.freeze_codes:
         latents = jax.lax.stop_gradient(latents)
-    codes, residuals = _quantize(model_state, latents, functional.distance_scales(cfg))
+    codes, residuals = _quantize(model_state, latents)
     left = residuals[1:].reshape(-1, *latents.shape)  # [Q, B, T, D]
     explained = jax.lax.stop_gradient(latents) - left
     commitment = jnp.mean((latents - explained) ** 2)
@@ -319,25 +316,15 @@ def _follow(run: CodecRun, model_state, stats, key) -> dict:
     )
 
 
-def _encode_and_decode(run: CodecRun, params, model_state, audio):
-    """Decoded audio [B, N], codes [Q, B T] and latents [B, T, D] of audio [B, N]."""
-    cfg = run.model
-    latents = functional.encode_latents(params, cfg, audio)
-    codes, residuals = _quantize(model_state, latents, functional.distance_scales(cfg))
+def _eval_sums(run: CodecRun, params, model_state, frozen, batch, key) -> Sums:
+    audio = _audio(batch)
+    weight = batch["is_valid"].astype(jnp.float32)
+    latents = functional.encode_latents(params, run.model, audio)
+    codes, residuals = _quantize(model_state, latents)
     # quantize with empty codebooks too, so that no such step becomes the best
     quantized = latents - residuals[-1].reshape(latents.shape)
-    return functional.decode_latents(params, cfg, quantized), codes, latents
-
-
-def _eval_sums(run: CodecRun, params, model_state, frozen, batch, key) -> Sums:
-    audio = as_float(batch)
-    weight = batch["is_valid"].astype(jnp.float32)
-    output, codes, latents = _encode_and_decode(run, params, model_state, audio)
+    output = functional.decode_latents(params, run.model, quantized)
     parts = _distances(run, output, audio, floor=1e-12)
-    if run.objective.crop_levels:  # the level error over the range of the training
-        scaled = at_levels(audio, jnp.linspace(*run.objective.crop_levels, len(audio)))
-        output, _, _ = _encode_and_decode(run, params, model_state, scaled)
-        parts["level"] = jnp.abs(jax.vmap(level_difference)(output, scaled))
     count = jnp.sum(weight)
     sums: Sums = {
         name: (jnp.sum(jnp.where(weight > 0, value, 0)), count)
