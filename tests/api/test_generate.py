@@ -52,6 +52,7 @@ def test_a_loop_is_decoded_twice_at_its_seam_and_as_a_circle(random_model, conte
         model.generate(context, rate, instrument="bass", kept=kept, loop=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

@@ -224,6 +224,7 @@ def test_wrong_arrays_are_refused_with_their_shape(small, call, message):
         call(small)
 
 
+@pytest.mark.slow
 def test_a_saved_codec_is_the_same_codec(small, tmp_path):
     digest = small.save(tmp_path / "mine", steps=7, metrics={"mel": 0.5})
     loaded = stemjax.codec.load(tmp_path / "mine")

@@ -114,6 +114,7 @@ def test_a_silent_context_can_be_allowed(release, tmp_path):
     assert len(soundfile.read(tmp_path / "out" / "stem.wav")[0]) == 64_000
 
 
+@pytest.mark.slow
 def test_other_bad_input(release, loop, tmp_path):
     def message(*args, checkpoint=release):
         command = ("--checkpoint", checkpoint, "--context", loop, *args)

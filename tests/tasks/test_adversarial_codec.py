@@ -177,6 +177,7 @@ def save(workdir, run, state) -> None:
         checkpoint.save(series, jax.tree.map(jnp.asarray, state), {})
 
 
+@pytest.mark.slow
 def test_a_run_resumes_with_the_moments_of_both_halves(trained, tmp_path):
     states, _, (_, mesh, shardings) = trained
     save(tmp_path, ADVERSARIAL, states[2])

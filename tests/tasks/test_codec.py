@@ -88,6 +88,7 @@ def test_preparing_fills_the_codebooks_once(started):
     jax.tree.map(np.testing.assert_array_equal, later, state)
 
 
+@pytest.mark.slow
 def test_the_loss_is_the_weighted_sum_of_its_parts(started, loss_and_gradient):
     _, params, state, batch, _ = started
     (loss, out), _ = loss_and_gradient(params, state, None, batch, jax.random.key(0))
@@ -159,6 +160,7 @@ def test_statistics_are_those_of_numpy(started, loss_and_gradient):
     assert out.stats["count"].sum() == 2 * 4 * FRAMES
 
 
+@pytest.mark.slow
 def test_micro_batches_add_up(started, loss_and_gradient):
     """1 x B against 2 x B / 2: the codebooks see the same counts and sums."""
     _, params, state, batch, _ = started

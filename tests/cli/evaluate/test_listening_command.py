@@ -153,7 +153,6 @@ def planted(which):
     }
 
 
-@pytest.mark.slow
 def test_real_stems_as_answers_measure_what_real_stems_do(folder, capsys):
     found = run(folder, Model(planted(REAL)))
     rows = found["rows"]
@@ -199,7 +198,6 @@ def test_a_second_run_decodes_and_analyses_nothing(folder, monkeypatch):
     }
 
 
-@pytest.mark.slow
 def test_mismatched_stems_as_answers_measure_what_those_do(folder, tmp_path):
     """In another folder, on the same cache: only what is new is analysed."""
     (tmp_path / "cache").symlink_to(folder / "cache")
@@ -208,7 +206,6 @@ def test_mismatched_stems_as_answers_measure_what_those_do(folder, tmp_path):
     assert rows["generated"]["measures"] == rows[MISMATCHED]["measures"]
 
 
-@pytest.mark.slow
 def test_an_example_without_a_partner_is_left_out_and_reported(folder, tmp_path):
     (tmp_path / "cache").symlink_to(folder / "cache")
     model = Model(planted(REAL))

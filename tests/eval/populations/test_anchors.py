@@ -103,6 +103,7 @@ def test_clips_of_each_anchor(made):
         assert len(read(result["silent"][k].generated)) == len(real)
 
 
+@pytest.mark.slow
 def test_the_codec_floor_is_the_codec_s_round_trip(made):
     run, _ = made
     mine = run.system.codec

@@ -90,6 +90,7 @@ def test_saving_memory_saves_memory(steps):
     assert remat.arguments == halves.arguments == whole.arguments
 
 
+@pytest.mark.slow
 def test_flops_are_the_models_and_rematerialising_adds_a_forward(steps):
     whole, remat, halves = steps
     tokens = RUN.batch_size * FRAMES
