@@ -100,8 +100,8 @@ def _kind(folder: Path) -> str:
         return json.loads(path.read_text(encoding="utf-8"))["kind"]
     except FileNotFoundError:
         raise UserError(
-            f"{folder}: no {MANIFEST}; give a folder that `python -m data.prepare` or"
-            " `python train.py tokens` wrote"
+            f"{folder}: no {MANIFEST}; give a folder that `stemjax prepare` or"
+            " `stemjax tokens` wrote"
         ) from None
     except (ValueError, KeyError, TypeError):
         raise UserError(f"{path}: not a manifest; make the folder again") from None

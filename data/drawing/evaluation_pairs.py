@@ -174,7 +174,7 @@ def read_manifest(path: str | pathlib.Path) -> list[EvaluationPair]:
         lines = path.read_text(encoding="utf-8").splitlines()
     except OSError:
         raise UserError(
-            f"{path}: no such manifest; make it with `python evaluate.py make-manifest`"
+            f"{path}: no such manifest; make it with `stemjax evaluate make-manifest`"
         ) from None
     pairs = []
     for number, line in enumerate(lines, start=1):

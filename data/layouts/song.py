@@ -42,7 +42,7 @@ class Song:
 
 @dataclasses.dataclass(frozen=True)
 class SongFault:
-    """A song and the reason why it is skipped or odd."""
+    """A song, and why it is skipped or needs a remark."""
 
     song: str
     reason: str

@@ -102,7 +102,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """
     path = folder / MANIFEST
     manifest = load_manifest(
-        path, KIND, FORMAT, make="python -m data.prepare --input SONGS --out DIR"
+        path, KIND, FORMAT, make="stemjax prepare --input SONGS --out DIR"
     )
     for name, value in _FIXED.items():
         if manifest.get(name) != value:

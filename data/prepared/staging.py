@@ -65,8 +65,8 @@ def staged(place: str) -> Path:
     content = read_object(f"{url}/{MANIFEST}")
     if content is None:
         raise UserError(
-            f"{place}: no {MANIFEST}; give a folder that `python -m data.prepare` or"
-            " `python train.py tokens` wrote"
+            f"{place}: no {MANIFEST}; give a folder that `stemjax prepare` or"
+            " `stemjax tokens` wrote"
         )
     manifest, _ = _parse(url, content)
     folder = staging_root() / manifest["content_hash"]

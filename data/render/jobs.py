@@ -64,7 +64,7 @@ class SynthChoice:
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
-    """Parts of songs that are left out."""
+    """Limits of what is rendered: length of a song, notes of a stem."""
 
     max_seconds: float
     """Length at which a MIDI song is cut; 0: never."""

@@ -99,5 +99,5 @@ def _draw_band(rng: np.random.Generator, shape: BandShape) -> EqualiserBand:
 def _uniform(
     rng: np.random.Generator, bounds: tuple[float, float], digits: int
 ) -> float:
-    """A rounded number, so that metadata.yaml holds it exactly."""
+    """Draw uniformly from `bounds` and round, so that metadata.yaml is exact."""
     return round(float(rng.uniform(*bounds)), digits)

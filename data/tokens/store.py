@@ -144,9 +144,7 @@ def open_tokens(folder: str | os.PathLike) -> TokenStore:
 
 def read_manifest(folder: Path) -> dict[str, Any]:
     """Read and check the manifest of a store."""
-    manifest = load_manifest(
-        folder / MANIFEST, KIND, FORMAT, make="python train.py tokens"
-    )
+    manifest = load_manifest(folder / MANIFEST, KIND, FORMAT, make="stemjax tokens")
     for name, file in manifest["files"].items():
         path = folder / name
         if not path.is_file():

@@ -45,9 +45,9 @@ def find_sections(chroma: np.ndarray, semitones: np.ndarray) -> np.ndarray:
 def section_features(chroma: np.ndarray, semitones: np.ndarray) -> np.ndarray:
     """Features for self-similarity: [T, 12], [T, 84] -> [2 per second, 19].
 
-    Averages over 2 s around frame i at i / 2 + 1 / 4 s: a unit vector of chroma, and the
-    energies of 7 octaves less their mean over the clip, almost a unit vector if the change
-    is well above a tenth of that mean.
+    Row i describes the 2 s around i / 2 + 1 / 4 s.  Columns 0 to 11 are the mean chroma,
+    of unit length.  Columns 12 to 18 are the energies of 7 octaves minus the clip's mean,
+    divided by their length + a tenth of the mean's, so that small changes stay small.
     """
     octaves = np.asarray(semitones).reshape(len(semitones), -1, 12).sum(-1)
     energies = _averaged(octaves)

@@ -50,9 +50,9 @@ def multi_scale_mel_distance(a, b, cfg: CodecObjective, sample_rate: int):
 def tone_distance(a, b, cfg: CodecObjective, sample_rate: int):
     """Distance of the loud partials of a and b, relative to b: [N], [N] -> [].
 
-    Per spectrum of `cfg.tone_bands`: the sum of absolute differences of root
-    magnitudes, divided by b's sum; mean over the spectra.  0: equal; 1: a is silent.  A
-    log distance would weigh all bands equally, and most bands hold no partial.
+    For each spectrum of `cfg.tone_bands`: sum |sqrt(A) - sqrt(B)| / sum sqrt(B) of the
+    magnitudes A and B; the result is the mean over the spectra.  0: equal; 1: a is
+    silent.  A log distance would weigh all bands equally, and most hold no partial.
     """
     total = 0.0
     for band in cfg.tone_bands:

@@ -71,7 +71,7 @@ def save_spectrograms(
         )
         axis.set_title(title, loc="left", fontsize=10)
         axis.set_ylabel("mel bin")
-    figure.colorbar(image, ax=list(axes[: len(rows)]), label="dB below the peak")
+    figure.colorbar(image, ax=list(axes[: len(rows)]), label="dB relative to the peak")
     if order is not None:
         _draw_order(axes[-1], order, seconds, steps)
     axes[-1].set_xlabel("seconds")

@@ -67,7 +67,7 @@ def test_bad_flags_get_one_line(tmp_path):
         ),
         (
             ("--sweep", "hundred", "--index", "1"),
-            "error: train.py stemgen-mini: give --workdir DIR\n",
+            "error: train stemgen-mini: give --workdir DIR\n",
         ),
     ):
         assert lines_and_error("stemgen-mini", *args, code=2)[1] == message

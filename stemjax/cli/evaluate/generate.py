@@ -52,5 +52,6 @@ def run(command: GenerateArguments) -> None:
             progress=step,
         )
     print(
-        f"{folder}: {len(jobs)} stems; score them with: evaluate.py score --run {folder}"
+        f"{folder}: {len(jobs)} stems; score them with:"
+        f" stemjax evaluate score --run {folder}"
     )

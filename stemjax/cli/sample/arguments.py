@@ -1,7 +1,7 @@
 """Arguments of `stemjax sample|layer|edit|batch`.  Imports no jax."""
 
 import dataclasses
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import tyro
 
@@ -15,6 +15,7 @@ def _unset(metavar: str, default: str) -> Any:
 
 
 PRESET_FLOAT = _unset("FLOAT", "from the preset")
+ESTIMATED = "estimated for loops and layers"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -38,8 +39,9 @@ class DecodeOptions:
     ] = None
     """Decoding steps per codec level, coarse first; the last number repeats."""
     guidance: Annotated[
-        Guidance | None, _unset("{none,single,multi}", "from the preset")
-    ] = None
+        Literal["", "none", "single", "multi"],
+        _unset("{none,single,multi}", "from the preset"),
+    ] = ""
     """Guidance: none, single (one scale for all) or multi (one scale per source)."""
     scales: Annotated[
         tuple[float, ...] | None, _unset("[FLOAT [FLOAT ...]]", "from the preset")
@@ -67,6 +69,7 @@ class DecodeOptions:
             " temperature temperature_final top_p"
         ).split()
         values = {name: getattr(self, name) for name in names}
+        values["guidance"] = Guidance(self.guidance) if self.guidance else None
         return {name: value for name, value in values.items() if value is not None}
 
 
@@ -86,11 +89,13 @@ class OutputOptions:
 class MusicOptions:
     """Tempo, metre and key of the context."""
 
-    bpm: Annotated[float | None, _unset("FLOAT", "estimated")] = None
+    bpm: Annotated[float | None, _unset("FLOAT", "estimated for loops and layers")] = (
+        None
+    )
     """Tempo, beats per minute."""
-    beats_per_bar: Annotated[int | None, _unset("INT", "estimated")] = None
+    beats_per_bar: Annotated[int | None, _unset("INT", ESTIMATED)] = None
     """Metre, beats per bar, 1 to 16."""
-    key: Annotated[str | None, _unset("STR", "estimated")] = None
+    key: Annotated[str | None, _unset("STR", ESTIMATED)] = None
     """Key, such as C:maj or A:min."""
     loop: bool = False
     """Treat the context as a loop: cut it to whole bars, make a stem without a seam."""

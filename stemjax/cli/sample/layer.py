@@ -29,6 +29,7 @@ def run(arguments: LayerArguments) -> None:
     keep = parse_keep(arguments)
     names = arguments.instruments
     categories = inputs.parse_instruments(names) if names else []
+    check_folder(out)
     model, config = inputs.load_model(arguments)
     session = start_session(arguments, model)
     track_format = inputs.track_format(arguments, session.recording, model)
@@ -62,6 +63,21 @@ def run(arguments: LayerArguments) -> None:
     if not requests:
         save()
     print(f"{out / f'mix.{track_format.ending}'}  {out / session_file.FILE}")
+
+
+def check_folder(out: pathlib.Path) -> None:
+    """Check that a new session overwrites no files of another command.
+
+    Raises:
+      UserError: the folder holds a stem of `sample` or `edit`.
+    """
+    if (out / session_file.FILE).is_file():
+        return
+    for name in ("sample.json", "edit.json"):
+        if (out / name).is_file():
+            raise UserError(
+                f"{out}: holds {name} of another command; give another --out"
+            )
 
 
 def parse_keep(arguments: LayerArguments) -> int | None:

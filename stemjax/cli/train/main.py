@@ -17,7 +17,7 @@ from stemjax.cli.train.arguments import (
 from stemjax.config.presets import PRESETS
 from stemjax.config.runs import Invocation, Run
 from stemjax.config.train import traced_steps
-from stemjax.io.errors import UserError
+from stemjax.io.errors import UserError, fail
 from stemjax.train.planning.targets import check_request
 from stemjax.train.sweeps.sweep import select
 
@@ -29,7 +29,7 @@ TOOLS: dict[str, tuple[type, str]] = {
 }
 """Settings of each command, and the module whose `run` executes it."""
 CONFIG = (tyro.conf.EnumChoicesFromValues,)
-PREPARE = "python -m stemjax prepare --layout slakh|musdb|folder --input DIR --out DIR"
+PREPARE = "stemjax prepare --layout NAME --input DIR --out DIR"
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -57,6 +57,8 @@ def tool(name: str, argv: list[str], *, prog: str) -> None:
 
 def train(argv: list[str], *, prog: str) -> None:
     """Train a preset; exits with the code of the run's outcome."""
+    if argv and not argv[0].startswith("-") and argv[0] not in PRESETS:
+        fail(f"no preset {argv[0]!r}: one of {', '.join(PRESETS)}")
     command = parse(argv, prog)
     name = argv[0]
     _exit_on_sigterm()
@@ -116,10 +118,10 @@ def check(name: str, run: Run, invocation: Invocation) -> None:
     if invocation.dry_run:
         return
     if invocation.workdir is None:
-        raise UserError(f"train.py {name}: give --workdir DIR")
+        raise UserError(f"train {name}: give --workdir DIR")
     if run.data is None and not PRESETS[name].is_self_contained:
         raise UserError(
-            f"train.py {name}: give --data DIR, a prepared folder; make one with"
+            f"train {name}: give --data DIR, a prepared folder; make one with"
             f" `{PREPARE}`"
         )
 

@@ -293,7 +293,7 @@ def load(folder: str | pathlib.Path) -> LoadedClassifier:
     ):
         raise UserError(
             f"{folder}: a classifier of another version; make it again with"
-            " `python evaluate.py classifier`"
+            " `stemjax evaluate classifier`"
         )
     classifier = Classifier(**release.weights)
     return LoadedClassifier(classifier, release.config, release.sha256)

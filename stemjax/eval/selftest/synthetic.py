@@ -142,7 +142,7 @@ def most_in_window(times: np.ndarray) -> int:
 
 
 def _density(hits: np.ndarray, melody_notes: np.ndarray) -> int:
-    """Density of the hits, and of the melody's attacks that no snare covers."""
+    """Density of the hits and of those melody onsets that no snare masks."""
     snares = hits[hits[:, 1] == SNARE, 0]
     onsets = melody_notes[:, 0]
     gaps = np.abs(onsets[:, None] - snares).min(axis=1, initial=np.inf)

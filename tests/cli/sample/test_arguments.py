@@ -5,10 +5,12 @@ import types
 import pytest
 import tyro
 
+from stemjax.cli.sample import layer
 from stemjax.cli.sample import main as sample_main
 from stemjax.config.decode import Guidance
 from stemjax.io import allocator
 from stemjax.io.audio_formats import AudioFormat
+from stemjax.io.errors import UserError
 
 REQUIRED = {
     "sample": [],
@@ -34,10 +36,11 @@ def parsed(monkeypatch, name, *words):
 def test_enums_are_lower_case_as_the_docs_write_them(monkeypatch, name):
     for guidance in Guidance:
         arguments = parsed(monkeypatch, name, "--guidance", guidance.value)
-        assert arguments.guidance is guidance
         assert arguments.settings() == {"guidance": guidance}
+    with pytest.raises(SystemExit, match="2"):
+        parsed(monkeypatch, name, "--guidance", "None")
     arguments = parsed(monkeypatch, name, "--format", "flac", "--steps", "4", "2")
-    assert arguments.format is AudioFormat.FLAC and arguments.guidance is None
+    assert arguments.format is AudioFormat.FLAC
     assert arguments.settings() == {"steps": (4, 2)}
 
 
@@ -50,3 +53,12 @@ def test_every_flag_has_a_help_text(name):
     for flag, text in flags.items():
         words = text.partition("(")[0].split()
         assert len(words) >= 3 or flag == "--help", flag
+
+
+@pytest.mark.parametrize("file", ["sample.json", "edit.json"])
+def test_a_new_session_overwrites_no_other_result(tmp_path, file):
+    (tmp_path / file).write_text("{}")
+    with pytest.raises(UserError, match=f"holds {file} of another command"):
+        layer.check_folder(tmp_path)
+    (tmp_path / "session.json").write_text("{}")
+    layer.check_folder(tmp_path)

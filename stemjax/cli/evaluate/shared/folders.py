@@ -17,7 +17,7 @@ def stem_folders(command: PopulationArguments) -> tuple[str, str]:
     run = pathlib.Path(command.run)
     if command.run and not run.is_dir():
         raise UserError(
-            f"{run}: no such folder; give the folder that `evaluate.py generate` wrote"
+            f"{run}: no such folder; give the folder that `stemjax evaluate generate` wrote"
         )
     if not command.run and not (command.real and command.generated):
         raise UserError("give --run, or --real and --generated")

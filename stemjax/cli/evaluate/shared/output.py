@@ -31,8 +31,10 @@ def read_score(path: str | os.PathLike) -> dict[str, Any]:
             return score
     except OSError:
         raise UserError(
-            f"{file}: no such file; run `evaluate.py score` first"
+            f"{file}: no such file; run `stemjax evaluate score` first"
         ) from None
     except (ValueError, KeyError, TypeError):
         pass
-    raise UserError(f"{file}: not a score of this version; run `evaluate.py score`")
+    raise UserError(
+        f"{file}: not a score of this version; run `stemjax evaluate score`"
+    )

@@ -261,7 +261,7 @@ def find(explicit: str | os.PathLike | None = None) -> VerifiedWeights | Unavail
     looked = ", ".join(map(_shown, places()))
     return Unavailable(
         f"VGGish weights not found (${VARIABLE} is not set; no {looked}):"
-        f" download {TORCH_FILE} from {TORCH_URL} and run: python evaluate.py"
+        f" download {TORCH_FILE} from {TORCH_URL} and run: stemjax evaluate"
         f" convert-vggish {TORCH_FILE} {_shown(places()[0])}"
     )
 
