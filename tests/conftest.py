@@ -6,16 +6,29 @@ import pathlib
 
 import pytest
 
+_CACHES = (
+    pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
+    / "stemjax-tests"
+)
+
 # Workers, child processes and later runs share what they compile.
 os.environ.setdefault(
     "JAX_COMPILATION_CACHE_DIR",
-    str(
-        pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
-        / f"stemjax-tests/jaxlib-{importlib.metadata.version('jaxlib')}"
-    ),
+    str(_CACHES / f"jaxlib-{importlib.metadata.version('jaxlib')}"),
 )
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+
+# A cache of numba that two workers fill at once kills the one that reads it (numba #10128),
+# so that each worker has its own.  Read when librosa is imported.
+os.environ.setdefault(
+    "NUMBA_CACHE_DIR",
+    str(
+        _CACHES
+        / f"numba-{importlib.metadata.version('numba')}"
+        / os.environ.get("PYTEST_XDIST_WORKER", "alone")
+    ),
+)
 
 # Most programs here run a few times on toy shapes: compiling them takes longer than
 # running them, and XLA's older emitters of CPU code take half the newer ones' time.  (An
