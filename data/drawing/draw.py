@@ -100,6 +100,34 @@ def epoch_order(count: int, seed: int, epoch: int) -> np.ndarray:
     return generator(seed, Stream.DATA_ORDER, epoch).permutation(count)
 
 
+def draw_candidate(
+    table: IndexTable,
+    is_target: np.ndarray,
+    segment: int,
+    rng: np.random.Generator,
+    pairs: PairConfig,
+) -> Candidate:
+    """One try at a pair of a usable segment, of training and of evaluation alike.
+
+    The target is uniform over the segment's choices, the context a submix of the other
+    stems (A18), the crop uniform.  It is audible if target and context are (A19).
+
+    Args:
+      is_target: [S] bool, `Usable.is_choice`.
+
+    Returns:
+      A candidate of (target, context, start, samples); stems are rows of the table.
+    """
+    first, last = table.stem_offset[segment : segment + 2]
+    stems = np.arange(first, last)
+    target = int(rng.choice(stems[is_target[first:last]]))
+    context = submix(rng, stems[stems != target])
+    start, samples = crop(rng, int(table.segment_samples[segment]), pairs)
+    parts = (context, np.array([target]))
+    levels = [mix_db(table, part, start, samples) for part in parts]
+    return candidate((target, context, start, samples), levels, pairs)
+
+
 def draw_pair(
     table: IndexTable,
     is_target: np.ndarray,
@@ -111,19 +139,9 @@ def draw_pair(
 
     is_target: [S] bool, `Usable.is_choice`.
     """
-    first, last = table.stem_offset[segment : segment + 2]
-    stems = np.arange(first, last)
-    targets = stems[is_target[first:last]]
-
-    def draw() -> Candidate:
-        target = int(rng.choice(targets))
-        context = submix(rng, stems[stems != target])
-        start, samples = crop(rng, int(table.segment_samples[segment]), pairs)
-        parts = (context, np.array([target]))
-        levels = [mix_db(table, part, start, samples) for part in parts]
-        return candidate((target, context, start, samples), levels, pairs)
-
-    drawn = redraw_until_audible(draw, pairs.tries)
+    drawn = redraw_until_audible(
+        lambda: draw_candidate(table, is_target, segment, rng, pairs), pairs.tries
+    )
     target, context, start, samples = drawn.value
     return PairDraw(
         song=int(table.segment_song[segment]),

@@ -1,8 +1,9 @@
 """Evaluation examples as a manifest: stems of songs, one JSON row each.
 
 StemGen, sec. 3.1: a context mix from held-out songs, a random category, and the real stem
-of that category as reference.  Each row has its own generator, so the first 400 of 1,000
-rows equal the 400 rows of the same seed.  Level and silence are read from the RMS tables.
+of that category as reference.  Target, submix and crop are drawn and accepted as in
+training (`data.drawing.draw`).  Each row has its own generator, so the first 400 of 1,000
+rows equal the 400 rows of the same seed.
 """
 
 import collections
@@ -16,17 +17,16 @@ import numpy as np
 
 from stemjax.config.categories import CATEGORIES
 from stemjax.config.streams import Stream
+from stemjax.config.train import PairConfig
 from stemjax.data.drawing.audio import StemSource, common_gain, read_stems
-from stemjax.data.drawing.draw import submix
+from stemjax.data.drawing.draw import draw_candidate, nothing_to_draw, usable
 from stemjax.data.drawing.redraw import Candidate, redraw_until_audible
 from stemjax.data.prepared.manifest import IndexTable
-from stemjax.data.prepared.segments import RMS_SAMPLES, SAMPLE_RATE
 from stemjax.io.errors import UserError
 from stemjax.io.random import generator
 
-AUDIBLE_DB = -60.0
-"""RMS of a stem over its crop above which it is audible."""
 TRIES = 50
+"""Redraws after which no pair is found."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,80 +57,61 @@ def make_pairs(
 ) -> list[EvaluationPair]:
     """The first `count` pairs of (split, seed).
 
-    A song, a segment of it and a crop are uniform.  The target is uniform over the
-    audible stems of a known category, the context a submix of the other audible stems
-    (A18).  The crop is redrawn, up to 50 times, until there are two such stems.
+    A song and a segment of it are uniform over those that can give a pair.  The rest is
+    `draw_candidate`, as in training (A18, A19).  All is redrawn, up to 50 times, until
+    target and context are audible.
 
     Raises:
-      UserError: no song in the split, or no crop with two audible stems.
+      UserError: no song in the split, no segment with two stems that sound, or no crop
+        of one in which both are audible.
     """
     table = source.index(split)
     if not table.songs:
         raise UserError(f"no song in the split {split!r}: give another --split")
+    pairs = PairConfig(crop_seconds=crop_seconds)
+    if not len(usable(table, pairs).segments):
+        raise UserError(f"{split}: {nothing_to_draw(pairs)}")
     return [
-        _make_pair(table, source.content_hash, split, k, seed, crop_seconds)
+        _make_pair(table, source.content_hash, split, k, seed, pairs)
         for k in range(count)
     ]
 
 
 def _make_pair(
-    table: IndexTable, data: str, split: str, k: int, seed: int, crop_seconds: float
+    table: IndexTable, data: str, split: str, k: int, seed: int, pairs: PairConfig
 ) -> EvaluationPair:
     rng = generator(seed, Stream.EXAMPLE_PAIR, k)
-    samples = round(crop_seconds * SAMPLE_RATE)
+    segments, is_target = usable(table, pairs)
+    songs = table.segment_song[segments]
 
     def draw() -> Candidate:
-        song = int(rng.integers(len(table.songs)))
-        segment = int(rng.choice(np.flatnonzero(table.segment_song == song)))
-        start = crop_start(rng, table, segment, samples)
-        first, last = table.stem_offset[segment : segment + 2]
-        levels = level_db(table, first, last, start, samples)
-        audible = np.flatnonzero(levels > AUDIBLE_DB)
-        targets = audible[table.stem_category[first + audible] >= 0]
-        is_pair = len(audible) > 1 and len(targets) > 0
-        return Candidate((song, segment, start, audible, targets), is_pair)
+        song = rng.choice(np.unique(songs))
+        segment = int(rng.choice(segments[songs == song]))
+        tried = draw_candidate(table, is_target, segment, rng, pairs)
+        return tried._replace(value=(segment, *tried.value))
 
     drawn = redraw_until_audible(draw, TRIES)
     if drawn.is_fallback:
         raise UserError(
-            f"{TRIES} crops of {crop_seconds:g} s had no two stems that sound: add songs"
-            " or take shorter crops"
+            f"{TRIES} crops of {pairs.crop_seconds:g} s had no two stems that sound: add"
+            " songs or take shorter crops"
         )
-    song, segment, start, audible, targets = drawn.value
-    target = int(rng.choice(targets))
-    context = submix(rng, audible[audible != target])
-    category = table.stem_category[table.stem_offset[segment] + target]
+    segment, target, context, start, samples = drawn.value
+    first = int(table.stem_offset[segment])
     return EvaluationPair(
         id=f"{k:05d}",
-        song=table.songs[song],
+        song=table.songs[table.segment_song[segment]],
         segment=segment,
         start=start,
         samples=samples,
-        target=target,
-        context=tuple(context.tolist()),
-        category=CATEGORIES[category],
+        target=target - first,
+        context=tuple((context - first).tolist()),
+        category=CATEGORIES[table.stem_category[target]],
         seed=int(rng.integers(2**31)),
         redraws=drawn.redraws,
         split=split,
         data=data,
     )
-
-
-def crop_start(
-    rng: np.random.Generator, table: IndexTable, segment: int, samples: int
-) -> int:
-    """First sample of a uniform crop of a segment; 0 if the segment is shorter."""
-    room = max(0, int(table.segment_samples[segment]) - samples)
-    return int(rng.integers(room + 1))
-
-
-def level_db(
-    table: IndexTable, first: int, last: int, start: int, samples: int
-) -> np.ndarray:
-    """RMS in dB of the stems first:last of a segment over a crop, [last - first]."""
-    frames = slice(start // RMS_SAMPLES, -(-(start + samples) // RMS_SAMPLES))
-    power = 10 ** (table.stem_rms_db[first:last, frames] / 10)
-    return 10 * np.log10(power.mean(axis=1))
 
 
 def read_pair(

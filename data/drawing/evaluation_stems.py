@@ -11,17 +11,17 @@ import numpy as np
 
 from stemjax.config.categories import CATEGORIES
 from stemjax.config.streams import Stream
+from stemjax.config.train import PairConfig
 from stemjax.data.drawing.audio import StemSource, read_stems
-from stemjax.data.drawing.evaluation_pairs import (
-    AUDIBLE_DB,
-    TRIES,
-    EvaluationPair,
-    crop_start,
-    level_db,
-)
-from stemjax.data.drawing.redraw import Candidate, redraw_until_audible
+from stemjax.data.drawing.draw import crop, is_audible_somewhere, mix_db
+from stemjax.data.drawing.evaluation_pairs import TRIES, EvaluationPair
+from stemjax.data.drawing.redraw import Candidate, candidate, redraw_until_audible
 from stemjax.data.prepared.manifest import IndexTable
-from stemjax.data.prepared.segments import RECORD_SAMPLES, RMS_SAMPLES, SAMPLE_RATE
+from stemjax.data.prepared.segments import (
+    RECORD_SAMPLES,
+    RMS_SAMPLES,
+    SAMPLE_RATE,
+)
 from stemjax.io.errors import UserError
 from stemjax.io.random import generator
 
@@ -44,9 +44,9 @@ def mismatched(
 ) -> list[EvaluationPair | None]:
     """For each pair a real stem of its category from another song, under the pair's id.
 
-    Drawn like targets: a song, a stem of it and a crop, each uniform, until the crop is
-    audible.  The context is empty.  None if no other song of the split has such a stem.
-    A row depends on its pair and the seed alone.
+    A song, a stem of it and a crop are each uniform, until the crop is audible as a
+    target is (A19).  The context is empty.  None if no other song of the split has such a
+    stem.  A row depends on its pair and the seed alone.
     """
     return [_mismatched(source.index(pair.split), pair, seed) for pair in pairs]
 
@@ -57,8 +57,9 @@ def _mismatched(
     song_of = np.repeat(table.segment_song, np.diff(table.stem_offset))
     is_wanted = table.stem_category == CATEGORIES.index(pair.category)
     is_wanted &= song_of != table.songs.index(pair.song)
-    is_wanted &= table.stem_rms_db.max(axis=1, initial=-np.inf) > AUDIBLE_DB
+    pairs = PairConfig(crop_seconds=pair.samples / SAMPLE_RATE)
     rows = np.flatnonzero(is_wanted)
+    rows = rows[is_audible_somewhere((table.stem_rms_db[rows],), pairs)]
     if not len(rows):
         return None
     rng = generator(seed, Stream.EXAMPLE_MISMATCHED_STEM, int(pair.id))
@@ -67,9 +68,9 @@ def _mismatched(
         song = rng.choice(np.unique(song_of[rows]))
         row = int(rng.choice(rows[song_of[rows] == song]))
         segment = int(np.searchsorted(table.stem_offset, row, side="right")) - 1
-        start = crop_start(rng, table, segment, pair.samples)
-        level = level_db(table, row, row + 1, start, pair.samples)[0]
-        return Candidate((song, row, segment, start), level > AUDIBLE_DB)
+        start, samples = crop(rng, int(table.segment_samples[segment]), pairs)
+        level = mix_db(table, np.array([row]), start, samples)
+        return candidate((song, row, segment, start), [level], pairs)
 
     drawn = redraw_until_audible(draw, TRIES)
     if drawn.is_fallback:
@@ -133,7 +134,7 @@ def _audible_records(
     frames = RECORD_SAMPLES // RMS_SAMPLES
     count = table.stem_rms_db.shape[1] // frames
     level = table.stem_rms_db[:, : count * frames].reshape(-1, count, frames)
-    is_audible = (level > AUDIBLE_DB).mean(axis=2) >= AUDIBLE_SHARE
+    is_audible = (level > PairConfig().silence_db).mean(axis=2) >= AUDIBLE_SHARE
     is_audible &= (table.stem_category >= 0)[:, None]
     starts = np.arange(count) * RECORD_SAMPLES
     is_audible &= starts < table.segment_samples[segment_of][:, None]
