@@ -32,6 +32,28 @@ def mask_count(ratio: jax.Array, n: jax.Array | int) -> jax.Array:
     return jnp.clip(jnp.round(ratio * n), 1, n).astype(jnp.int32)
 
 
+def finer_mask(
+    level: jax.Array | int,
+    num_levels: int,
+    num_frames: int,
+    prefix: jax.Array | int = 0,
+) -> jax.Array:
+    """Tokens that no forward pass at `level` sees (fig. 4): those of finer levels.
+
+    Args:
+      level: [...] the level that is trained or decoded, 0 the coarsest.
+      num_levels: Q.
+      num_frames: T.
+      prefix: [...] frames at the start that are seen on every level (Assumption A3).
+
+    Returns: is_masked [..., Q, T] bool.
+    """
+    level, prefix = (jnp.asarray(x)[..., None, None] for x in (level, prefix))
+    return (jnp.arange(num_levels)[:, None] > level) & (
+        jnp.arange(num_frames) >= prefix
+    )
+
+
 def level_mask(
     key: jax.Array,
     level: jax.Array | int,
@@ -61,5 +83,5 @@ def level_mask(
     order = jax.random.permutation(k_order, num_frames)  # no ties, so an exact count
     rank = jnp.argsort(jnp.argsort(jnp.where(is_open, order, num_frames + order)))
     is_drawn = is_open & (rank < mask_count(ratio, num_frames - start))
-    levels = jnp.arange(num_levels)[:, None]
-    return jnp.where(levels == level, is_drawn, (levels > level) & is_open)
+    is_finer = finer_mask(level, num_levels, num_frames, start)
+    return is_finer | (is_drawn & (jnp.arange(num_levels)[:, None] == level))

@@ -18,6 +18,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from flax.core import meta
 
+from stemjax.arrays.masking import finer_mask
 from stemjax.config.model import Condition, ConditionKind, StemGenConfig
 from stemjax.nn.axes import (
     ACT_EMBED,
@@ -38,8 +39,8 @@ HEAD_STDDEV = 0.02  # nearly uniform predictions at first: the first loss is ln 
 class CodeEmbedding(nn.Module):
     """Sum of code embeddings over levels: [B, Q, T] int32 -> [B, T, D/2] float32.
 
-    Row V of every level means "unknown": MASK in the target, null in the context
-    (Assumptions A5, A16).
+    Row V of every level means "unknown": MASK in a stream that is generated, null in a
+    context that is dropped (Assumptions A5, A16).
     """
 
     cfg: StemGenConfig
@@ -206,6 +207,32 @@ def cast_kernels(
         return jax.tree.map(lambda x: x.astype(dtype) if x.ndim > 1 else x, tree)
 
     return {name: cast(name, tree) for name, tree in params.items()}
+
+
+def shown_context(
+    cfg: StemGenConfig,
+    codes: jax.Array,
+    level: int | jax.Array,
+    is_masked: jax.Array | None = None,
+) -> jax.Array:
+    """The context's codes as a forward pass at one level sees them: [B, Q, T] int32.
+
+    Training, evaluation and decoding all ask this function.  A conditional model sees
+    the whole context.  A joint model learns with the finer levels of both streams
+    masked, so it sees no finer level of a given context either (Assumption A24).
+
+    Args:
+      cfg: the model's config.
+      codes: [B, Q, T] int32.
+      level: [] or [B] int32.
+      is_masked: [B, Q, T] bool, the masked tokens of a context that is generated too;
+        None: the context is given.  Conditional models have none.
+    """
+    if not cfg.joint:
+        return codes
+    if is_masked is None:
+        is_masked = finer_mask(level, *codes.shape[1:])
+    return jnp.where(is_masked, cfg.codebook_size, codes)
 
 
 def embed_context(

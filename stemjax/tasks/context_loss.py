@@ -17,10 +17,9 @@ from stemjax.codec.codec import Codec
 from stemjax.config.model import StemGenConfig
 from stemjax.config.train import MeshConfig
 from stemjax.io.errors import UserError
-from stemjax.models import stemgen
 from stemjax.nn.axes import make_mesh
-from stemjax.tasks.code_sums import token_terms
-from stemjax.tasks.stemgen import conditions_of, fixed_masks, hide
+from stemjax.tasks.masked_codes import fixed_masks, masked_terms
+from stemjax.tasks.stemgen import conditions_of
 
 RATIOS = (1.0, 0.75, 0.5, 0.25)
 """Shares of a level's frames that are hidden. With the first, nothing of the level is
@@ -178,31 +177,26 @@ def _windows(
 @functools.partial(jax.jit, static_argnames=("cfg", "ratios"))
 def _pair_losses(params, codes, conditions, row, *, cfg: StemGenConfig, ratios):
     """Mean loss of each pair's hidden tokens, [own|other|none, Q, ratios, B] float32."""
-    condition = stemgen.embed_conditions(params, cfg, conditions)
     target = codes["target"]
     B, Q, T = target.shape
     own, other = codes["context"], codes["other_context"]
-    contexts = jnp.stack(
-        [
-            stemgen.embed_context(params, cfg, own),
-            stemgen.embed_context(params, cfg, other),
-            stemgen.embed_context(params, cfg, own, jnp.ones(B, bool)),
-        ]
-    )
+    contexts = jnp.stack([own, other, own])
+    is_dropped = jnp.zeros((3, B, cfg.num_sources), bool).at[2, :, 0].set(True)
 
     def one(case):
         level, ratio, which = case
         levels = jnp.full(B, level)
         _, is_masked = fixed_masks(row, levels, cfg, T, ratio)
-        logits = stemgen.apply_level(
+        terms, _ = masked_terms(
             params,
             cfg,
-            context=contexts[which],
-            target_codes=hide(target, is_masked, cfg),
-            condition=condition,
-            level=levels,
+            contexts[which],
+            target,
+            conditions,
+            levels,
+            is_masked,
+            is_dropped=is_dropped[which],
         )
-        terms = token_terms(logits, target[:, level], is_masked[:, level])
         return terms["loss"] / terms["count"]
 
     # a loop, not vmap: one forward is compiled, and its sharding constraints hold

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stemjax.arrays.masking import draw_levels, level_mask, mask_ratio
+from stemjax.arrays.masking import draw_levels, mask_ratio
 from stemjax.codec import functional as codec
 from stemjax.config.codec import CodecConfig
 from stemjax.config.model import ConditionKind, StemGenConfig
@@ -28,12 +28,10 @@ from stemjax.tasks.code_sums import (
     codes_in_use,
     grouped,
     pattern,
-    token_terms,
     total,
 )
+from stemjax.tasks.masked_codes import draw_masks, fixed_masks, masked_terms
 from stemjax.tasks.task import LossOut, Sums, Task
-
-EVAL_SEED = 0  # of the masks of evaluation, which depend on row and level alone
 
 
 def make(
@@ -102,54 +100,6 @@ def conditions_of(cfg: StemGenConfig, batch: Mapping) -> dict[str, jax.Array]:
     return {c.name: jnp.asarray(batch[c.name]) for c in cfg.conditions}
 
 
-def hide(codes: jax.Array, is_masked: jax.Array, cfg: StemGenConfig) -> jax.Array:
-    """Codes with the mask token where `is_masked`, [B, Q, T]."""
-    return jnp.where(is_masked, cfg.codebook_size, codes)
-
-
-def at_level(values: jax.Array, level: int | jax.Array) -> jax.Array:
-    """[B, Q, T] at one level, or at the level of each example [B]: [B, T]."""
-    if isinstance(level, int):
-        return values[:, level]
-    return jnp.take_along_axis(values, level[:, None, None], axis=1)[:, 0]
-
-
-def draw_masks(keys, level, ratio, cfg: StemGenConfig, num_frames: int, **options):
-    """`level_mask` of each example: keys [B], level [B], ratio [B] -> [B, Q, T]."""
-    one = functools.partial(
-        level_mask, num_levels=cfg.num_codebooks, num_frames=num_frames, **options
-    )
-    return jax.vmap(one)(keys, level, ratio)
-
-
-def row_keys(row: jax.Array, *path: jax.Array) -> jax.Array:
-    """Keys [B] from EVAL_SEED, the row numbers [B] and the entries of `path` [B]."""
-
-    def one(*parts):
-        key = jax.random.key(EVAL_SEED)
-        for part in parts:
-            key = jax.random.fold_in(key, part)
-        return key
-
-    return jax.vmap(one)(row, *path)
-
-
-def fixed_masks(row, level, cfg: StemGenConfig, num_frames: int, ratio=None):
-    """Masks of evaluation, fixed by row and level: (ratio [B], is_masked [B, Q, T]).
-
-    Args:
-      row: number of each row in the validation set, [B] int32.
-      level: [B] int32.
-      ratio: mask ratio, [] or [B]; None: drawn as in training.
-    """
-    keys = row_keys(row, level)
-    k_ratio, k_mask = jax.vmap(jax.random.split, out_axes=1)(keys)
-    if ratio is None:
-        ratio = jax.vmap(mask_ratio)(k_ratio)
-    ratio = jnp.broadcast_to(ratio, row.shape)
-    return ratio, draw_masks(k_mask, level, ratio, cfg, num_frames)
-
-
 def _loss(params, run: StemGenRun, context, target, conditions, key):
     """Loss of one batch of codes [B, Q, T], and its metrics."""
     cfg, objective = run.model, run.objective
@@ -161,46 +111,26 @@ def _loss(params, run: StemGenRun, context, target, conditions, key):
         draw_masks, cfg=cfg, num_frames=T, keep_prefix=objective.keep_prefix
     )
     is_masked = draw(jax.random.split(k_mask, B), level, ratio)
+    is_hidden = None
+    if cfg.joint:
+        # Assumption A24: one level and ratio for both streams, independent masks
+        is_hidden = draw(jax.random.split(k_context, B), level, ratio)
     # Assumption A16: every source is dropped independently
     rates = [objective.context_dropout] + [objective.condition_dropout] * len(
         cfg.conditions
     )
     is_dropped = jax.random.uniform(k_drop, (B, len(rates))) < jnp.array(rates)
-    # Assumption A4: only masked tokens of the drawn level count
-    is_counted = at_level(is_masked, level)
-    shown = hide(target, is_masked, cfg)
-    condition = stemgen.embed_conditions(params, cfg, conditions, is_dropped[:, 1:])
-
-    def embed(codes):
-        return stemgen.embed_context(params, cfg, codes, is_dropped[:, 0])
-
-    if cfg.joint:
-        # Assumption A24: one level and ratio for both streams, independent masks; a
-        # dropped context has no coarser levels and does not count
-        is_hidden = draw(jax.random.split(k_context, B), level, ratio)
-        logits, context_logits = stemgen.apply_joint(
-            params,
-            cfg,
-            context=embed(hide(context, is_hidden, cfg)),
-            target_codes=shown,
-            condition=condition,
-            level=level,
-        )
-        context_terms = token_terms(
-            context_logits,
-            at_level(context, level),
-            at_level(is_hidden, level) & ~is_dropped[:, :1],
-        )
-    else:
-        logits = stemgen.apply_level(
-            params,
-            cfg,
-            context=embed(context),
-            target_codes=shown,
-            condition=condition,
-            level=level,
-        )
-    terms = token_terms(logits, at_level(target, level), is_counted)
+    terms, context_terms = masked_terms(
+        params,
+        cfg,
+        context,
+        target,
+        conditions,
+        level,
+        is_masked,
+        is_dropped=is_dropped,
+        is_hidden=is_hidden,
+    )
     sums = {"accuracy": total(terms, "correct")}
     sums |= grouped(terms, "level", level, range(1, Q + 1))
     sums |= grouped(terms, "ratio", bucket(ratio), range(1, RATIO_BUCKETS + 1))
@@ -218,7 +148,8 @@ def _eval_sums(params, cfg: StemGenConfig, codes, conditions, batch) -> Sums:
 
     Every row runs at every level with its context.  At level (row mod Q) it also runs
     under the three patterns of dropped sources and with the context of another song.
-    The passes run in a loop, so that one pass is compiled.
+    The passes run in a loop, so that one pass is compiled.  A joint model hears a given
+    context there; Q more passes mask both streams, as its training does.
     """
     target, row, is_valid = codes["target"], batch["row"], batch["is_valid"]
     B, Q, T = target.shape
@@ -244,18 +175,20 @@ def _eval_sums(params, cfg: StemGenConfig, codes, conditions, batch) -> Sums:
         if has_other:
             context = jnp.where(is_other, codes["other_context"], context)
         ratio, is_masked = fixed_masks(row, level, cfg, T)
-        logits = stemgen.apply_level(
+        terms, _ = masked_terms(
             params,
             cfg,
-            context=stemgen.embed_context(params, cfg, context, is_dropped[:, 0]),
-            target_codes=hide(target, is_masked, cfg),
-            condition=stemgen.embed_conditions(
-                params, cfg, conditions, is_dropped[:, 1:]
-            ),
-            level=level,
+            context,
+            target,
+            conditions,
+            level,
+            is_masked,
+            is_dropped=is_dropped,
         )
-        is_counted = at_level(is_masked, level) & is_valid[:, None]
-        return ratio, token_terms(logits, at_level(target, level), is_counted)
+        return ratio, only_valid(terms)
+
+    def only_valid(terms):
+        return {kind: jnp.where(is_valid, x, 0.0) for kind, x in terms.items()}
 
     cases = (jnp.stack(levels), jnp.stack(dropped), jnp.array(is_other))
     ratio, terms = jax.lax.map(forward, cases)  # [cases, B]
@@ -279,6 +212,27 @@ def _eval_sums(params, cfg: StemGenConfig, codes, conditions, batch) -> Sums:
         kinds = {"context_gain": "loss"}
         sums["context_gain"] = total(gain, "loss")
         sums |= grouped(gain, "level", row_level, range(1, Q + 1), kinds)
+    if cfg.joint:
+
+        def forward_joint(q):
+            level = jnp.full(B, q)
+            ratio, is_masked = fixed_masks(row, level, cfg, T)
+            _, is_hidden = fixed_masks(row, level, cfg, T, ratio, of_context=True)
+            both = masked_terms(
+                params,
+                cfg,
+                codes["context"],
+                target,
+                conditions,
+                level,
+                is_masked,
+                is_hidden=is_hidden,
+            )
+            return tuple(map(only_valid, both))
+
+        both = jax.lax.map(forward_joint, jnp.arange(Q))
+        for name, terms in zip(("target", "context"), both, strict=True):
+            sums[f"loss/{name}"] = total(terms, "loss")
     for q in range(Q):
         used = codes_in_use(target[:, q], is_valid, cfg.codebook_size)
         sums[f"codes_in_use/level_{q + 1}"] = used

@@ -10,7 +10,7 @@ import numpy as np
 import optax
 import pytest
 
-from stemjax.arrays.masking import draw_levels
+from stemjax.arrays.masking import draw_levels, level_mask
 from stemjax.codec import functional as codec
 from stemjax.config.codec import CodecConfig
 from stemjax.config.model import StemGenConfig, StemGenObjective, TransformerConfig
@@ -152,7 +152,7 @@ def test_loss_is_the_mean_over_hidden_tokens_of_the_drawn_level():
         level = int(levels[b])
         ratio = tasks.mask_ratio(jax.random.split(k_ratio, 4)[b])
         is_masked = np.asarray(
-            tasks.level_mask(
+            level_mask(
                 jax.random.split(k_mask, 4)[b], level, ratio, num_levels=Q, num_frames=T
             )
         )
