@@ -48,6 +48,7 @@ def load(name_or_dir: str | os.PathLike = "stemgen-mini", *, codec: str = "") ->
         codec=_matching_codec(folder, config, model, codec),
         trained_frames=int(config["trained_frames"]),
         decode=from_json(DecodeConfig, config["decode"]),
+        keeps_prefix=config.get("keeps_prefix", False),
     )
 
 

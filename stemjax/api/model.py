@@ -18,14 +18,12 @@ from stemjax.decode.devices import Devices, decode_shared, row_by_row, spread
 from stemjax.decode.host import ProgressCallback
 from stemjax.decode.iterate import DecodeResult
 from stemjax.decode.keep import Kept
+from stemjax.decode.network import StemGenNetwork
 from stemjax.decode.result import SILENT_DB, Result, make_result
 from stemjax.decode.settings import variation_keys
 from stemjax.io.audio import MIN_SECONDS, check_audio, rms_db, to_mono
 from stemjax.io.errors import UserError
 from stemjax.session import loops
-
-BUCKET_FRAMES = 64
-"""Contexts are padded to a multiple of this, so that few programs are compiled."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,6 +46,8 @@ class Model:
     """Length of the training crops, frames; longer contexts are decoded in windows."""
     decode: DecodeConfig
     """Default decoding settings of the release."""
+    keeps_prefix: bool = False
+    """Whether it learned to continue a prefix that it sees on every level (A3)."""
 
     @property
     def sample_rate(self) -> int:
@@ -291,15 +291,14 @@ class Model:
                     f" {frames}; give a stem of the context's length"
                 )
         return decode_shared(
-            self._devices,
-            self.config,
+            self.devices,
+            StemGenNetwork(self.config, self.keeps_prefix),
             config,
             context_codes,
             {"instrument": categories},
             keys,
             num_frames=frames,
             window_frames=self.trained_frames,
-            bucket_frames=BUCKET_FRAMES,
             kept=kept and kept.repeat(len(context_codes)),
             progress=progress,
         )
@@ -339,12 +338,13 @@ class Model:
         """
         padding = -audio.shape[1] % self.codec.config.hop
         padded = np.pad(audio, ((0, 0), (0, padding)))
-        return row_by_row(self._devices, Codec.encode, padded)
+        return row_by_row(self.devices, Codec.encode, padded)
 
     def decode_audio(self, codes: np.ndarray, num_samples: int) -> np.ndarray:
         """Decode codes [B, Q, T] to audio [B, num_samples] at the model's rate."""
-        return row_by_row(self._devices, Codec.decode, codes)[:, :num_samples]
+        return row_by_row(self.devices, Codec.decode, codes)[:, :num_samples]
 
     @functools.cached_property
-    def _devices(self) -> Devices:
+    def devices(self) -> Devices:
+        """The weights on all devices of this process."""
         return spread(self.params, self.codec)

@@ -11,13 +11,15 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from stemjax.codec.codec import Codec
 from stemjax.config.decode import DecodeConfig
-from stemjax.config.model import StemGenConfig
 from stemjax.config.train import MeshConfig
 from stemjax.decode.iterate import DecodeResult
 from stemjax.decode.keep import Kept
 from stemjax.decode.network import StemGenNetwork
 from stemjax.decode.windows import decode_windows, overlap_of
 from stemjax.nn.axes import make_mesh
+
+BUCKET_FRAMES = 64
+"""Contexts are padded to a multiple of this, so that few programs are compiled."""
 
 
 class Devices(NamedTuple):
@@ -45,9 +47,14 @@ def spread(
     return Devices(mesh, jax.device_put(params, everywhere), (codec, *copies))
 
 
+def divisible_rows(devices: Devices, batch: int) -> np.ndarray:
+    """Row numbers 0 .. batch - 1, the last one repeated until the devices divide them."""
+    return np.r_[:batch, [batch - 1] * (-batch % devices.mesh.size)].astype(int)
+
+
 def decode_shared(
     devices: Devices,
-    cfg: StemGenConfig,
+    network: StemGenNetwork,
     config: DecodeConfig | Sequence[DecodeConfig],
     context_codes: np.ndarray,
     conditions: Mapping[str, np.ndarray],
@@ -59,22 +66,23 @@ def decode_shared(
 ) -> DecodeResult:
     """Run `decode_windows` with the rows divided among the devices.
 
-    The last row is repeated until the number of rows divides.
+    Contexts are padded to multiples of `BUCKET_FRAMES`.
     """
     batch = len(context_codes)
-    rows = np.r_[:batch, [batch - 1] * (-batch % devices.mesh.size)].astype(int)
+    rows = divisible_rows(devices, batch)
     if not isinstance(config, DecodeConfig):
         config = [config[row] for row in rows]
     with jax.set_mesh(devices.mesh):
         decoded = decode_windows(
-            StemGenNetwork(cfg),
+            network,
             devices.params,
             config,
             np.asarray(context_codes)[rows],
             {name: np.asarray(value)[rows] for name, value in conditions.items()},
             keys[rows],
             window_frames=window_frames,
-            overlap_frames=overlap_of(cfg.frame_rate, window_frames),
+            overlap_frames=overlap_of(network.cfg.frame_rate, window_frames),
+            bucket_frames=BUCKET_FRAMES,
             kept=kept and Kept(kept.codes[rows], kept.is_kept[rows]),
             **options,
         )

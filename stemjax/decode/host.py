@@ -11,11 +11,18 @@ import numpy as np
 from stemjax.arrays.sampling import MAX_FRAMES
 from stemjax.decode.keep import Kept
 from stemjax.decode.network import Network
+from stemjax.nn.axes import target_platform
 
 COMPILED = "/jax/core/compile/backend_compile_duration"  # event of jax.monitoring
 
 ProgressCallback = Callable[[int, int], None]
 """Called with (steps done, total steps)."""
+
+
+def are_faster_together() -> bool:
+    """Whether one batch of all guidance branches is faster than one branch at a time on
+    the target platform (docs/performance.md)."""
+    return target_platform() != "cpu"
 
 
 def check_inputs(

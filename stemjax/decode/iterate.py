@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from stemjax.arrays.guidance import branch_patterns, combine_guidance
+from stemjax.arrays.masking import finer_mask
 from stemjax.arrays.ranking import keep_top, rank_candidates
 from stemjax.arrays.sampling import draw_step, sample_codes
 from stemjax.config.decode import DecodeConfig
@@ -24,13 +25,13 @@ from stemjax.decode.host import (
     CompileClock,
     ProgressCallback,
     StepReporter,
+    are_faster_together,
     check_inputs,
 )
-from stemjax.decode.keep import Kept
+from stemjax.decode.keep import Kept, whole_frames
 from stemjax.decode.network import Network
 from stemjax.decode.schedule import reveal_counts
 from stemjax.decode.settings import TracedSettings, stack_settings
-from stemjax.nn.axes import target_platform
 
 CHUNK = 16  # steps per call: progress moves every few seconds on two cores
 PADDING_ORDER = -1
@@ -109,7 +110,7 @@ def decode(
         configs,
         len(context_codes),
         num_codebooks=network.num_codebooks,
-        num_sources=1 + len(conditions),
+        num_sources=network.guides_by_context + len(conditions),
     )
     if branches_together is None:
         branches_together = are_faster_together()
@@ -152,12 +153,6 @@ def decode(
     return DecodeResult(codes, order, clock.seconds)
 
 
-def are_faster_together() -> bool:
-    """Whether one batch of all guidance branches is faster than one branch at a time on
-    the target platform (docs/performance.md)."""
-    return target_platform() != "cpu"
-
-
 def plan_level(num_hidden: jax.Array, steps: int, max_hidden: int) -> tuple[Steps, ...]:
     """Split the steps of a level into chunks of equal length; the last chunk may end in
     idle steps.
@@ -193,7 +188,8 @@ def _start(
       Embeddings with leading axes [B, branches], DecodeState, Steps [level][chunk].
     """
     batch, _, num_frames = context_codes.shape
-    patterns = jnp.asarray(branch_patterns(static.guidance, 1 + len(conditions)))
+    num_sources = network.guides_by_context + len(conditions)
+    patterns = jnp.asarray(branch_patterns(static.guidance, num_sources))
     branches = len(patterns)
 
     def per_branch(rows):  # example-major, so a sharded batch stays sharded
@@ -245,7 +241,7 @@ def _run_chunk(
     def one_step(state, step):
         def run(state):
             logits = _branch_logits(
-                network, params, embedded, state.codes, level, branches_together
+                network, params, embedded, state, level, branches_together
             )
             reveal = functools.partial(
                 reveal_one, level, step.number, network.codebook_size, is_filtered
@@ -270,12 +266,14 @@ def _run_chunk(
     return jax.lax.scan(one_step, state, steps)[0]
 
 
-def _branch_logits(network, params, embedded, codes, level, branches_together):
+def _branch_logits(network, params, embedded, state, level, branches_together):
     """Logits [B, branches, T, V] of one level.
 
-    Finer levels are masked even where their codes are kept, as in training (sec. 2.1)."""
-    is_finer = jnp.arange(network.num_codebooks)[:, None] > level
-    codes = jnp.where(is_finer, network.codebook_size, codes)
+    Finer levels are masked even where their codes are kept, as in training (sec. 2.1),
+    but for the prefix of a model that learned with one (Assumption A3)."""
+    prefix = whole_frames(state.order == KEPT_ORDER) if network.keeps_prefix else 0
+    is_finer = finer_mask(level, *state.codes.shape[1:], prefix)
+    codes = jnp.where(is_finer, network.codebook_size, state.codes)
     batch, branches = jax.tree.leaves(embedded)[0].shape[:2]
     if branches_together:
         rows = jax.tree.map(

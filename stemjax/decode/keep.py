@@ -8,6 +8,8 @@ keeps are decoded again around the kept ones.
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 
@@ -74,3 +76,9 @@ def coarse(num_codebooks: int, num_frames: int, levels: int) -> np.ndarray:
     is_kept = np.zeros((num_codebooks, num_frames), bool)
     is_kept[:levels] = True
     return is_kept
+
+
+def whole_frames(is_kept: jax.Array) -> jax.Array:
+    """Number of leading frames that are kept on all levels: [B, Q, T] bool -> [B]."""
+    is_whole = jnp.all(is_kept, axis=1)
+    return jnp.sum(jnp.cumprod(is_whole, axis=-1), axis=-1)

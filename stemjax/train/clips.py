@@ -108,7 +108,7 @@ def generated(
         target = batch["target"].astype(np.float32) / FULL_SCALE
         context_codes = np.asarray(codec.encode(context))
     decoded = decode(
-        StemGenNetwork(run.model),
+        StemGenNetwork(run.model, run.objective.keep_prefix),
         state.averaged,
         FAST,
         context_codes,

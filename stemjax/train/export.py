@@ -90,6 +90,7 @@ def _release_config(workdir: Path, saved: dict, step: int) -> dict[str, Any]:
             "codec": codec,
             "categories": list(CATEGORIES),
             "decode": to_json(DecodeConfig()),
+            "keeps_prefix": run["objective"]["keep_prefix"],
             "trained_frames": round(
                 run["pairs"]["crop_seconds"] * run["model"]["frame_rate"]
             ),

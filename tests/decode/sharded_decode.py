@@ -16,6 +16,7 @@ from stemjax.config.model import StemGenConfig, TransformerConfig
 from stemjax.config.presets import CODEC_TINY
 from stemjax.decode import iterate
 from stemjax.decode.devices import decode_shared, row_by_row, spread
+from stemjax.decode.network import StemGenNetwork
 from stemjax.eval.metrics import context_gain
 from stemjax.models import stemgen
 from tests.decode.stub_networks import TableNetwork, inputs
@@ -48,7 +49,7 @@ def measure(count):
     iterate._run_chunk = recorded
     result = decode_shared(
         devices,
-        CONFIG,
+        StemGenNetwork(CONFIG),
         FAST,
         context,
         conditions,
