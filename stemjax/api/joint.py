@@ -17,6 +17,26 @@ from stemjax.decode.settings import variation_keys
 from stemjax.io.audio import MIN_SECONDS
 from stemjax.io.errors import UserError
 
+MAX_SECONDS = 3600.0
+
+
+def check_joint(model: Model, seconds: float) -> None:
+    """Check that a model can generate both streams, of a length in s.
+
+    Raises:
+      UserError: it is not a joint model, or the length is out of range.
+    """
+    if not model.config.joint:
+        raise UserError(
+            f"{model.name}: no joint model, it needs a context; train one with"
+            " --model.joint"
+        )
+    if not MIN_SECONDS <= seconds <= MAX_SECONDS:
+        raise UserError(
+            f"{seconds:g} s of context and stem: give {MIN_SECONDS:g} to"
+            f" {MAX_SECONDS:g} s"
+        )
+
 
 def generate_joint(
     model: Model,
@@ -56,11 +76,7 @@ def generate_joint(
       UserError: a model that is not joint, an unknown instrument or setting, or kept
         codes of another length.
     """
-    if not model.config.joint:
-        raise UserError(
-            f"{model.name}: no joint model, it needs a context; train one with"
-            " --model.joint"
-        )
+    check_joint(model, seconds)
     config = model.decode_config(preset, **settings)
     try:
         category = category_of(instrument)
@@ -68,8 +84,6 @@ def generate_joint(
         raise UserError(str(error)) from None
     if variations < 1:
         raise UserError(f"variations must be >= 1, got {variations}")
-    if not MIN_SECONDS <= seconds < float("inf"):
-        raise UserError(f"{seconds:g} s: give {MIN_SECONDS:g} s or more")
     started = time.perf_counter()
     samples = round(seconds * model.sample_rate)
     shape = (model.config.num_codebooks, model.codec.config.frames(samples))

@@ -5,7 +5,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from stemjax.arrays.masking import draw_levels, level_mask, mask_count, mask_ratio
+from stemjax.arrays.masking import (
+    draw_levels,
+    finer_mask,
+    level_mask,
+    mask_count,
+    mask_ratio,
+)
 
 jitted_level_mask = jax.jit(
     level_mask, static_argnames=("num_levels", "num_frames", "keep_prefix")
@@ -67,18 +73,44 @@ def test_every_frame_is_hidden_equally_often():
     np.testing.assert_allclose(share, 0.25, atol=0.035)
 
 
-def test_against_a_slow_twin():
-    """The same permutation, applied token by token."""
-    for seed, (level, ratio) in enumerate([(0, 0.2), (1, 0.7), (2, 1.0)]):
-        _, k_order = jax.random.split(jax.random.key(seed))
+@pytest.mark.parametrize("keep_prefix", [False, True])
+def test_against_a_slow_twin(keep_prefix):
+    """The same permutation and prefix, applied token by token."""
+    starts = []
+    for seed, (level, ratio) in enumerate([(0, 0.2), (1, 0.7), (2, 1.0), (1, 0.4)]):
+        k_start, k_order = jax.random.split(jax.random.key(seed))
         order = np.asarray(jax.random.permutation(k_order, 13))
-        count = min(max(int(np.round(np.float32(ratio) * 13)), 1), 13)
+        start = int(jax.random.randint(k_start, (), 0, 13)) if keep_prefix else 0
+        starts.append(start)
+        count = int(np.round(np.float32(ratio) * (13 - start)))
+        count = min(max(count, 1), 13 - start)
+        drawn = sorted(range(start, 13), key=lambda t: order[t])[:count]
         twin = np.zeros((3, 13), bool)
         for q in range(3):
-            for t in range(13):
-                twin[q, t] = q > level or (q == level and order[t] < count)
-        mask = draw(seed, level, jnp.float32(ratio), levels=3, frames=13)
+            for t in range(start, 13):
+                twin[q, t] = q > level or (q == level and t in drawn)
+        mask = draw(
+            seed,
+            level,
+            jnp.float32(ratio),
+            levels=3,
+            frames=13,
+            keep_prefix=keep_prefix,
+        )
         np.testing.assert_array_equal(mask, twin)
+    assert (max(starts) > 0) == keep_prefix
+
+
+def test_finer_levels_by_hand():
+    """Fig. 4: of three levels and four frames, one row per example."""
+    mask = finer_mask(jnp.array([0, 1, 0]), 3, 4, jnp.array([0, 2, 4])).astype(int)
+    assert mask.tolist() == [
+        [[0, 0, 0, 0], [1, 1, 1, 1], [1, 1, 1, 1]],
+        [[0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 1, 1]],
+        [[0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]],
+    ]
+    alone = finer_mask(1, 3, 4).astype(int)
+    assert alone.tolist() == [[0] * 4, [0] * 4, [1] * 4]
 
 
 def test_level_may_be_traced():

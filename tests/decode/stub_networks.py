@@ -2,6 +2,7 @@
 result is known or can be worked out by hand."""
 
 import dataclasses
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +17,8 @@ class TableNetwork:
 
     num_codebooks: int
     codebook_size: int
+    keeps_prefix: bool = False
+    guides_by_context: ClassVar[bool] = True
 
     def init(self, seed: int) -> dict:
         rng = np.random.default_rng(seed)
@@ -50,12 +53,31 @@ class TableNetwork:
 
 
 @dataclasses.dataclass(frozen=True)
+class JointTableNetwork(TableNetwork):
+    """The same tables for two streams that are generated, as the halves of the rows:
+    each is the context of the other."""
+
+    guides_by_context: ClassVar[bool] = False
+
+    def embed(self, params, context_codes, conditions, is_dropped, lengths):
+        return {"condition": jnp.where(is_dropped[:, 0], 4, conditions["instrument"])}
+
+    def logits(self, params, embedded, target_codes, level):
+        other = jnp.concatenate(jnp.split(target_codes, 2)[::-1])
+        return super().logits(
+            params, embedded | {"context": other}, target_codes, level
+        )
+
+
+@dataclasses.dataclass(frozen=True)
 class OracleNetwork:
     """Knows the answer: params["answer"] of the context's code.  Its logits are
     params["strength"] there and 0 elsewhere; strength 0 knows nothing."""
 
     num_codebooks: int
     codebook_size: int
+    keeps_prefix: ClassVar[bool] = False
+    guides_by_context: ClassVar[bool] = True
 
     def embed(self, params, context_codes, conditions, is_dropped, lengths):
         return params["answer"][context_codes]

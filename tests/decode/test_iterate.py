@@ -78,6 +78,42 @@ def test_equals_the_slow_decoder(config):
         np.testing.assert_array_equal(codes[b, :, :length], want_codes)
 
 
+@pytest.mark.parametrize("keeps_prefix", [False, True])
+def test_a_kept_prefix_is_seen_on_every_level_if_the_model_learned_so(keeps_prefix):
+    """Of two rows the first has a prefix of 6 whole frames, the second none."""
+    network = dataclasses.replace(TABLE, keeps_prefix=keeps_prefix)
+    rng = np.random.default_rng(8)
+    is_kept = rng.random((2, 3, FRAMES)) < 0.3
+    is_kept[0, :, :6], is_kept[:, :, 18:] = True, True
+    is_kept[:, 0, 6] = is_kept[1, 2, 0] = False
+    kept_codes = rng.integers(0, 12, is_kept.shape)
+    context, conditions, keys = inputs(TABLE, 2, FRAMES)
+    config = dataclasses.replace(SHORT, guidance=Guidance.NONE)
+    result = decode(
+        network,
+        PARAMS,
+        config,
+        context,
+        conditions,
+        keys,
+        kept=Kept(kept_codes, is_kept),
+    )
+    for b in range(2):
+        want_codes, want_order = slow_decode(
+            PARAMS,
+            config,
+            context[b],
+            conditions["instrument"][b],
+            keys[b],
+            FRAMES,
+            kept_codes[b],
+            is_kept[b],
+            keeps_prefix,
+        )
+        np.testing.assert_array_equal(result.order[b], want_order)
+        np.testing.assert_array_equal(result.codes[b], want_codes)
+
+
 def wrong_codes(strength: float) -> int:
     """Codes that a decoding of an oracle of that strength gets wrong."""
     network = OracleNetwork(3, 12)

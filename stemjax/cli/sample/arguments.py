@@ -114,6 +114,9 @@ class SampleArguments(OutputOptions, MusicOptions, DecodeOptions):
     """One of the 18 categories: piano, bass, drums, guitar, strings, voice, ..."""
     out: str
     """Folder to write."""
+    joint_seconds: Annotated[float | None, _unset("FLOAT", "off")] = None
+    """Joint models: generate the context too, of this length, s; --context, if given, is
+    its beginning."""
     show_decoding: bool = False
     """Draw the order in which tokens were revealed (the paper's fig. 5)."""
 

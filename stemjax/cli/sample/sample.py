@@ -8,6 +8,7 @@ from typing import Any
 from stemjax.api import Model
 from stemjax.cli.sample import inputs, outputs
 from stemjax.cli.sample.arguments import BatchArguments, SampleArguments
+from stemjax.cli.sample.joint import sample_joint
 from stemjax.config.decode import DecodeConfig
 from stemjax.io.errors import UserError
 from stemjax.io.release import PRETRAINED
@@ -32,6 +33,13 @@ def run(arguments: SampleArguments) -> None:
             " them"
         )
     model, config = inputs.load_model(arguments)
+    timings = {"load": time.perf_counter() - started}
+    if arguments.joint_seconds is not None:
+        report = sample_joint(
+            model, arguments, category, REPORT, started=started, timings=timings
+        )
+        print_summary(report, pathlib.Path(arguments.out))
+        return
     sample_recording(
         model,
         config,
@@ -40,7 +48,7 @@ def run(arguments: SampleArguments) -> None:
         category,
         pathlib.Path(arguments.out),
         started=started,
-        timings={"load": time.perf_counter() - started},
+        timings=timings,
         show_decoding=arguments.show_decoding,
     )
 
