@@ -102,6 +102,19 @@ def test_rows_survive_the_file_and_give_the_audio_of_their_stems(source, tmp_pat
     np.testing.assert_allclose(target, stem(row.target) * gain, atol=1.6e-5)
 
 
+def test_a_manifest_of_another_version_stays_readable(tmp_path):
+    """A row as it was written when pairs were accepted by their mean level."""
+    path = tmp_path / "manifest.jsonl"
+    path.write_text(
+        '{"category": "bass", "context": [0, 2], "data": "ab", "id": "00000", "redraws":'
+        ' 0, "samples": 64000, "seed": 7, "segment": 3, "song": "s", "split": "test",'
+        ' "start": 5, "target": 1}\n'
+    )
+    (row,) = read_manifest(path)
+    assert (row.song, row.target, row.context, row.start) == ("s", 1, (0, 2), 5)
+    assert to_lines([row]) == path.read_text()
+
+
 def test_faults(source, tmp_path):
     with pytest.raises(UserError, match="no such manifest"):
         read_manifest(tmp_path / "none.jsonl")
