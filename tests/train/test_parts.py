@@ -11,10 +11,12 @@ import pytest
 from jax.sharding import PartitionSpec
 
 from stemjax.config.presets import PRESETS, STEMGEN_SLAKH
+from stemjax.config.runs import resolved
 from stemjax.config.train import MeshConfig
+from stemjax.config.train_sweeps import changed
 from stemjax.models import stemgen
 from stemjax.train import metrics
-from stemjax.train.export import public_names
+from stemjax.train.export import _release_config, public_names
 from stemjax.train.hooks import Hook, TrainingProgress
 from stemjax.train.planning.dry_run import planned_mesh
 from stemjax.train.prefetch import Prefetch
@@ -63,6 +65,18 @@ def test_sums_are_divided_once_and_empty_counts_are_left_out():
         total = metrics.add(total, {"a": (value, count), "never": (0.0, 0.0)})
     # a mean of means would be (3 + 0) / 2
     assert metrics.divide(total) == {"a": 0.75}
+
+
+@pytest.mark.parametrize("keeps_prefix", [True, False])
+def test_a_release_says_whether_its_training_kept_a_prefix(tmp_path, keeps_prefix):
+    run = changed(STEMGEN_SLAKH, (("objective.keep_prefix", keeps_prefix),))
+    saved = {
+        "kind": "stemgen",
+        "id": "a",
+        "run": resolved(run),
+        "about": {"codec": {"name": "codec", "sha256": "b"}},
+    }
+    assert _release_config(tmp_path, saved, 1)["keeps_prefix"] is keeps_prefix
 
 
 def test_lines_keep_full_precision_and_rewind(tmp_path):
