@@ -22,6 +22,7 @@ from stemjax.data.drawing.redraw import Candidate, redraw_until_audible
 from stemjax.data.prepared.manifest import IndexTable
 from stemjax.data.prepared.segments import RMS_SAMPLES, SAMPLE_RATE
 from stemjax.io.errors import UserError
+from stemjax.io.json_file import json_text
 from stemjax.io.random import generator
 
 AUDIBLE_DB = -60.0
@@ -158,9 +159,7 @@ def read_pair(
 
 def to_lines(pairs: Iterable[EvaluationPair]) -> str:
     """Text of the manifest: one JSON object a line."""
-    return "".join(
-        json.dumps(dataclasses.asdict(pair), sort_keys=True) + "\n" for pair in pairs
-    )
+    return "".join(json_text(dataclasses.asdict(pair)) + "\n" for pair in pairs)
 
 
 def read_manifest(path: str | pathlib.Path) -> list[EvaluationPair]:

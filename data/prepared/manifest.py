@@ -179,4 +179,10 @@ def content_hash(manifest: dict[str, Any]) -> str:
 
 def to_json(value: Any) -> str:
     """Canonical JSON: the same value gives the same bytes."""
-    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return json.dumps(
+        value,
+        sort_keys=True,
+        ensure_ascii=False,
+        allow_nan=False,
+        separators=(",", ":"),
+    )

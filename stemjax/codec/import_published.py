@@ -4,7 +4,6 @@ A folder holds config.json and model.safetensors.  Weight norm is folded into pl
 weights.  A config with an unsupported value is refused by the name of its field.
 """
 
-import json
 import math
 import os
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from stemjax.codec import names
 from stemjax.config.codec import CodecConfig, PadMode
 from stemjax.config.runs import to_json
 from stemjax.io.errors import UserError
+from stemjax.io.json_file import json_text
 from stemjax.io.release import CONFIG, FILES, WEIGHTS, read_config, write_release
 from stemjax.io.remote import absolute, as_path, stage
 from stemjax.io.weights import load_safetensors, sha256_of
@@ -188,7 +188,7 @@ def convert(source: str | os.PathLike, out: str | os.PathLike) -> dict[str, Any]
     card = (
         f"# {config['name']}\n\nEnCodec weights imported by stemjax; weight norm is"
         f" folded. sha256 of the source: `{digest}`. Their licence is that of the"
-        f" source.\n\n```json\n{json.dumps(config['model'], indent=2)}\n```\n"
+        f" source.\n\n```json\n{json_text(config['model'], indent=2)}\n```\n"
     )
     write_release(out, config, names.to_public(variables), card)
     return config

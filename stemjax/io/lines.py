@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterable, Mapping
 
 from stemjax.io.atomic import write_text
+from stemjax.io.json_file import json_text
 from stemjax.io.remote import Path, as_path, is_remote, read_files
 
 PART_LINES = 200
@@ -20,7 +21,7 @@ _newest: dict[str, tuple[str, list[str]]] = {}  # newest part of each log: name,
 
 def append_line(path: str | os.PathLike, record: Mapping) -> None:
     """Append a JSON object with a `step` as one line; floats keep full precision."""
-    line = json.dumps(dict(record), allow_nan=False)
+    line = json_text(dict(record))
     if not is_remote(path):
         with open(path, "a", encoding="utf-8") as file:
             file.write(line + "\n")

@@ -5,7 +5,6 @@ from typing import Any
 
 import stemjax
 from stemjax.cli.evaluate.shared.decoding_arguments import ContextGainArguments
-from stemjax.cli.evaluate.shared.output import write_json
 from stemjax.cli.evaluate.shared.progress import ProgressBar
 from stemjax.config.train import PairConfig
 from stemjax.data.drawing import pairs
@@ -14,6 +13,7 @@ from stemjax.data.tokens import store
 from stemjax.eval.reports.context_gain_report import table
 from stemjax.eval.studies import context_gain as study
 from stemjax.io.errors import UserError
+from stemjax.io.json_file import write_json
 
 
 def run(command: ContextGainArguments) -> None:

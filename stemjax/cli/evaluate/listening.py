@@ -21,7 +21,6 @@ from stemjax.cli.evaluate.shared.examples import (
     open_source,
 )
 from stemjax.cli.evaluate.shared.folders import cache_folder
-from stemjax.cli.evaluate.shared.output import write_json
 from stemjax.config.decode import DECODE_PRESETS, DecodeConfig
 from stemjax.config.runs import to_json
 from stemjax.config.sweeps import TableRow, with_steps
@@ -36,6 +35,7 @@ from stemjax.eval.studies.listening_measures import measure_all, write_reference
 from stemjax.eval.studies.rows import row_jobs
 from stemjax.io.atomic import write_text
 from stemjax.io.errors import UserError
+from stemjax.io.json_file import write_json
 from stemjax.io.picture import draw_or_warn
 
 GENERATED = "generated"

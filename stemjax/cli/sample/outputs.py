@@ -1,6 +1,5 @@
 """Files that `stemjax sample` and `stemjax edit` write for each variation."""
 
-import json
 import pathlib
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -9,8 +8,8 @@ import numpy as np
 
 from stemjax import __version__
 from stemjax.api import Model, Result
-from stemjax.io.atomic import write_text
 from stemjax.io.audio_formats import write_audio
+from stemjax.io.json_file import write_json
 from stemjax.session import midi, session_file
 from stemjax.session.folder import TrackFormat, checkpoint_info
 from stemjax.session.mixing import mix_down, resample_to_length
@@ -96,4 +95,4 @@ def report_header(model: Model, session: Session) -> dict[str, Any]:
 
 def write_report(path: pathlib.Path, report: Mapping[str, Any]) -> None:
     """Write a JSON report."""
-    write_text(path, json.dumps(report, indent=2, sort_keys=True) + "\n")
+    write_json(path, report)

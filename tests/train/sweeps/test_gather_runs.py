@@ -33,7 +33,8 @@ def test_a_heartbeat_comes_back_as_it_was_written(tmp_path):
     assert beat == Heartbeat(12.5, 7, os.uname().nodename, os.getpid(), SAVED)
     assert json.loads((tmp_path / "heartbeat.json").read_text())["state"] == "saved"
     (tmp_path / "heartbeat.json").write_text("{")
-    assert heartbeat.read(tmp_path) is None
+    with pytest.raises(UserError, match="heartbeat.json: not JSON"):
+        heartbeat.read(tmp_path)
     assert heartbeat.read(tmp_path / "none") is None
 
 
