@@ -140,8 +140,16 @@ def _closest(kinds: list[type], value: Any) -> type:
     """The dataclass with the most fields of a table, or that of the value itself."""
     if not isinstance(value, dict):
         return type(value) if type(value) in kinds else kinds[0]
-    names = [{field.name for field in dataclasses.fields(kind)} for kind in kinds]
-    return max(zip(kinds, names, strict=True), key=lambda k: len(k[1] & set(value)))[0]
+    return max(kinds, key=lambda kind: _count_known(kind, value))
+
+
+def _count_known(kind: Any, value: Any) -> int:
+    """Number of names in a table, and in the tables inside, that a dataclass has."""
+    if not (dataclasses.is_dataclass(kind) and isinstance(value, dict)):
+        return 0
+    hints = typing.get_type_hints(kind)
+    known = [field.name for field in dataclasses.fields(kind) if field.name in value]
+    return sum(1 + _count_known(hints[name], value[name]) for name in known)
 
 
 def _tuple_reader(kinds: tuple) -> Reader:

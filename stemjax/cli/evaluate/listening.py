@@ -177,13 +177,13 @@ def instruments_line(instruments: LoadedClassifier, pairs: Sequence[Pair]) -> st
     """Accuracy of the classifier, and of always naming the largest category."""
     config = instruments.config
     accuracies = ", ".join(
-        f"{figures['accuracy']:.3f} (balanced {figures['balanced_accuracy']:.3f}) of"
-        f" {figures['clips']} clips of {split}"
-        for split, figures in config["held_out"].items()
+        f"{figures.accuracy:.3f} (balanced {figures.balanced_accuracy:.3f}) of"
+        f" {figures.clips} clips of {split}"
+        for split, figures in config.held_out.items()
     )
     largest = max(Counter(pair.category for pair in pairs).values()) / len(pairs)
     return (
-        f"instrument classifier trained on {config['training_clips']} clips of real"
+        f"instrument classifier trained on {config.training_clips} clips of real"
         f" stems (sha256 {instruments.sha256[:12]}): accuracy {accuracies}; always"
         f" naming the largest category of these examples: {largest:.3f}"
     )

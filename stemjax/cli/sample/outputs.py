@@ -8,6 +8,7 @@ import numpy as np
 
 from stemjax import __version__
 from stemjax.api import Model, Result
+from stemjax.config.plain_values import to_json
 from stemjax.io.audio_formats import write_audio
 from stemjax.io.json_file import write_json
 from stemjax.session import midi, session_file
@@ -71,9 +72,7 @@ def write_variation(
     }
     write_audio(folder / entry["stem"], track, rate)
     write_audio(folder / entry["mix"], tracks.mix, rate)
-    session_file.save_tokens(
-        folder / entry["tokens"], result.tokens, model.codec.sha256
-    )
+    session_file.save_tokens(folder / entry["tokens"], result.tokens, model.codec)
     if writes_midi:
         entry["midi"] = f"stem{suffix}.mid"
         path = folder / entry["midi"]
@@ -88,7 +87,7 @@ def report_header(model: Model, session: Session) -> dict[str, Any]:
         "format": 1,
         "stemjax": __version__,
         "checkpoint": checkpoint_info(model),
-        "codec": {"name": model.codec.name, "sha256": model.codec.sha256},
+        "codec": to_json(model.codec.reference),
         "context": {"file": recording.file, "sha256": recording.sha256},
     }
 

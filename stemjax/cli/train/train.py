@@ -147,7 +147,7 @@ def _parts(
     about = {}
     if isinstance(run, StemGenRun):
         used = source.codec if codec is None else codec
-        identity |= {"codec": used.sha256}
+        identity |= {"codec": used.sha256, "codec_config": used.config_sha256}
         about = {"codec": codecs.about_codec(run, used)}
     weights = start.weights
     if weights is None and codec is not None and run.objective.codebook_init:
