@@ -102,6 +102,8 @@ def prepare(args: PrepareArgs) -> PrepareResult:
     _check(args)
     table = read_split_table(args.splits) if args.splits else None
     listing = _READERS[args.layout](args.input, table)
+    if table and (unused := table.unused()):
+        print(f"warning: {unused}", file=sys.stderr)
     measured, unreadable = measure(listing)
     faults = [*listing.faults, *unreadable]
     if not measured:

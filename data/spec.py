@@ -3,15 +3,18 @@
 A URL (gs://...) is copied to this machine first.
 """
 
-import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from stemjax.config.codec import CodecIdentity, is_same_codec
 from stemjax.data.drawing.mixture import Mixture
+from stemjax.data.prepared.manifest import KIND as PREPARED
 from stemjax.data.prepared.manifest import MANIFEST
 from stemjax.data.prepared.records import open_prepared
 from stemjax.data.prepared.staging import staged
+from stemjax.data.tokens.format import KIND as TOKENS
 from stemjax.io.errors import UserError
+from stemjax.io.json_file import read_as
 
 
 class OpenedData(NamedTuple):
@@ -28,21 +31,22 @@ class OpenedData(NamedTuple):
         is_mixture = isinstance(self.data, Mixture)
         return self.data.sources if is_mixture else (self.data,)
 
-    def check_codec(self, spec: str, name: str, sha256: str) -> None:
+    def check_codec(self, spec: str, wanted: CodecIdentity) -> None:
         """Check that token stores were made with a codec; audio passes.
 
         Args:
           spec: the value of `--data`, for the message.
+          wanted: the codec, with a `name`.
 
         Raises:
           UserError: a store of another codec.
         """
         for source in self.sources if self.is_tokens else ():
             codec = source.codec
-            if codec.sha256 != sha256:
+            if not is_same_codec(codec, wanted):
                 raise UserError(
-                    f"{spec}: tokens of codec {codec.name!r}, not of {name!r}; fill a"
-                    " store with that one"
+                    f"{spec}: tokens of codec {codec.name!r}, not of {wanted.name!r};"
+                    " fill a store with that one"
                 )
 
     def has(self, split: str) -> bool:
@@ -61,7 +65,7 @@ def open_data(spec: str) -> OpenedData:
     kinds = {folder: _kind(folder) for folder in folders}
     if len(set(kinds.values())) > 1:
         raise UserError(f"{spec}: prepared folders and token stores cannot be mixed")
-    is_tokens = "tokens" in kinds.values()
+    is_tokens = TOKENS in kinds.values()
     if is_tokens:
         from stemjax.data.tokens.store import open_tokens
 
@@ -96,12 +100,12 @@ def _folder_and_weight(part: str) -> tuple[str, float]:
 def _kind(folder: Path) -> str:
     """The manifest's `kind`: "prepared" or "tokens"."""
     path = folder / MANIFEST
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))["kind"]
-    except FileNotFoundError:
+    if not path.exists():
         raise UserError(
             f"{folder}: no {MANIFEST}; give a folder that `stemjax prepare` or"
             " `stemjax tokens` wrote"
-        ) from None
-    except (ValueError, KeyError, TypeError):
-        raise UserError(f"{path}: not a manifest; make the folder again") from None
+        )
+    kind = read_as(dict[str, Any], path, mend="make the folder again").get("kind")
+    if kind not in (PREPARED, TOKENS):
+        raise UserError(f"{path}: not a manifest; make the folder again")
+    return kind

@@ -9,20 +9,24 @@ rows equal the 400 rows of the same seed.
 import collections
 import dataclasses
 import hashlib
-import json
 import pathlib
+import re
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from stemjax.config.categories import CATEGORIES
+from stemjax.config.ranges import check_ranges
 from stemjax.config.streams import Stream
 from stemjax.config.train import PairConfig
 from stemjax.data.drawing.audio import StemSource, common_gain, read_stems
 from stemjax.data.drawing.draw import draw_candidate, nothing_to_draw, usable
 from stemjax.data.drawing.redraw import Candidate, redraw_until_audible
+from stemjax.data.layouts.song import SPLITS
 from stemjax.data.prepared.manifest import IndexTable
+from stemjax.data.prepared.segments import SEGMENT_SAMPLES
 from stemjax.io.errors import UserError
+from stemjax.io.json_file import json_text, parse_json, read_bytes, typed
 from stemjax.io.random import generator
 
 TRIES = 50
@@ -50,6 +54,21 @@ class EvaluationPair:
     split: str
     data: str
     """Content hash of the prepared folder."""
+
+    def __post_init__(self):
+        check_ranges(
+            self,
+            segment=(0, 2**31),
+            start=(0, SEGMENT_SAMPLES),
+            samples=(1, SEGMENT_SAMPLES),
+            target=(0, 2**31),
+            context=(0, 2**31),
+            seed=(0, 2**31 - 1),
+        )
+        if self.category not in CATEGORIES or self.split not in SPLITS:
+            raise ValueError("an unknown category or split")
+        if not re.fullmatch(r"[\w-]+", self.id):
+            raise ValueError(f"id {self.id!r} is no word")
 
 
 def make_pairs(
@@ -128,8 +147,15 @@ def read_pair(
             " give the folder the manifest was made from"
         )
     table = source.index(pair.split)
-    first = int(table.stem_offset[pair.segment])
-    stems = [first + stem for stem in (*pair.context, pair.target)]
+    stem_numbers = (*pair.context, pair.target)
+    offsets = table.stem_offset[pair.segment : pair.segment + 2]
+    if len(offsets) < 2 or max(stem_numbers) >= offsets[1] - offsets[0]:
+        raise UserError(
+            f"pair {pair.id} names a segment or stem that the data does not have: make"
+            " the manifest again"
+        )
+    first = int(offsets[0])
+    stems = [first + stem for stem in stem_numbers]
     audio = read_stems(source, table, pair.segment, stems, pair.start, pair.samples)
     context = audio[:-1].sum(axis=0, dtype=np.int32)
     target = audio[-1].astype(np.int32)
@@ -139,9 +165,7 @@ def read_pair(
 
 def to_lines(pairs: Iterable[EvaluationPair]) -> str:
     """Text of the manifest: one JSON object a line."""
-    return "".join(
-        json.dumps(dataclasses.asdict(pair), sort_keys=True) + "\n" for pair in pairs
-    )
+    return "".join(json_text(dataclasses.asdict(pair)) + "\n" for pair in pairs)
 
 
 def read_manifest(path: str | pathlib.Path) -> list[EvaluationPair]:
@@ -151,21 +175,13 @@ def read_manifest(path: str | pathlib.Path) -> list[EvaluationPair]:
       UserError: no such file, or a line that is not a row.
     """
     path = pathlib.Path(path)
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError:
-        raise UserError(
-            f"{path}: no such manifest; make it with `stemjax evaluate make-manifest`"
-        ) from None
+    mend = "make it with `stemjax evaluate make-manifest`"
     pairs = []
+    lines = read_bytes(path, mend=mend).splitlines()
     for number, line in enumerate(lines, start=1):
-        try:
-            row = json.loads(line)
-            pairs.append(EvaluationPair(**row | {"context": tuple(row["context"])}))
-        except (ValueError, TypeError, KeyError):
-            raise UserError(
-                f"{path}: line {number} is no evaluation pair; make the manifest again"
-            ) from None
+        where = f"{path}: line {number}"
+        row = parse_json(line, where, mend=mend)
+        pairs.append(typed(EvaluationPair, row, where, mend=mend))
     if not pairs:
         raise UserError(f"{path}: holds no pair; make the manifest again")
     return pairs

@@ -1,6 +1,5 @@
 """Folders of songs: one folder per song, one audio file per stem, optional `stems.csv`."""
 
-import csv
 import re
 from pathlib import Path
 
@@ -17,8 +16,10 @@ from stemjax.data.layouts.song import (
 )
 from stemjax.data.layouts.split_table import OMIT, SplitTable
 from stemjax.io.errors import UserError
+from stemjax.io.table_file import read_csv
 
 TABLE = "stems.csv"
+_COLUMNS = ("song", "file", "category")
 MIXES = frozenset({"mix", "mixture", "master", "mixdown"})  # not stems
 _NUMBER = re.compile(r"^\d+[\s._-]+|[\s._-]*\d+$")  # "01 bass", "guitar_2"
 
@@ -40,11 +41,13 @@ def read_songs(root: Path, splits: SplitTable | None) -> SongListing:
     table = _read_table(root / TABLE)
     songs, faults, warnings, omitted = [], [], [], 0
     seen: dict[str, Path] = {}
+    left_out: set[str] = set()
     for folder_split, folder in song_folders(root):
         name = folder.name
         split = splits.split_of(file=None, title=name, id=name) if splits else None
         if split == OMIT:
             omitted += 1
+            left_out.add(name)
             continue
         if name in seen:
             raise UserError(f"{folder} has the name of {seen[name]}: rename one")
@@ -77,6 +80,10 @@ def read_songs(root: Path, splits: SplitTable | None) -> SongListing:
         else:
             split = split or folder_split or split_by_hash(name)
             songs.append(Song(name, name, split, "folder", tuple(stems)))
+    for name in sorted(table.keys() - seen.keys() - left_out):
+        warnings.append(
+            SongFault(name, f"{TABLE} lists it, but {root} has no such song")
+        )
     return SongListing(in_order(songs), tuple(faults), tuple(warnings), omitted)
 
 
@@ -92,29 +99,28 @@ def _by_name(name: str) -> int | None:
 
 
 def _read_table(path: Path) -> dict[str, dict[str, int | str]]:
-    """Song -> file -> category index or OMIT; {} without a table."""
-    table: dict[str, dict[str, int | str]] = {}
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            if not {"song", "file", "category"} <= set(reader.fieldnames or ()):
-                raise UserError(f"{path} needs the columns song,file,category")
-            for row in reader:
-                word = (row["category"] or "").strip()
-                try:
-                    category = (
-                        OMIT
-                        if word.lower() == OMIT
-                        else category_of(word)
-                        if word
-                        else UNKNOWN
-                    )
-                except ValueError as error:
-                    raise UserError(f"{path} line {reader.line_num}: {error}") from None
-                song, name = (row["song"] or "").strip(), (row["file"] or "").strip()
-                table.setdefault(song, {})[name] = category
-    except FileNotFoundError:
+    """Song -> file -> category index or OMIT; {} without a table.
+
+    Raises:
+      UserError: not readable, columns missing, an unknown category, or two rows of one
+        file that disagree.
+    """
+    if not path.exists():
         return {}
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"cannot read {path}: {error}") from error
+    table: dict[str, dict[str, int | str]] = {}
+    rows = read_csv(path, _COLUMNS, mend="its first line is song,file,category").rows
+    for where, row in rows:
+        try:
+            category = _category(row["category"])
+        except ValueError as error:
+            raise UserError(f"{where}: {error}") from None
+        files = table.setdefault(row["song"], {})
+        if files.setdefault(row["file"], category) != category:
+            raise UserError(f"{where}: {row['file']!r} has two categories; keep one")
     return table
+
+
+def _category(word: str) -> int | str:
+    if word.lower() == OMIT:
+        return OMIT
+    return category_of(word) if word else UNKNOWN

@@ -19,6 +19,7 @@ from stemjax.data.layouts.song import (
     split_by_hash,
 )
 from stemjax.data.layouts.split_table import OMIT, SplitTable
+from stemjax.data.layouts.yaml_file import read_yaml, text_of
 from stemjax.io.errors import UserError
 
 # MedleyDB's taxonomy (resources/taxonomy.yaml) by category, after General MIDI.  Other
@@ -134,35 +135,39 @@ def _folders(root: Path) -> list[Path]:
 
 
 def _read_metadata(folder: Path, root: Path) -> dict[str, Any]:
-    import yaml
-
     name = f"{folder.name}_METADATA.yaml"
     path = folder / name
     if not path.is_file() and (root / "Metadata" / name).is_file():
         path = root / "Metadata" / name
-    try:
-        meta = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(
-            f"{path} is missing: unpack the song again, or copy medleydb's Metadata"
-            f" into {root}"
-        ) from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        text = " ".join(str(error).split())
-        raise UserError(f"cannot read {path}: {text}") from error
-    entries = meta.get("stems") if isinstance(meta, dict) else None
+    mend = f"unpack the song again, or copy medleydb's Metadata into {root}"
+    meta = read_yaml(path, mend=mend)
+    entries = meta.get("stems")
     if not isinstance(entries, dict) or not all(
-        isinstance(entry, dict) and isinstance(entry.get("filename"), str)
-        for entry in entries.values()
+        isinstance(key, str)
+        and isinstance(entry, dict)
+        and isinstance(entry.get("filename"), str)
+        for key, entry in entries.items()
     ):
         raise UserError(f"{path} is not MedleyDB's: `stems` must map SXX to files")
+    for field in ("artist", "title"):
+        meta[field] = text_of(meta, field, path)
+    for key, entry in entries.items():
+        names = entry.get("instrument")
+        for name in names if isinstance(names, list) else [names]:
+            if name is not None and not isinstance(name, str):
+                raise UserError(
+                    f"{path}: instrument of {key} must be a name or a list of names"
+                )
     return meta
 
 
 def _stems(folder: Path, meta: dict[str, Any]) -> tuple[StemFile, ...]:
     stems = []
     for key, entry in sorted(meta["stems"].items()):
-        path = folder / f"{folder.name}_STEMS" / entry["filename"]
+        home = folder / f"{folder.name}_STEMS"
+        path = home / entry["filename"]
+        if path.parent != home:
+            raise UserError(f"{folder.name}: {path} is outside of {home}")
         if not path.is_file():
             raise UserError(f"{path} is missing: unpack the song again")
         stems.append(StemFile(key, _category(entry), path))
@@ -174,7 +179,8 @@ def _stems(folder: Path, meta: dict[str, Any]) -> tuple[StemFile, ...]:
 def _category(entry: dict[str, Any]) -> int:
     names = entry.get("instrument")
     names = names if isinstance(names, list) else [names]
-    component = str(entry.get("component") or "")
+    component = entry.get("component")
+    component = component if isinstance(component, str) else ""
     categories = {
         _BY_COMPONENT.get(component, UNKNOWN)
         if name == "synthesizer"
@@ -185,7 +191,7 @@ def _category(entry: dict[str, Any]) -> int:
 
 
 def _is_yes(value: Any) -> bool:
-    return value is True or str(value).strip().lower() == "yes"
+    return value is True or (isinstance(value, str) and value.strip().lower() == "yes")
 
 
 def _split(name: str) -> str:

@@ -5,7 +5,6 @@ data.json lists tracks under stems: {song, artist, genre, stems: [{stemName, tra
 are summed.
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,9 @@ from stemjax.data.layouts.song import (
     split_by_hash,
 )
 from stemjax.data.layouts.split_table import OMIT, SplitTable
+from stemjax.data.layouts.yaml_file import text_of
 from stemjax.io.errors import UserError
+from stemjax.io.json_file import read_as
 
 # Stems of one category (moisesdb/defaults.py of the package moises-db).
 STEMS: dict[str, str] = {
@@ -68,8 +69,8 @@ def read_songs(root: Path, splits: SplitTable | None) -> SongListing:
         except UserError as error:
             faults.append(SongFault(name, str(error)))
             continue
-        artist = str(meta.get("artist") or "")
-        title = f"{artist} - {meta.get('song') or name}"
+        artist = meta["artist"] or ""
+        title = f"{artist} - {meta['song'] or name}"
         split = splits.split_of(file=None, title=title, id=name) if splits else None
         if split == OMIT:
             omitted += 1
@@ -88,19 +89,24 @@ def read_songs(root: Path, splits: SplitTable | None) -> SongListing:
 
 
 def _read_metadata(path: Path) -> dict[str, Any]:
+    mend = "unpack the song again"
+    meta = read_as(dict[str, Any], path, mend=mend)
+    artist, song = (text_of(meta, field, path) for field in ("artist", "song"))
     try:
-        meta = json.loads(path.read_text(encoding="utf-8"))
         for stem in meta["stems"]:
-            str.strip(stem["stemName"])
+            _check_name(stem["stemName"])
             for track in stem["tracks"]:
-                str.strip(track["id"] + track["extension"] + track["trackType"])
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}") from error
+                _check_name(track["id"])
+                _check_name(track["extension"])
+                str.strip(track["trackType"])
     except (ValueError, KeyError, TypeError) as error:
-        raise UserError(
-            f"{path} is not MoisesDB's ({error!r}): unpack the song again"
-        ) from error
-    return meta
+        raise UserError(f"{path} is not MoisesDB's ({error!r}): {mend}") from error
+    return meta | {"artist": artist, "song": song}
+
+
+def _check_name(name: Any) -> None:
+    if not isinstance(name, str) or not name.strip(" .") or "/" in name:
+        raise ValueError(f"{name!r} is no name of a file")
 
 
 def _stems(folder: Path, meta: dict[str, Any]) -> tuple[tuple[StemFile, ...], int]:

@@ -20,6 +20,7 @@ from stemjax.data.layouts.song import (
     split_by_hash,
 )
 from stemjax.data.layouts.split_table import OMIT, SplitTable
+from stemjax.data.layouts.yaml_file import read_yaml, text_of
 from stemjax.data.render.slakh import CLASSES
 from stemjax.io.errors import UserError
 
@@ -69,19 +70,12 @@ def read_songs(root: Path, splits: SplitTable | None) -> SongListing:
 
 
 def _read_metadata(folder: Path) -> dict[str, Any]:
-    import yaml
-
     path = folder / "metadata.yaml"
-    try:
-        meta = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path} is missing: unpack the song again") from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        text = " ".join(str(error).split())
-        raise UserError(f"cannot read {path}: {text}") from error
-    if not isinstance(meta, dict) or not isinstance(meta.get("stems") or {}, dict):
+    meta = read_yaml(path, mend="unpack the song again")
+    if not isinstance(meta.get("stems") or {}, dict):
         raise UserError(f"{path} is not Slakh's: it must map `stems` to Sxx entries")
-    return meta
+    texts = ("UUID", "source_midi", "title", "split")
+    return meta | {field: text_of(meta, field, path) for field in texts}
 
 
 def _stems(folder: Path, meta: dict) -> tuple[tuple[StemFile, ...], list[str]]:
@@ -107,7 +101,8 @@ def _category(entry: Any) -> int:
     program = entry.get("program_num")
     if type(program) is int and 0 <= program <= 128:
         return category_of_program(program)
-    return _BY_CLASS.get(entry.get("inst_class"), UNKNOWN)
+    word = entry.get("inst_class")
+    return _BY_CLASS.get(word, UNKNOWN) if isinstance(word, str) else UNKNOWN
 
 
 def _split(

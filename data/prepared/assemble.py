@@ -5,7 +5,6 @@ undoes an interrupted assembly and repeats it.
 """
 
 import hashlib
-import json
 import os
 import shutil
 from collections.abc import Sequence
@@ -21,12 +20,14 @@ from stemjax.data.prepared.manifest import (
     MANIFEST,
     RMS,
     content_hash,
+    digest_of_levels,
     to_json,
 )
 from stemjax.data.prepared.records import DATASET, Encoding
 from stemjax.data.prepared.segments import RECORD_SECONDS, SAMPLE_RATE, SEGMENT_SECONDS
 from stemjax.data.prepared.shards import WORK, Shard
 from stemjax.io.atomic import write_text
+from stemjax.io.json_file import read_as
 
 REPORT = "report.json"
 _MOVES = "moves.json"  # in .work: file name there -> final name
@@ -89,7 +90,7 @@ def assemble(
         "plan": plan_of(shards),
         "splits": {split: _counts(split, songs, files) for split in SPLITS},
         "shards": files,
-        "rms_sha256": hashlib.sha256(table.astype("<i2").tobytes()).hexdigest(),
+        "rms_sha256": digest_of_levels(table),
         "songs": songs,
     }
     manifest["content_hash"] = content_hash(manifest)
@@ -108,10 +109,10 @@ def undo(out: Path) -> None:
     Otherwise a preparation that continues with other songs would leave files behind.
     """
     work = out / WORK
-    try:
-        moves = json.loads((work / _MOVES).read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    if not (work / _MOVES).exists():
         return
+    mend = f"delete {work} and prepare again"
+    moves = read_as(dict[str, str], work / _MOVES, mend=mend)
     for made, name in moves.items():
         if (out / name).exists():
             os.replace(out / name, work / made)
@@ -120,7 +121,9 @@ def undo(out: Path) -> None:
 
 def read_report(out: Path) -> dict[str, list[list[str]]]:
     """`faults` and `warnings` of the songs' audio: lists of [song, reason]."""
-    return json.loads((out / REPORT).read_text(encoding="utf-8"))
+    kind = dict[str, tuple[tuple[str, str], ...]]
+    remarks = read_as(kind, out / REPORT, mend="prepare again")
+    return {name: list(map(list, pairs)) for name, pairs in remarks.items()}
 
 
 def write_tfds_info(

@@ -22,19 +22,32 @@ Host side, NumPy only.  SongLayout of the file (`format` 1)::
 import dataclasses
 import hashlib
 import json
+import math
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from stemjax.config.categories import CATEGORIES, UNKNOWN
+from stemjax.config.ranges import check_ranges
 from stemjax.data.layouts.song import SPLITS
-from stemjax.data.prepared.segments import RECORD_SECONDS, SAMPLE_RATE, SEGMENT_SECONDS
+from stemjax.data.prepared.segments import (
+    RECORD_SECONDS,
+    RMS_FRAMES,
+    SAMPLE_RATE,
+    SEGMENT_SECONDS,
+)
 from stemjax.io.errors import UserError
+from stemjax.io.json_file import read_as, typed
+from stemjax.io.npz import map_npy
 
 FORMAT = 1
 KIND = "prepared"
 MANIFEST = "manifest.json"
 RMS = "rms.npy"
+ENCODINGS = ("int16", "flac")
+AGAIN = "copy it or prepare again"
 _FIXED = {
     "sample_rate": SAMPLE_RATE,
     "record_seconds": RECORD_SECONDS,
@@ -63,6 +76,115 @@ class IndexTable:
     """[S, F] float32 dB re full scale; -120 where silent or past the end."""
 
 
+@dataclasses.dataclass(frozen=True)
+class StemEntry:
+    """A stem of a segment in the manifest."""
+
+    name: str
+    category: int
+    record: int
+
+    def __post_init__(self):
+        check_ranges(self, category=(UNKNOWN, len(CATEGORIES) - 1), record=(0, 2**62))
+
+
+@dataclasses.dataclass(frozen=True)
+class SegmentEntry:
+    """A segment of a song in the manifest."""
+
+    start: float
+    seconds: float
+    stems: tuple[StemEntry, ...]
+
+    def __post_init__(self):
+        check_ranges(self, start=(0, 1e9), seconds=(1 / SAMPLE_RATE, SEGMENT_SECONDS))
+
+
+@dataclasses.dataclass(frozen=True)
+class SongEntry:
+    """A song in the manifest."""
+
+    id: str
+    title: str
+    split: str
+    source: str
+    gain: float
+    segments: tuple[SegmentEntry, ...]
+
+    def __post_init__(self):
+        if self.split not in SPLITS:
+            raise ValueError(f"split must be one of {', '.join(SPLITS)}")
+
+
+@dataclasses.dataclass(frozen=True)
+class RecordShard:
+    """A shard of records in the manifest."""
+
+    file: str
+    records: int
+    bytes: int
+    sha256: str
+    """Of the samples."""
+
+    def __post_init__(self):
+        check_ranges(self, records=(1, 2**62), bytes=(1, 2**62))
+        check_file_name(self.file)
+
+
+@dataclasses.dataclass(frozen=True)
+class SplitCounts:
+    """Totals of a split in the manifest."""
+
+    songs: int
+    segments: int
+    stems: int
+    records: int
+    seconds: float
+
+
+@dataclasses.dataclass(frozen=True)
+class PreparedManifest:
+    """Fields of manifest.json, see above."""
+
+    format: int
+    kind: str
+    sample_rate: int
+    record_seconds: int
+    segment_seconds: int
+    encoding: str
+    content_hash: str
+    plan: str
+    splits: dict[str, SplitCounts]
+    shards: dict[str, tuple[RecordShard, ...]]
+    rms_sha256: str
+    songs: tuple[SongEntry, ...]
+
+    def __post_init__(self):
+        if self.encoding not in ENCODINGS:
+            raise ValueError(f"encoding must be one of {', '.join(ENCODINGS)}")
+        if set(self.splits) != set(SPLITS) or not set(self.shards) <= set(SPLITS):
+            raise ValueError(f"splits and shards must be of {', '.join(SPLITS)}")
+        totals = dict.fromkeys(SPLITS, 0)
+        for split, shards in self.shards.items():
+            totals[split] = sum(shard.records for shard in shards)
+        for song in self.songs:
+            for segment in song.segments:
+                count = math.ceil(segment.seconds / RECORD_SECONDS - 1e-9)
+                last = max((stem.record for stem in segment.stems), default=0) + count
+                if last > totals[song.split]:
+                    raise ValueError(f"song {song.id!r} has records past the shards")
+
+
+def check_file_name(name: str) -> None:
+    """Check that a name is that of a file directly in a folder, not hidden.
+
+    Raises:
+      ValueError: it is not.
+    """
+    if not re.fullmatch(r"[\w-][\w.-]*", name):
+        raise ValueError(f"{name[:80]!r} is not the name of a file in the folder")
+
+
 def load_manifest(path: Path, kind: str, version: int, *, make: str) -> dict[str, Any]:
     """Read the manifest at `path` and check its kind and format.
 
@@ -72,24 +194,20 @@ def load_manifest(path: Path, kind: str, version: int, *, make: str) -> dict[str
     Raises:
       UserError: no manifest, not JSON, another kind or format.
     """
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-    except OSError:
+    if not path.exists():
         raise UserError(
             f"{path.parent} holds no {path.name}: make the folder with `{make}`; if it is"
             " unfinished, the same command continues it"
-        ) from None
-    except ValueError as error:
-        raise UserError(
-            f"{path} is not JSON ({error}): make the folder again with `{make}`"
-        ) from None
-    actual = manifest.get("kind") if isinstance(manifest, dict) else None
+        )
+    mend = f"make the folder again with `{make}`"
+    manifest = read_as(dict[str, Any], path, mend=mend)
+    actual = manifest.get("kind")
     if actual != kind:
         raise UserError(f"{path} is of kind {actual!r}, not {kind!r}: give another DIR")
     if manifest.get("format") != version:
         raise UserError(
             f"{path} has format {manifest.get('format')!r}, this version reads"
-            f" {version}: make the folder again with `{make}`"
+            f" {version}: {mend}"
         )
     return manifest
 
@@ -98,23 +216,46 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """Read and check the manifest of a prepared folder.
 
     Raises:
-      UserError: no manifest, another kind or format, or a missing shard.
+      UserError: no manifest, another kind or format, a missing, unknown or mistyped
+        field, content that is not that of its hash, or a shard that is not whole.
     """
     path = folder / MANIFEST
-    manifest = load_manifest(
-        path, KIND, FORMAT, make="stemjax prepare --input SONGS --out DIR"
-    )
+    make = "stemjax prepare --input SONGS --out DIR"
+    manifest = load_manifest(path, KIND, FORMAT, make=make)
     for name, value in _FIXED.items():
         if manifest.get(name) != value:
             raise UserError(f"{path}: {name} must be {value}, is {manifest.get(name)}")
+    typed(PreparedManifest, manifest, path, mend=AGAIN)
+    if content_hash(manifest) != manifest["content_hash"]:
+        raise UserError(f"{path}: was changed since it was made; {AGAIN}")
     for shards in manifest["shards"].values():
         for shard in shards:
             file = folder / shard["file"]
             if not file.is_file():
-                raise UserError(f"{file} is missing: copy it or prepare again")
+                raise UserError(f"{file} is missing: {AGAIN}")
             if file.stat().st_size != shard["bytes"]:
-                raise UserError(f"{file} is not whole: copy it or prepare again")
+                raise UserError(f"{file} is not whole: {AGAIN}")
     return manifest
+
+
+def read_levels(folder: Path, manifest: dict[str, Any]) -> np.ndarray:
+    """The table of levels of a prepared folder, int16 [S, 600], mapped from the disk.
+
+    Raises:
+      UserError: missing, of another shape, or not that of the manifest.
+    """
+    path = folder / RMS
+    segments = [s for song in manifest["songs"] for s in song["segments"]]
+    count = sum(len(segment["stems"]) for segment in segments)
+    table = map_npy(path, "int16", (count, RMS_FRAMES), mend=AGAIN)
+    if digest_of_levels(table) != manifest["rms_sha256"]:
+        raise UserError(f"{path}: is damaged; {AGAIN}")
+    return table
+
+
+def digest_of_levels(table: np.ndarray) -> str:
+    """SHA-256 of the values of a table of levels, as `rms_sha256` of a manifest."""
+    return hashlib.sha256(np.ascontiguousarray(table, "<i2")).hexdigest()
 
 
 def first_records(manifest: dict[str, Any]) -> dict[str, int]:
@@ -179,4 +320,10 @@ def content_hash(manifest: dict[str, Any]) -> str:
 
 def to_json(value: Any) -> str:
     """Canonical JSON: the same value gives the same bytes."""
-    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return json.dumps(
+        value,
+        sort_keys=True,
+        ensure_ascii=False,
+        allow_nan=False,
+        separators=(",", ":"),
+    )

@@ -20,10 +20,10 @@ import numpy as np
 
 from stemjax.data.layouts.song import SPLITS
 from stemjax.data.prepared.manifest import (
-    RMS,
     IndexTable,
     first_records,
     index_table,
+    read_levels,
     read_manifest,
 )
 from stemjax.data.prepared.segments import RECORD_SAMPLES, SAMPLE_RATE
@@ -188,12 +188,22 @@ class PreparedFolder:
                 (record,) = self._reader(shard).read([position])
             except (ValueError, RuntimeError, IndexError) as error:
                 raise UserError(f"cannot read {self._paths[shard]}: {error}") from error
-            payload = payload_of(record)
-            if self.encoding is Encoding.INT16:
-                out[row] = np.frombuffer(payload, "<i2")
-            else:
-                out[row] = _from_flac(payload)
+            out[row] = self._samples(record, shard)
         return out
+
+    def _samples(self, record: bytes, shard: int) -> np.ndarray:
+        try:
+            payload = payload_of(record)
+            is_int16 = self.encoding is Encoding.INT16
+            audio = np.frombuffer(payload, "<i2") if is_int16 else _from_flac(payload)
+        except (ValueError, IndexError, RuntimeError) as error:
+            raise UserError(f"cannot read {self._paths[shard]}: {error}") from error
+        if audio.shape != (RECORD_SAMPLES,):
+            raise UserError(
+                f"{self._paths[shard]}: a record holds {audio.size} samples, not"
+                f" {RECORD_SAMPLES}: copy it or prepare again"
+            )
+        return audio
 
     def _reader(self, shard: int) -> Any:
         with self._lock:
@@ -210,11 +220,7 @@ class PreparedFolder:
 
     @cached_property
     def _rms(self) -> np.ndarray:
-        path = self.folder / RMS
-        try:
-            return np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError) as error:
-            raise UserError(f"cannot read {path}: {error}: prepare again") from error
+        return read_levels(self.folder, self.manifest)
 
 
 def open_prepared(folder: str | os.PathLike) -> PreparedFolder:

@@ -8,14 +8,13 @@ on it either.  A finished shard is three files in `.work`: the records, the leve
 
 import dataclasses
 import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from stemjax.data.layouts.song import SPLITS, Song, SongFault, SongListing
-from stemjax.data.prepared.manifest import to_json
+from stemjax.data.prepared.manifest import SongEntry, to_json
 from stemjax.data.prepared.records import Encoding, ShardWriter
 from stemjax.data.prepared.segments import (
     RMS_FRAMES,
@@ -30,6 +29,7 @@ from stemjax.data.prepared.segments import (
 )
 from stemjax.io.atomic import replacing, write_text
 from stemjax.io.errors import UserError
+from stemjax.io.json_file import read_as, typed
 
 WORK = ".work"
 _VERSION = 1  # format of a shard; shards of another version are written again
@@ -51,6 +51,19 @@ class MeasuredSong:
     """Total length of all stems."""
     files: tuple[tuple[str, int], ...]
     """(name, bytes) of its stems."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ShardReport:
+    """Content of the `.json` of a finished shard, see `make_shard`."""
+
+    plan: str
+    records: int
+    sha256: str
+    bytes: int
+    songs: tuple[SongEntry, ...]
+    faults: tuple[tuple[str, str], ...]
+    warnings: tuple[tuple[str, str], ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -160,8 +173,10 @@ def plan_shards(
 def finished(shard: Shard, work: Path) -> dict[str, Any] | None:
     """The report of a shard that is finished in `work`; None if it is not."""
     try:
-        report = json.loads((work / f"{shard.name}.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        path = work / f"{shard.name}.json"
+        report = read_as(dict[str, Any], path, mend="it is made again")
+        typed(ShardReport, report, path, mend="it is made again")
+    except UserError:
         return None
     return report if report["plan"] == shard.plan else None
 

@@ -9,8 +9,6 @@ Processes of one host share the copy; one of them makes it.
 
 import contextlib
 import functools
-import hashlib
-import json
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -22,12 +20,19 @@ import numpy as np
 from stemjax.data.disk import check_disk
 from stemjax.data.drawing.prefetch import in_threads
 from stemjax.data.prepared.manifest import KIND as PREPARED
-from stemjax.data.prepared.manifest import MANIFEST, RMS
+from stemjax.data.prepared.manifest import (
+    MANIFEST,
+    RMS,
+    PreparedManifest,
+    digest_of_levels,
+)
 from stemjax.data.prepared.records import Encoding, sha256_of_records
 from stemjax.data.tokens.format import KIND as TOKENS
+from stemjax.data.tokens.format import TokenManifest
 from stemjax.io.atomic import write_bytes
 from stemjax.io.cache import cache_folder
 from stemjax.io.errors import UserError
+from stemjax.io.json_file import parse_json, typed
 from stemjax.io.remote import download, is_remote, read_object
 from stemjax.io.weights import sha256_of
 
@@ -90,17 +95,18 @@ def staged(place: str) -> Path:
 
 def _parse(url: str, content: bytes) -> tuple[dict[str, Any], list[StagedFile]]:
     """A manifest and its files; no name may lead out of the folder."""
-    try:
-        manifest = json.loads(content)
-        files = list(_FILES[manifest["kind"]](manifest))
-        are_names = all(re.fullmatch(r"[\w-][\w.-]*", file.name) for file in files)
-        if not are_names or not re.fullmatch(r"[0-9a-f]{64}", manifest["content_hash"]):
-            raise ValueError("not a name of a data set's file")
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise UserError(
-            f"{url}/{MANIFEST}: not a manifest; make the folder again"
-        ) from None
-    return manifest, files
+    source, mend = f"{url}/{MANIFEST}", "make the folder again"
+    manifest = typed(
+        dict[str, Any], parse_json(content, source, mend=mend), source, mend=mend
+    )
+    if manifest.get("kind") not in (PREPARED, TOKENS):
+        raise UserError(f"{source}: not a manifest; {mend}")
+    is_tokens = manifest["kind"] == TOKENS
+    typed(TokenManifest if is_tokens else PreparedManifest, manifest, source, mend=mend)
+    if not re.fullmatch(r"[0-9a-f]{64}", manifest["content_hash"]):
+        raise UserError(f"{source}: content_hash is no digest; {mend}")
+    files = (_token_files if is_tokens else _prepared_files)(manifest)
+    return manifest, list(files)
 
 
 def _token_files(manifest: Mapping[str, Any]) -> Iterator[StagedFile]:
@@ -117,13 +123,9 @@ def _prepared_files(manifest: Mapping[str, Any]) -> Iterator[StagedFile]:
     yield StagedFile(RMS, None, manifest["rms_sha256"], _digest_of_levels)
 
 
-_FILES = {TOKENS: _token_files, PREPARED: _prepared_files}
-
-
 def _digest_of_levels(path: Path) -> str:
     """SHA-256 of the values of an .npy file, as in a prepared folder's manifest."""
-    table = np.load(path, allow_pickle=False)
-    return hashlib.sha256(table.astype("<i2").tobytes()).hexdigest()
+    return digest_of_levels(np.load(path, allow_pickle=False))
 
 
 def _is_copied(folder: Path, file: StagedFile) -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 
 from stemjax.config.categories import CATEGORIES, VOICE
 from stemjax.data.layouts.song import SPLITS
-from stemjax.data.prepared.manifest import RMS, read_manifest
+from stemjax.data.prepared.manifest import read_levels, read_manifest
 from stemjax.data.prepared.segments import RMS_SECONDS
 
 AUDIBLE_DB = -60.0
@@ -53,7 +53,7 @@ def summarise(folder: Path) -> Summary:
       UserError: not a prepared folder.
     """
     manifest = read_manifest(folder)
-    levels = np.load(folder / RMS, mmap_mode="r", allow_pickle=False)
+    levels = read_levels(folder, manifest)
     stem_hours = dict.fromkeys(SPLITS, 0.0)
     minutes: dict[int, dict[str, list[float]]] = {}  # category -> song -> two totals
     row = 0

@@ -5,7 +5,6 @@ written; validation and test songs are rendered once, as written.  Composed song
 are treated but keep their key and tempo, which tell the composer's splits apart.
 """
 
-import csv
 import dataclasses
 import sys
 from collections.abc import Sequence
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from stemjax.data.layouts.song import folders_in, split_by_hash
-from stemjax.data.layouts.split_table import OMIT, read_split_table
+from stemjax.data.layouts.split_table import OMIT, read_split_csv
 from stemjax.data.render.arguments import MAX_SONGS, MAX_VERSIONS, RenderArgs
 from stemjax.data.render.composer.compose import split_of
 from stemjax.data.render.composer.harmony import Split
@@ -110,23 +109,21 @@ def midi_songs(args: RenderArgs) -> tuple[list[SongSource], list[str]]:
 
 
 def _read_rows(path: Path) -> dict[str, dict[str, str]]:
-    """Rows of a split table by file name."""
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-        return {row["file"]: row for row in rows}
-    except OSError as error:
-        raise UserError(f"cannot read --splits {path}: {error.strerror}") from error
-    except KeyError:
-        raise UserError(f"{path} has no column `file`") from None
+    """Rows of a split table by file name.
+
+    Raises:
+      UserError: not readable, columns missing, or an unknown split.
+    """
+    table = read_split_csv(path)
+    if "file" not in table.columns:
+        raise UserError(f"{path} has no column `file`: name the .mid files in it")
+    return {row["file"]: row for _, row in table.rows}
 
 
 def _versioned_jobs(args: RenderArgs, synths: Sequence[SynthChoice]) -> JobList:
     """MIDI songs in versions, then composed songs."""
     versioned, omitted = [], []
     if args.midi:
-        if args.splits:
-            read_split_table(args.splits)  # checks the splits' names too
         songs, omitted = midi_songs(args)
         if int(songs[-1].track.removeprefix("Track")) > MAX_SONGS:
             raise UserError(f"{args.midi} has over {MAX_SONGS} MIDI files: split it")

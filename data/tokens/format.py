@@ -6,19 +6,21 @@ A folder::
     codes-00000.bin ...  uint16 little-endian [e, Q, T], C order, whole entries
     index.npz            arrays below, uncompressed
 
-    {"format": 2, "kind": "tokens", "content_hash": hex, "codec": {"name", "sha256"},
-     "sample_rate": 32000, "hop": 640, "frame_rate": 50.0, "num_codebooks": Q,
-     "codebook_size": V, "entries": E, "frames": T, "shard_entries": n,
-     "is_padded": true, "splits": {split: {"songs": [id, ...], "segments"}},
+    {"format": 2, "kind": "tokens", "content_hash": hex,
+     "codec": {"name", "sha256", "config_sha256"}, "sample_rate": 32000, "hop": 640,
+     "frame_rate": 50.0, "num_codebooks": Q, "codebook_size": V, "entries": E,
+     "frames": T, "shard_entries": n, "is_padded": true,
+     "splits": {split: {"songs": [id, ...], "segments"}},
      "files": {name: {"bytes", "sha256"}},
      "source": {"content_hash"}, "draws_per_segment": K, "seed", "pairs": {...}}
 
 - An entry holds the tokens of one signal (a submix of a segment) in T frames of `hop`
   samples at `sample_rate`; T is that of the longest segment.  Entry i is row i % n of
   shard i // n.  Every shard but the last holds n entries, at most 256 MB.
-- `codec.sha256` is the hash of the weights of the stemjax codec that made the codes; it
-  is "" for another codec, which `codec.name` names.  Stores are compatible if sha256 (or
-  else the name), rate, hop, Q and V are equal.
+- `codec.sha256` is the hash of the weights of the stemjax codec that made the codes,
+  `codec.config_sha256` that of its config; they are "" for another codec, which
+  `codec.name` names.  Stores are compatible if these hashes (or else the name), rate,
+  hop, Q and V are equal.  A store without `config_sha256` is of an earlier version.
 - A stored pair is (context entry, target entry, instrument) of one segment.
 - Past a segment's end the codes are those of silence if `is_padded`, so that a crop may
   reach past the end; otherwise they are zero and never drawn.
@@ -42,6 +44,10 @@ from typing import Any
 
 import numpy as np
 
+from stemjax.config.ranges import check_ranges
+from stemjax.config.releases import CodecReference
+from stemjax.config.train import PairConfig
+from stemjax.data.layouts.song import SPLITS
 from stemjax.data.prepared.manifest import MANIFEST, to_json
 from stemjax.io.atomic import replacing, write_bytes
 from stemjax.io.errors import UserError
@@ -76,6 +82,8 @@ class StoreCodec:
     """V."""
     sample_rate: int = 32_000
     """Hz."""
+    config_sha256: str = ""
+    """Hash of its config; "" if it is not known."""
 
     def __post_init__(self):
         if not self.name:
@@ -92,7 +100,11 @@ class StoreCodec:
         return {
             "format": FORMAT,
             "kind": KIND,
-            "codec": {"name": self.name, "sha256": self.sha256},
+            "codec": {
+                "name": self.name,
+                "sha256": self.sha256,
+                "config_sha256": self.config_sha256,
+            },
             "sample_rate": self.sample_rate,
             "hop": self.hop,
             "frame_rate": self.sample_rate / self.hop,
@@ -122,6 +134,73 @@ class StoreCodec:
                 f" {self.codebook_size} of codec {self.name!r}"
             )
         return codes.astype("<u2")
+
+
+@dataclasses.dataclass(frozen=True)
+class FileFacts:
+    """A file of a store in its manifest."""
+
+    bytes: int
+    sha256: str
+
+    def __post_init__(self):
+        check_ranges(self, bytes=(1, 2**62))
+
+
+@dataclasses.dataclass(frozen=True)
+class TokenSplit:
+    """A split of a store in its manifest."""
+
+    songs: tuple[str, ...]
+    segments: int
+
+    def __post_init__(self):
+        check_ranges(self, segments=(0, 2**31))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TokenManifest:
+    """Fields of manifest.json, see above."""
+
+    format: int
+    kind: str
+    content_hash: str
+    codec: CodecReference
+    sample_rate: int
+    hop: int
+    frame_rate: float
+    num_codebooks: int
+    codebook_size: int
+    entries: int
+    frames: int
+    shard_entries: int
+    is_padded: bool
+    splits: dict[str, TokenSplit]
+    files: dict[str, FileFacts]
+    source: dict[str, str] | None = None
+    draws_per_segment: int | None = None
+    seed: int | None = None
+    pairs: PairConfig | None = None
+
+    def __post_init__(self):
+        check_ranges(
+            self,
+            sample_rate=(1, 1_000_000),
+            hop=(1, 65_536),
+            num_codebooks=(1, 256),
+            codebook_size=(1, 2**16),
+            entries=(1, 2**31),
+            frames=(1, 10_000_000),
+            shard_entries=(1, 2**31),
+        )
+        if set(self.splits) != set(SPLITS):
+            raise ValueError(f"splits must be {', '.join(SPLITS)}")
+        count = -(-self.entries // self.shard_entries)
+        if len(self.files) != count + 1:
+            raise ValueError(f"files are {len(self.files)}, not {count + 1}")
+        wanted = {*map(shard_name, range(count)), INDEX}
+        if missing := sorted(wanted - set(self.files)):
+            raise ValueError(f"files must name {missing[0]}")
 
 
 def codec_of(manifest: Mapping[str, Any]) -> StoreCodec:
@@ -192,6 +271,14 @@ def seal(
 def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
     """Write the last file of a store."""
     write_bytes(folder / MANIFEST, to_json(manifest).encode())
+
+
+def hash_of(manifest: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> str:
+    """`content_hash` of a finished store, from its manifest and the arrays of its index."""
+    settings = {k: v for k, v in manifest.items() if k not in ("content_hash", "files")}
+    count = len(manifest["files"]) - 1
+    shards = [manifest["files"][shard_name(number)] for number in range(count)]
+    return content_hash(settings, shards, arrays)
 
 
 def content_hash(

@@ -6,6 +6,7 @@ start checks the lines against the codes and encodes the rest again.  A finished
 moves into the store's folder; then `codes-NNNNN.json` holds its size and hash.
 """
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -14,11 +15,22 @@ from typing import Any
 
 import numpy as np
 
+from stemjax.config.plain_values import from_json
 from stemjax.data.prepared.manifest import to_json
-from stemjax.data.tokens.format import CODE_BYTES, file_facts, shard_name
+from stemjax.data.tokens.format import CODE_BYTES, FileFacts, file_facts, shard_name
 from stemjax.io.atomic import write_text
+from stemjax.io.json_file import read_as
 
 WORK = ".work"
+
+
+@dataclasses.dataclass(frozen=True)
+class _WrittenBatch:
+    """A line of `codes-NNNNN.jsonl`."""
+
+    first: int
+    count: int
+    sha256: str
 
 
 class ShardInWork:
@@ -46,7 +58,8 @@ class ShardInWork:
     def facts(self) -> dict[str, Any] | None:
         """`file_facts` of a finished shard; None before."""
         if self._facts.is_file():
-            return json.loads(self._facts.read_text(encoding="utf-8"))
+            facts = read_as(FileFacts, self._facts, mend="delete it")
+            return dataclasses.asdict(facts)
         if self.path.is_file():  # killed right after the move
             return self._keep_facts()
         return None
@@ -61,10 +74,11 @@ class ShardInWork:
         done, kept = 0, []
         for line in lines:
             try:
-                made = json.loads(line)
-                first, count = made["first"], made["count"]
-                is_good = first == done and self._hash(first, count) == made["sha256"]
-            except (ValueError, KeyError):  # a line that was cut by a kill
+                made = from_json(_WrittenBatch, json.loads(line))
+                first, count = made.first, made.count
+                is_next = first == done and 0 < count <= self.entries - done
+                is_good = is_next and self._hash(first, count) == made.sha256
+            except ValueError:  # a line that was cut by a kill
                 is_good = False
             if not is_good:
                 break

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from stemjax.config.codec import is_same_codec
 from stemjax.config.runs import Loader
 from stemjax.config.train import PairConfig
 from stemjax.data.drawing.batches import Batch, endless
@@ -39,11 +40,20 @@ from stemjax.data.tokens.format import (
     INDEX,
     KIND,
     StoreCodec,
+    TokenManifest,
     codec_of,
+    hash_of,
     shard_name,
 )
+from stemjax.data.tokens.index import check_index
 from stemjax.io.errors import UserError
+from stemjax.io.json_file import typed
+from stemjax.io.npz import read_npz
 from stemjax.io.weights import sha256_of
+
+AGAIN = "copy it or fill the store again"
+CHECKED_BYTES = 256_000_000
+"""Size of a store up to which the checksums of all files are compared when it opens."""
 
 
 class TokenStore:
@@ -59,6 +69,7 @@ class TokenStore:
     def __init__(self, folder: Path):
         self.folder = folder
         self.manifest = read_manifest(folder)
+        self.index_arrays = read_index(folder, self.manifest)
         self.codec: StoreCodec = codec_of(self.manifest)
         self.entries: int = self.manifest["entries"]
         self.frames: int = self.manifest["frames"]
@@ -67,8 +78,6 @@ class TokenStore:
             np.memmap(folder / shard_name(number), "<u2", mode="r", shape=shape)
             for number, shape in enumerate(shard_shapes(self.manifest))
         ]
-        with np.load(folder / INDEX, allow_pickle=False) as arrays:
-            self.index_arrays = {name: arrays[name] for name in arrays.files}
         self._tables: dict[str, TokenTable] = {}
 
     @property
@@ -81,11 +90,23 @@ class TokenStore:
 
         Raises:
           IndexError: no such entry.
+          UserError: a code beyond the codec's.
         """
+        return self.crop(entry, slice(None))
+
+    def crop(self, entry: int, frames: slice) -> np.ndarray:
+        """`codes` of some frames."""
         if not 0 <= entry < self.entries:
             raise IndexError(f"{self.folder} has {self.entries} entries, got {entry}")
         shard, row = divmod(entry, self._shard_entries)
-        return self._shards[shard][row]
+        codes = self._shards[shard][row][:, frames]
+        if codes.size and codes.max() >= self.codec.codebook_size:
+            raise UserError(
+                f"{self.folder / shard_name(shard)}: entry {row} holds the code"
+                f" {codes.max()}, outside of the {self.codec.codebook_size} of codec"
+                f" {self.codec.name!r}; {AGAIN}"
+            )
+        return codes
 
     @property
     def content_hash(self) -> str:
@@ -126,38 +147,79 @@ class TokenStore:
         Raises:
           UserError: a damaged file.
         """
-        for name, file in self.manifest["files"].items():
-            if sha256_of(self.folder / name) != file["sha256"]:
-                raise UserError(
-                    f"{self.folder / name} is damaged: copy it or fill the store again"
-                )
+        for name in self.manifest["files"]:
+            _check_digest(self.folder, self.manifest, name)
 
 
 def open_tokens(folder: str | os.PathLike) -> TokenStore:
-    """Open a store; sizes are checked, `verify` checks all bytes.
+    """Open a store.
+
+    Sizes are checked, and all bytes of the index and of stores up to `CHECKED_BYTES`.
+    `verify` checks all bytes of any store; `codes` checks the range of the codes.
 
     Raises:
-      UserError: not a finished store, another format, or a missing file.
+      UserError: not a finished store, another format, or a missing or damaged file.
     """
     return TokenStore(Path(folder))
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """Read and check the manifest of a store."""
-    manifest = load_manifest(folder / MANIFEST, KIND, FORMAT, make="stemjax tokens")
+    """Read and check the manifest of a store, and the sizes of its files.
+
+    Raises:
+      UserError: no manifest, another format, a missing, unknown or mistyped field, or a
+        file that is missing or damaged.
+    """
+    manifest = load_token_manifest(folder)
     for name, file in manifest["files"].items():
         path = folder / name
         if not path.is_file():
-            raise UserError(f"{path} is missing: copy it or fill the store again")
+            raise UserError(f"{path} is missing: {AGAIN}")
         if path.stat().st_size != file["bytes"]:
-            raise UserError(f"{path} is not whole: copy it or fill the store again")
-    if sha256_of(folder / INDEX) != manifest["files"][INDEX]["sha256"]:
-        raise UserError(f"{folder / INDEX} is damaged: fill the store again")
+            raise UserError(f"{path} is not whole: {AGAIN}")
     for number, shape in enumerate(shard_shapes(manifest)):
         name = shard_name(number)
         if manifest["files"][name]["bytes"] != CODE_BYTES * math.prod(shape):
             raise UserError(f"{folder / MANIFEST} does not fit {name}: copy it again")
+    size = sum(file["bytes"] for file in manifest["files"].values())
+    for name in manifest["files"] if size <= CHECKED_BYTES else (INDEX,):
+        _check_digest(folder, manifest, name)
     return manifest
+
+
+def load_token_manifest(folder: Path) -> dict[str, Any]:
+    """Read and check the manifest of a store, whose other files may lie elsewhere.
+
+    Raises:
+      UserError: no manifest, another format, or a missing, unknown or mistyped field.
+    """
+    path = folder / MANIFEST
+    manifest = load_manifest(path, KIND, FORMAT, make="stemjax tokens")
+    typed(TokenManifest, manifest, path, mend=AGAIN)
+    return manifest
+
+
+def _check_digest(folder: Path, manifest: Mapping[str, Any], name: str) -> None:
+    if sha256_of(folder / name) != manifest["files"][name]["sha256"]:
+        raise UserError(f"{folder / name} is damaged: {AGAIN}")
+
+
+def read_index(folder: Path, manifest: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """The arrays of a store's index, checked against its manifest.
+
+    Raises:
+      UserError: damaged, arrays that are missing or do not fit, or content that is not
+        that of the manifest's hash.
+    """
+    path = folder / INDEX
+    arrays = read_npz(path, mend=AGAIN)
+    try:
+        check_index(manifest, arrays)
+    except ValueError as error:
+        raise UserError(f"{path}: {error}; {AGAIN}") from None
+    if hash_of(manifest, arrays) != manifest["content_hash"]:
+        raise UserError(f"{folder / MANIFEST}: was changed since it was made; {AGAIN}")
+    return arrays
 
 
 def shard_shapes(manifest: Mapping[str, Any]) -> list[tuple[int, int, int]]:
@@ -230,7 +292,7 @@ def token_pool(
     """Usable segments of a split of token stores."""
     stores = data.sources if isinstance(data, Mixture) else (data,)
     for store in stores:
-        if _identity(store.codec) != _identity(stores[0].codec):
+        if not _are_interchangeable(store.codec, stores[0].codec):
             raise UserError(
                 f"{store.folder} and {stores[0].folder} hold tokens of different"
                 " codecs: fill both with one codec"
@@ -245,15 +307,15 @@ def token_pool(
     return Pool(data, split, seed, find_usable, nothing_to_draw(pairs))
 
 
-def _identity(codec: StoreCodec) -> tuple[Any, ...]:
-    """Fields that two codecs share if their tokens are interchangeable."""
-    return (
-        codec.sha256 or codec.name,
-        codec.sample_rate,
-        codec.hop,
-        codec.num_codebooks,
-        codec.codebook_size,
-    )
+def _are_interchangeable(a: StoreCodec, b: StoreCodec) -> bool:
+    """Whether tokens of both codecs mean the same."""
+
+    def numbers(codec: StoreCodec) -> tuple:
+        size = (codec.num_codebooks, codec.codebook_size)
+        name = "" if codec.sha256 else codec.name
+        return name, codec.sample_rate, codec.hop, *size
+
+    return is_same_codec(a, b) and numbers(a) == numbers(b)
 
 
 def token_pairs(pairs: PairConfig) -> PairKind:
@@ -271,6 +333,6 @@ def read_pair(
     """Codes of context and target, [Q, T] uint16 each."""
     crop = slice(pair.start, pair.start + pair.frames)
     return (
-        np.array(store.codes(pair.context)[:, crop]),
-        np.array(store.codes(pair.target)[:, crop]),
+        np.array(store.crop(pair.context, crop)),
+        np.array(store.crop(pair.target, crop)),
     )

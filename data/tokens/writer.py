@@ -6,7 +6,6 @@ The plan fixes every entry; then batches of mixes are encoded in order, shard by
 
 import dataclasses
 import functools
-import json
 import os
 import shutil
 from collections.abc import Callable
@@ -30,9 +29,11 @@ from stemjax.data.tokens.format import (
 )
 from stemjax.data.tokens.plan import Entry, SegmentPlan, mix_audio, plan, to_arrays
 from stemjax.data.tokens.shards import WORK, ShardInWork
+from stemjax.data.tokens.store import load_token_manifest
 from stemjax.data.tokens.upload import PLAN, UploadedStore
 from stemjax.io.atomic import write_bytes
 from stemjax.io.errors import UserError
+from stemjax.io.json_file import read_as
 from stemjax.io.remote import is_remote
 
 Encode = Callable[[np.ndarray], Any]
@@ -142,7 +143,7 @@ class TokenWriter:
         """
         path = self.folder / MANIFEST
         if path.is_file():
-            return json.loads(path.read_text(encoding="utf-8"))
+            return load_token_manifest(self.folder)
         shards = self._begin()
         total, missing = len(self.entries), []
         for number, shard in enumerate(shards):
@@ -189,10 +190,9 @@ class TokenWriter:
         for path in (self.folder / MANIFEST, self.folder / PLAN):
             if not path.is_file():
                 continue
-            try:
-                saved = json.loads(path.read_text(encoding="utf-8"))
-            except ValueError:
-                saved = {}
+            saved = read_as(
+                dict[str, Any], path, mend="give another --out or remove it"
+            )
             for name, value in self._settings.items():
                 if saved.get(name) != value:
                     raise UserError(

@@ -21,8 +21,8 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from stemjax.arrays.vq import residual_kmeans
 from stemjax.codec import functional, import_published, long_audio, long_frames, names
 from stemjax.config.codec import AnyCodecConfig, CodecConfig, OscillatorCodecConfig
-from stemjax.config.runs import codec_from_json, to_json
-from stemjax.io.errors import UserError
+from stemjax.config.plain_values import digest_of, to_json
+from stemjax.config.releases import CodecReference, CodecRelease
 from stemjax.io.release import (
     CONFIG,
     WEIGHTS,
@@ -141,6 +141,18 @@ class Codec:
         audio = _decode(self.variables, cfg, padded, np.int32(frames))
         return np.asarray(audio)[:, : frames * cfg.hop]
 
+    @functools.cached_property
+    def config_sha256(self) -> str:
+        """Digest of the config."""
+        return digest_of(self.config)
+
+    @property
+    def reference(self) -> CodecReference:
+        """The codec as files name it."""
+        return CodecReference(
+            name=self.name, sha256=self.sha256, config_sha256=self.config_sha256
+        )
+
     @property
     def identity(self) -> "CodecFile":
         """The codec as `identify` returns it."""
@@ -218,6 +230,11 @@ class CodecFile(NamedTuple):
     load: Callable[[], Codec]
     """Loads the weights."""
 
+    @property
+    def config_sha256(self) -> str:
+        """Digest of the config."""
+        return digest_of(self.config)
+
 
 def identify(name_or_dir: str | os.PathLike) -> CodecFile:
     """Read the config of a codec and the digest of its weights.
@@ -233,19 +250,13 @@ def identify(name_or_dir: str | os.PathLike) -> CodecFile:
         raw.get("model_type") == import_published.MODEL_TYPE and "format" not in raw
     )
     if is_published:
-        cfg, name = import_published.parse_config(raw, folder / CONFIG), None
+        cfg, name = import_published.parse_config(raw, folder / CONFIG), ""
     else:
-        config = check_config(folder, kind="codec")
-        try:
-            cfg = codec_from_json(config["model"])
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise UserError(
-                f"{folder / CONFIG}: broken model field ({error}); copy it again"
-            ) from None
-        name = config.get("name")
+        config = check_config(folder, CodecRelease)
+        cfg, name = config.model, config.name
     path = folder / WEIGHTS
     codec_file = CodecFile(
-        name=str(name or folder.resolve().name),
+        name=name or folder.resolve().name,
         sha256=sha256_of(path),
         config=cfg,
         load=lambda: _load(folder, codec_file, is_published),
@@ -258,8 +269,8 @@ def _load(folder: pathlib.Path, codec_file: CodecFile, is_published: bool) -> Co
     if is_published:
         _, variables, _ = import_published.read_published(folder)
     else:
-        weights = read_release(folder, kind="codec").weights
-        names.check_shapes(weights, cfg, folder / WEIGHTS)
+        weights = read_release(folder, CodecRelease).weights
+        names.check_weights(weights, cfg, folder / WEIGHTS)
         variables = names.from_public(weights)
     arrays = jax.tree.map(jnp.asarray, variables)
     return Codec(cfg, arrays, name, sha256)

@@ -4,6 +4,7 @@
 numbered layers differ: Linen names the modules of a list `layers_1`.
 """
 
+import functools
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -13,8 +14,7 @@ import numpy as np
 
 from stemjax.codec import functional
 from stemjax.config.codec import AnyCodecConfig
-from stemjax.io.errors import UserError
-from stemjax.io.weights import flatten, unflatten
+from stemjax.io.weights import check_arrays, flatten, unflatten
 
 HALVES = ("encoder", "decoder")
 
@@ -38,6 +38,7 @@ def from_public(flat: Mapping[str, Any]) -> dict[str, Any]:
     return {"params": tree, "codebooks": {"quantizer": tree.pop("quantizer")}}
 
 
+@functools.cache
 def public_shapes(cfg: AnyCodecConfig) -> dict[str, tuple[int, ...]]:
     """Shape of every tensor of a codec by published name; nothing is computed."""
     params, codebooks = jax.eval_shape(
@@ -50,22 +51,12 @@ def public_shapes(cfg: AnyCodecConfig) -> dict[str, tuple[int, ...]]:
     }
 
 
-def check_shapes(flat: Mapping[str, Any], cfg: AnyCodecConfig, source: Any) -> None:
-    """Check that weights fit their config.
+def check_weights(flat: Mapping[str, Any], cfg: AnyCodecConfig, source: Any) -> None:
+    """Check that weights by published names fit their config.
 
     source: the file, for error messages.
 
     Raises:
-      UserError: a tensor is missing, unknown, or of another shape.
+      UserError: a tensor is missing, unknown, of another shape or type, or not finite.
     """
-    shapes = public_shapes(cfg)
-    mend = "config.json and the weights must be of one codec; copy both again"
-    if missing := sorted(set(shapes) - set(flat)):
-        raise UserError(f"{source}: has no tensor {missing[0]}; {mend}")
-    if unknown := sorted(set(flat) - set(shapes)):
-        raise UserError(f"{source}: has an unknown tensor {unknown[0]}; {mend}")
-    for name, shape in shapes.items():
-        if tuple(flat[name].shape) != shape:
-            raise UserError(
-                f"{source}: {name} is {tuple(flat[name].shape)}, not {shape}; {mend}"
-            )
+    check_arrays(flat, public_shapes(cfg), source)

@@ -3,7 +3,9 @@
 import dataclasses
 import enum
 import math
+from typing import Protocol
 
+from stemjax.config.ranges import check_ranges
 from stemjax.config.train import OptimConfig
 
 
@@ -60,6 +62,28 @@ class CodecConfig:
     pad_mode: PadMode = PadMode.REFLECT
     """Padding of the convolutions."""
 
+    def __post_init__(self):
+        check_ranges(
+            self,
+            sample_rate=(1, 1_000_000),
+            audio_channels=(1, 1),
+            num_filters=(1, 4_096),
+            upsampling_ratios=(1, 65_536),
+            num_residual_layers=(0, 64),
+            kernel_size=(1, 1_024),
+            last_kernel_size=(1, 1_024),
+            residual_kernel_size=(1, 1_024),
+            dilation_growth_rate=(1, 64),
+            compress=(1, 4_096),
+            num_lstm_layers=(0, 64),
+            hidden_size=(1, 65_536),
+            num_codebooks=(1, 256),
+            codebook_size=(1, 65_536),
+            trim_right_ratio=(0, 1),
+        )
+        if not 1 <= len(self.upsampling_ratios) <= 16:
+            raise ValueError("upsampling_ratios must be 1 to 16 numbers")
+
     @property
     def hop(self) -> int:
         """Samples per frame."""
@@ -89,6 +113,16 @@ class Band:
     """Number of bands."""
     rate: int = 1
     """Spectra per frame."""
+
+    def __post_init__(self):
+        check_ranges(
+            self,
+            window=(2, 131_072),
+            low=(1e-3, 1e6),
+            high=(1e-3, 1e6),
+            bands=(1, 4_096),
+            rate=(1, 1_024),
+        )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -133,6 +167,27 @@ class OscillatorCodecConfig:
     noise_bands: int = 48
     """Bands of the filtered noise."""
 
+    def __post_init__(self):
+        check_ranges(
+            self,
+            sample_rate=(1, 1_000_000),
+            hop=(1, 65_536),
+            width=(1, 65_536),
+            encoder_dilations=(1, 4_096),
+            hidden_size=(1, 65_536),
+            num_codebooks=(1, 256),
+            codebook_size=(1, 65_536),
+            decoder_dilations=(1, 4_096),
+            steps_per_frame=(1, 1_024),
+            step_width=(1, 65_536),
+            step_dilations=(1, 4_096),
+            lowest=(1, 1e6),
+            highest=(1, 1e6),
+            noise_bands=(1, 4_096),
+        )
+        if not 1 <= len(self.bands) <= 64:
+            raise ValueError("bands must be 1 to 64 spectra")
+
     @property
     def frame_rate(self) -> float:
         """Frames per second."""
@@ -144,6 +199,24 @@ class OscillatorCodecConfig:
 
 
 AnyCodecConfig = CodecConfig | OscillatorCodecConfig
+
+
+class CodecIdentity(Protocol):
+    """What tells a codec from others: a loaded codec, or a file that refers to one."""
+
+    @property
+    def sha256(self) -> str:
+        """Digest of the weights' file."""
+
+    @property
+    def config_sha256(self) -> str:
+        """Digest of the config; "" in files of versions that did not record it."""
+
+
+def is_same_codec(a: CodecIdentity, b: CodecIdentity) -> bool:
+    """Whether two codecs have the same weights and, where both are known, configs."""
+    configs = {a.config_sha256, b.config_sha256} - {""}
+    return a.sha256 == b.sha256 and len(configs) <= 1
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -4,6 +4,7 @@ import dataclasses
 import enum
 
 from stemjax.config.categories import CATEGORIES
+from stemjax.config.ranges import check_ranges
 
 
 class Precision(enum.Enum):
@@ -35,6 +36,14 @@ class TransformerConfig:
     """Recompute each layer's activations in the backward pass, to save memory."""
 
     def __post_init__(self):
+        check_ranges(
+            self,
+            width=(1, 65_536),
+            layers=(1, 1_000),
+            heads=(1, 1_024),
+            mlp_hidden=(1, 1_000_000),
+            rope_theta=(1, 1e12),
+        )
         if self.width % (2 * self.heads):
             raise ValueError(
                 f"width {self.width} must be a multiple of 2 x heads = {2 * self.heads}"
@@ -60,6 +69,11 @@ class Condition:
     """Type of its values."""
     size: int
     """Number of categories, or length of the vector."""
+
+    def __post_init__(self):
+        check_ranges(self, size=(1, 65_536))
+        if not self.name.isidentifier():
+            raise ValueError(f"name {self.name!r} must be a word")
 
 
 INSTRUMENT = Condition(
@@ -89,6 +103,17 @@ class StemGenConfig:
     """Use one embedding table for context and target (Assumption A6)."""
     joint: bool = False
     """Also predict the context's codes, p(t, a) (Assumption A24)."""
+
+    def __post_init__(self):
+        check_ranges(
+            self,
+            num_codebooks=(1, 256),
+            codebook_size=(1, 65_536),
+            frame_rate=(1e-3, 1e6),
+        )
+        names = [condition.name for condition in self.conditions]
+        if len(set(names)) < len(names) or len(names) > 64:
+            raise ValueError("conditions must be up to 64 with different names")
 
     @property
     def num_sources(self) -> int:

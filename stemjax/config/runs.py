@@ -8,13 +8,12 @@ from typing import Any
 
 from stemjax.config.codec import (
     AdversarialObjective,
-    AnyCodecConfig,
     CodecConfig,
     CodecObjective,
     OscillatorCodecConfig,
 )
 from stemjax.config.model import StemGenConfig, StemGenObjective
-from stemjax.config.plain_values import from_json, to_json
+from stemjax.config.plain_values import to_json
 from stemjax.config.train import (
     LoopConfig,
     MeshConfig,
@@ -115,6 +114,11 @@ class OscillatorCodecRun(CodecRun):
 
 
 Run = StemGenRun | CodecRun | OscillatorCodecRun
+RUN_TYPES: dict[str, Any] = {
+    "stemgen": StemGenRun,
+    "codec": CodecRun | OscillatorCodecRun,
+}
+"""Types of the runs of a kind; of other kinds, `CommonRun`."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -156,16 +160,6 @@ def _names(saving: Saving) -> frozenset[str]:
 
 MAY_CHANGE = _names(Saving.MAY_CHANGE)
 BY_DIGEST = _names(Saving.BY_DIGEST)
-
-
-def codec_from_json(value: dict[str, Any]) -> AnyCodecConfig:
-    """Config of a codec from its saved fields, which also tell the kind of codec.
-
-    Raises:
-      ValueError: a field that the kind does not have, or a bad value; names it.
-    """
-    is_oscillator = "bands" in value
-    return from_json(OscillatorCodecConfig if is_oscillator else CodecConfig, value)
 
 
 def resolved(run: Run) -> dict[str, Any]:

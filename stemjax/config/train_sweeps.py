@@ -10,7 +10,7 @@ import typing
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from stemjax.config.plain_values import from_json
+from stemjax.config.plain_values import FieldError, from_json
 from stemjax.config.runs import CodecRun, CommonRun, Invocation, Run, StemGenRun
 
 Overrides = tuple[tuple[str, Any], ...]
@@ -117,8 +117,8 @@ def _replaced(value: Any, changes: Mapping[str, Any], prefix: str) -> Any:
         if not rest:
             try:
                 fields[head] = from_json(hints[head], new)
-            except ValueError as error:
-                raise ValueError(f"{prefix}{head}: {error}") from None
+            except FieldError as error:
+                raise error.inside(prefix + head) from None
         elif dataclasses.is_dataclass(hints[head]):
             nested.setdefault(head, {})[rest] = new
         else:

@@ -6,15 +6,20 @@ written again.  Both forms may lie side by side, after a copy from or to a bucke
 are read together, and new lines continue them.
 """
 
+import contextlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from stemjax.io.atomic import write_text
+from stemjax.io.errors import UserError
+from stemjax.io.json_file import parse_json, read_bytes, typed
 from stemjax.io.remote import Path, as_path, is_remote, read_files
 
 PART_LINES = 200
 SUFFIX = ".jsonl"
+MEND = "mend or delete the line"
 _newest: dict[str, tuple[str, list[str]]] = {}  # newest part of each log: name, lines
 
 
@@ -38,34 +43,37 @@ def append_line(path: str | os.PathLike, record: Mapping) -> None:
     _newest[key] = (name, lines)
 
 
-def read_lines(path: str | os.PathLike) -> list[dict]:
-    """Objects of a file and of its parts, by step, without lines that are cut off."""
+def read_lines(path: str | os.PathLike) -> list[dict[str, Any]]:
+    """Objects of a file and of its parts, by step, without a last line that is cut off.
+
+    Raises:
+      UserError: a line that is not an object of numbers with a step; names it.
+    """
     path = as_path(path)
-    texts = [path.read_bytes()] if path.is_file() else []
-    texts += read_files(_folder(path), SUFFIX).values()
-    records = []
-    for line in (line for text in texts for line in text.decode().splitlines()):
-        try:
-            records.append(json.loads(line))
-        except ValueError:
-            continue
-    return sorted(records, key=lambda record: record.get("step", 0))
+    files = [(path, read_bytes(path, mend=MEND))] if path.exists() else []
+    parts = read_files(_folder(path), SUFFIX)
+    files += [(_folder(path) / name, text) for name, text in parts.items()]
+    records = [r for file, text in files for _, r in _parse(text, file)]
+    return sorted(records, key=lambda record: record["step"])
 
 
 def drop_after(path: str | os.PathLike, step: int) -> None:
-    """Drop the lines past `step`, which will be written again."""
+    """Drop the lines past the `step`, which will be written again.
+
+    Raises:
+      UserError: as `read_lines`.
+    """
     path = as_path(path)
     _newest.pop(os.fspath(path), None)
-    files = [(path, path.read_bytes())] if path.is_file() else []
+    files = [(path, read_bytes(path, mend=MEND))] if path.exists() else []
     parts = read_files(_folder(path), SUFFIX)
     files += [(_folder(path) / name, text) for name, text in parts.items()]
     for file, text in files:
-        lines = text.decode().splitlines()
-        kept = [line for line in lines if _step_of(line) <= step]
+        kept = [line for line, record in _parse(text, file) if record["step"] <= step]
         if not kept and file != path:
             file.unlink()
-        elif len(kept) < len(lines):
-            _write_lines(file, kept)
+        elif b"".join(line + b"\n" for line in kept) != text:
+            _write_lines(file, [line.decode() for line in kept])
 
 
 def _folder(path: str | os.PathLike) -> Path:
@@ -77,12 +85,21 @@ def _part_name(record: Mapping) -> str:
     return f"{record['step']:010d}{SUFFIX}"
 
 
-def _step_of(line: str) -> float:
-    """Step of a line; infinity for a line that is cut off."""
-    try:
-        return json.loads(line)["step"]
-    except ValueError:
-        return float("inf")
+def _parse(text: bytes, source: Any) -> Iterator[tuple[bytes, dict[str, Any]]]:
+    """Lines with their objects; a last line without its end may be cut off."""
+    *lines, rest = text.split(b"\n")
+    for number, line in enumerate(lines, start=1):
+        yield line, _parse_line(line, f"{source}, line {number}")
+    with contextlib.suppress(UserError):
+        yield rest, _parse_line(rest, source)
+
+
+def _parse_line(line: bytes, source: Any) -> dict[str, Any]:
+    record = parse_json(line, source, mend=MEND)
+    record = typed(dict[str, int | float | None], record, source, mend=MEND)
+    if not isinstance(record.get("step"), int):
+        raise UserError(f"{source}: no whole number 'step'; {MEND}")
+    return record
 
 
 def _write_lines(path: Path, lines: Iterable[str]) -> None:

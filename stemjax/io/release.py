@@ -1,16 +1,17 @@
 """Release folders: `config.json`, `model.safetensors` and `README.md`."""
 
 import dataclasses
-import json
 import os
 import pathlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
+from stemjax.config.releases import ReleaseConfig
 from stemjax.io.atomic import write_text
 from stemjax.io.errors import UserError
+from stemjax.io.json_file import read_as, typed, write_json
 from stemjax.io.remote import Path, as_path, is_remote, make_folder, stage
 from stemjax.io.weights import load_safetensors, save_safetensors, sha256_of
 
@@ -19,19 +20,23 @@ WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
 CARD = "README.md"
 FILES = (CONFIG, WEIGHTS, CARD)
+COPY_AGAIN = "copy it again"
 RUN = "run.json"  # of a training workdir, instead of CONFIG
 ALIASES = {"bundled": "stemgen-mini"}
 OWN_WEIGHTS = "STEMJAX_WEIGHTS"  # variable that names a folder of other releases
 PRETRAINED = pathlib.Path(__file__).resolve().parent.parent / "pretrained"
 
 
+C = TypeVar("C", bound=ReleaseConfig)
+
+
 @dataclasses.dataclass(frozen=True)
-class Release:
+class Release(Generic[C]):
     """Contents of a release folder."""
 
-    folder: pathlib.Path
-    """The folder on this machine."""
-    config: dict[str, Any]
+    folder: Path
+    """The folder on this machine; of a training workdir, the workdir."""
+    config: C
     """config.json."""
     weights: dict[str, np.ndarray]
     """Float32 weights by their flat names."""
@@ -85,22 +90,17 @@ def read_config(folder: str | os.PathLike) -> dict[str, Any]:
       UserError: missing or not JSON.
     """
     path = as_path(folder) / CONFIG
-    if not path.is_file():
+    if not path.exists():
         raise UserError(f"{folder}: no {CONFIG}; give a release folder or a workdir")
-    try:
-        config = json.loads(path.read_bytes())
-    except ValueError as error:
-        raise UserError(f"{path}: not valid JSON ({error}); copy it again") from None
-    if not isinstance(config, dict):
-        raise UserError(f"{path}: must hold one JSON object; copy it again")
-    return config
+    return read_as(dict[str, Any], path, mend=COPY_AGAIN)
 
 
-def check_config(folder: Path, *, kind: str) -> dict[str, Any]:
+def check_config(folder: Path, kind: type[C]) -> C:
     """The config.json of a release folder of one kind.
 
     Raises:
-      UserError: no config.json, an unknown format, or another kind.
+      UserError: no config.json, an unknown format, another kind, or a missing, unknown
+        or mistyped field.
     """
     config = read_config(folder)
     if config.get("format") != FORMAT:
@@ -108,24 +108,23 @@ def check_config(folder: Path, *, kind: str) -> dict[str, Any]:
             f"{folder / CONFIG}: format {config.get('format')!r} is not {FORMAT};"
             " use a stemjax version that knows it"
         )
-    if config.get("kind") != kind:
+    if config.get("kind") != kind.KIND:
         raise UserError(
-            f"{folder}: holds a {config.get('kind')!r}, not a {kind!r}; give another"
+            f"{folder}: holds a {config.get('kind')!r}, not a {kind.KIND!r}; give another"
         )
-    return config
+    return typed(kind, config, folder / CONFIG, mend=COPY_AGAIN)
 
 
-def read_release(folder: str | os.PathLike, *, kind: str) -> Release:
+def read_release(folder: str | os.PathLike, kind: type[C]) -> Release[C]:
     """Read a release folder of one kind.
 
-    Args:
-      kind: "stemgen", "codec" or another kind of release.
+    The names and shapes of the weights are for the caller to check (`check_arrays`).
 
     Raises:
-      UserError: an unknown format, another kind, or missing or broken files.
+      UserError: as `check_config`, or missing or broken weights.
     """
     folder = stage(folder, FILES)
-    config = check_config(folder, kind=kind)
+    config = check_config(folder, kind)
     path = folder / WEIGHTS
     weights = load_safetensors(path)
     return Release(folder, config, weights, sha256_of(path))
@@ -143,5 +142,4 @@ def write_release(
     (folder / CONFIG).unlink(missing_ok=True)
     save_safetensors(folder / WEIGHTS, weights)
     write_text(folder / CARD, card)
-    text = json.dumps({"format": FORMAT, **config}, indent=2, sort_keys=True)
-    write_text(folder / CONFIG, text + "\n")
+    write_json(folder / CONFIG, {"format": FORMAT, **config})

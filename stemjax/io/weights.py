@@ -63,15 +63,51 @@ def load_safetensors(path: str | os.PathLike) -> dict[str, np.ndarray]:
     path = _present(path)
     try:
         flat = safetensors.numpy.load_file(path)
-    except safetensors.SafetensorError as error:
+    except OSError:
+        raise
+    except Exception as error:  # noqa: BLE001  (the reader raises many types)
+        reason = " ".join(str(error).split())[:200]
         raise UserError(
-            f"{path}: broken safetensors ({error}); copy it again"
+            f"{path}: broken safetensors ({reason}); copy it again"
         ) from None
     is_half = ("bfloat16", "float16")
     return {
         k: v.astype(np.float32) if v.dtype.name in is_half else v
         for k, v in flat.items()
     }
+
+
+def check_arrays(
+    flat: Mapping[str, np.ndarray],
+    shapes: Mapping[str, tuple[int, ...]],
+    source: Any,
+    *,
+    dtype: Any = np.float32,
+    mend: str = "config.json and the weights must belong together; copy both again",
+) -> None:
+    """Check that weights are those of an architecture: of one type, finite, none to spare.
+
+    Args:
+      shapes: shape of every tensor by name.
+      source: the file of the weights, for the message.
+
+    Raises:
+      UserError: a tensor is missing, unknown, of another shape or type, or not finite.
+    """
+    if missing := sorted(set(shapes) - set(flat)):
+        raise UserError(f"{source}: has no tensor {missing[0]}; {mend}")
+    if unknown := sorted(set(flat) - set(shapes)):
+        raise UserError(f"{source}: has an unknown tensor {unknown[0]}; {mend}")
+    for name, shape in shapes.items():
+        array = np.asarray(flat[name])
+        if array.shape != tuple(shape):
+            raise UserError(f"{source}: {name} is {array.shape}, not {shape}; {mend}")
+        if array.dtype != dtype:
+            raise UserError(
+                f"{source}: {name} is {array.dtype}, not {np.dtype(dtype)}; {mend}"
+            )
+        if not np.isfinite(array).all():
+            raise UserError(f"{source}: {name} is not finite; {mend}")
 
 
 def sha256_of(path: str | os.PathLike) -> str:

@@ -19,7 +19,13 @@ from stemjax.session.layering import LayeredStem, decode_layer
 from stemjax.session.mixing import mix_down, resample_to_length
 from stemjax.session.picture import try_save_picture
 from stemjax.session.session import Session
-from stemjax.session.session_file import SessionRecord
+from stemjax.session.session_file import (
+    CheckpointRecord,
+    ContextRecord,
+    MixRecord,
+    MusicRecord,
+    SessionRecord,
+)
 
 PICTURE = "session.png"
 
@@ -56,28 +62,24 @@ def save_session(
         name = f"{pathlib.Path(stem.layer.stem).stem}.{ending}"
         layers.append(dataclasses.replace(stem.layer, stem=name))
         tokens = folder / stem.layer.tokens
-        session_file.save_tokens(tokens, stem.tokens, model.codec.sha256)
+        session_file.save_tokens(tokens, stem.tokens, model.codec)
         write_audio(folder / name, track, rate)
     record = SessionRecord(
-        checkpoint=checkpoint_info(model),
-        context={
-            "file": recording.file,
-            "sha256": recording.sha256,
-            "rate": recording.rate,
-        },
+        checkpoint=CheckpointRecord(**checkpoint_info(model)),
+        context=ContextRecord(
+            file=recording.file, sha256=recording.sha256, rate=recording.rate
+        ),
         seconds=len(session.context) / model.sample_rate,
         rate=rate,
-        music=session.music._asdict(),
+        music=MusicRecord(**session.music._asdict()),
         loop=session.is_loop,
-        mix={
-            "file": f"mix.{ending}",
-            "context": f"context.{ending}",
-            "gain": tracks.gain,
-        },
+        mix=MixRecord(
+            file=f"mix.{ending}", context=f"context.{ending}", gain=tracks.gain
+        ),
         layers=tuple(layers),
     )
-    write_audio(folder / record.mix["context"], tracks.context, rate)
-    write_audio(folder / record.mix["file"], tracks.mix, rate)
+    write_audio(folder / record.mix.context, tracks.context, rate)
+    write_audio(folder / record.mix.file, tracks.mix, rate)
     session_file.save(folder, record)
     mix = sum_with_one_gain([session.context, *(stem.audio for stem in stems)])
     pictured = [
@@ -105,7 +107,7 @@ def load_stems(
     stems = []
     for layer in record.layers:
         path = folder / layer.tokens
-        tokens = session_file.read_tokens(path, model.codec.sha256, cfg.num_codebooks)
+        tokens = session_file.read_tokens(path, model.codec)
         if tokens.shape[1] != cfg.frames(len(session.context)):
             raise UserError(
                 f"{path}: not as long as the context; give the context of this session"
@@ -123,8 +125,8 @@ def check_same_session(
       UserError: it was made with another context, checkpoint or --loop.
     """
     pairs = {
-        "context": (record.context["sha256"], session.recording.sha256),
-        "checkpoint": (record.checkpoint["sha256"], model.sha256),
+        "context": (record.context.sha256, session.recording.sha256),
+        "checkpoint": (record.checkpoint.sha256, model.sha256),
         "--loop": (record.loop, session.is_loop),
     }
     for name, (stored, current) in pairs.items():

@@ -12,16 +12,18 @@ import numpy as np
 
 from stemjax.config.categories import CATEGORIES
 from stemjax.config.decode import DecodeConfig
-from stemjax.config.runs import from_json, to_json
 from stemjax.decode.host import ProgressCallback
 from stemjax.decode.stem_model import StemModel
 from stemjax.decode.windows import OVERLAP_SECONDS
 from stemjax.io.audio import sum_with_one_gain
-from stemjax.io.errors import UserError
 from stemjax.session import loops, scoring
 from stemjax.session.loudness import from_db, stem_gain_db
 from stemjax.session.session import Session
-from stemjax.session.session_file import FILE, LayerRecord
+from stemjax.session.session_file import (
+    DecodingWindows,
+    LayerRecord,
+    LayerSettings,
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -39,38 +41,32 @@ class LayerRequest:
     keep: int | None = None
     """Number, from 1, of the variation to keep; None: the one with the best score."""
 
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> LayerSettings:
         """Value of `LayerRecord.settings`."""
-        return {
-            "preset": self.preset,
-            "variations": self.variations,
-            "keep": self.keep or "best",
-            **to_json(self.config),
-        }
+        return LayerSettings(
+            preset=self.preset,
+            variations=self.variations,
+            keep=self.keep or "best",
+            **_fields(self.config),
+        )
 
 
 def request_of(layer: LayerRecord) -> LayerRequest:
-    """The request that a layer was generated from.
+    """The request that a layer was generated from."""
+    settings = layer.settings
+    return LayerRequest(
+        category=CATEGORIES.index(layer.instrument),
+        seed=layer.seed,
+        preset=settings.preset,
+        variations=settings.variations,
+        keep=None if settings.keep == "best" else settings.keep,
+        config=DecodeConfig(**_fields(settings)),
+    )
 
-    Raises:
-      UserError: the settings of the layer are not readable.
-    """
-    try:
-        settings = dict(layer.settings)
-        keep = settings.pop("keep")
-        return LayerRequest(
-            category=CATEGORIES.index(layer.instrument),
-            seed=layer.seed,
-            preset=settings.pop("preset"),
-            variations=settings.pop("variations"),
-            keep=None if keep == "best" else keep,
-            config=from_json(DecodeConfig, settings),
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(
-            f"{FILE}: the settings of layer {layer.id} are not readable ({error});"
-            " generate it again with --replace"
-        ) from None
+
+def _fields(config: DecodeConfig) -> dict[str, Any]:
+    names = [field.name for field in dataclasses.fields(DecodeConfig)]
+    return {name: getattr(config, name) for name in names}
 
 
 class LayeredStem(NamedTuple):
@@ -135,10 +131,9 @@ def generate_variations(
             instrument=CATEGORIES[request.category],
             seed=request.seed,
             settings=request.settings(),
-            window={
-                "seconds": seconds,
-                "overlap_seconds": min(OVERLAP_SECONDS, seconds / 2),
-            },
+            window=DecodingWindows(
+                seconds=seconds, overlap_seconds=min(OVERLAP_SECONDS, seconds / 2)
+            ),
             tokens=f"layer_{number:02d}.npz",
             stem=f"layer_{number:02d}.wav",
             gain_db=gain_db,
@@ -177,9 +172,6 @@ def plan_replacement(
 
     Returns:
       The stems before the layer, and the requests of the layer and of those after it.
-
-    Raises:
-      UserError: the settings of a later layer are not readable.
     """
     later = [request_of(stem.layer) for stem in stems[number:]]
     return list(stems[: number - 1]), [request, *later]

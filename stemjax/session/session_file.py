@@ -1,19 +1,62 @@
 """Read and write session.json (format 1) and token files."""
 
 import dataclasses
-import json
 import pathlib
 import re
 from typing import Any
 
 import numpy as np
 
-from stemjax.io.atomic import replacing, write_text
+from stemjax.codec.codec import Codec
+from stemjax.config.categories import CATEGORIES
+from stemjax.config.codec import is_same_codec
+from stemjax.config.decode import DecodeConfig
+from stemjax.config.plain_values import to_json
+from stemjax.config.ranges import check_ranges
+from stemjax.config.releases import CodecReference
+from stemjax.io.atomic import replacing
 from stemjax.io.errors import UserError
+from stemjax.io.json_file import read_json, typed, write_json
+from stemjax.io.npz import read_npz
 
 FORMAT = 1
 FILE = "session.json"
+MEND = "make the session again"
+TOKENS_MEND = "give the .npz of the stem"
 _FILE_NAME = re.compile(r"[\w-]+\.\w+")  # a file inside the session folder
+_SEEDS = (0, 2**31 - 1)
+_DECIBELS = (-200, 200)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LayerSettings(DecodeConfig):
+    """Decoding settings of a layer, and how its stem was chosen."""
+
+    preset: str | None = None
+    """Name of the preset of the settings."""
+    variations: int = 1
+    """Number of stems that were generated."""
+    keep: int | str = "best"
+    """Number, from 1, of the variation to keep, or "best"."""
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_ranges(self, variations=(1, 10_000))
+        is_number = isinstance(self.keep, int)
+        if not (
+            1 <= self.keep <= self.variations if is_number else self.keep == "best"
+        ):
+            raise ValueError(f'keep must be 1..{self.variations} or "best"')
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DecodingWindows:
+    """Windows of contexts that exceed one."""
+
+    seconds: float
+    """Length of a window."""
+    overlap_seconds: float
+    """Length that a window shares with the one before it."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -24,10 +67,8 @@ class LayerRecord:
     """From 1, in the order in which layers were made."""
     instrument: str
     seed: int
-    settings: dict[str, Any]
-    """Decoding settings, JSON values."""
-    window: dict[str, float]
-    """{"seconds", "overlap_seconds"}: decoding windows of contexts that exceed one."""
+    settings: LayerSettings
+    window: DecodingWindows
     tokens: str
     """layer_NN.npz: codes of the stem."""
     stem: str
@@ -36,103 +77,161 @@ class LayerRecord:
     """Gain of the stem, dB, without the common gain of the mix."""
     kept_variation: int
     """Number of the variation that was kept, from 1."""
-    scores: dict[str, list[float]]
+    scores: dict[str, tuple[float, ...]]
     """Scores by name, one value per variation."""
+
+    def __post_init__(self):
+        check_ranges(self, seed=_SEEDS, gain_db=_DECIBELS, kept_variation=(1, 10_000))
+        if self.instrument not in CATEGORIES:
+            raise ValueError(f"instrument must be one of {', '.join(CATEGORIES)}")
+        counts = {self.settings.variations, *map(len, self.scores.values())}
+        if len(counts) > 1 or self.kept_variation > self.settings.variations:
+            raise ValueError("variations, kept_variation and scores do not agree")
+        _check_file_names(self.tokens, self.stem)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CheckpointRecord:
+    """Model that made a session."""
+
+    name: str
+    version: str
+    sha256: str
+    """Digest of the weights."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ContextRecord:
+    """Context of a session."""
+
+    file: str | None
+    """Base name; null for silence."""
+    sha256: str
+    """Digest of the file, or of the samples of silence."""
+    rate: int
+    """Hz."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MusicRecord:
+    """Tempo, key and metre, supplied or estimated; null if unknown."""
+
+    bpm: float | None = None
+    """Beats per minute."""
+    key: str | None = None
+    """"C:maj", "A:min", ..."""
+    beats_per_bar: int | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MixRecord:
+    """Mix of a session."""
+
+    file: str
+    """The mix."""
+    context: str
+    """The context track."""
+    gain: float
+    """Common gain of all tracks."""
+
+    def __post_init__(self):
+        _check_file_names(self.file, self.context)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SessionRecord:
     """Content of session.json."""
 
-    checkpoint: dict[str, str]
-    """{"name", "version", "sha256"}."""
-    context: dict[str, Any]
-    """{"file", "sha256", "rate"}; file is null for silence."""
+    format: int = FORMAT
+    """Format of the file."""
+    checkpoint: CheckpointRecord
+    context: ContextRecord
     seconds: float
     """Length of the session."""
     rate: int
     """Rate of the written tracks, Hz."""
-    music: dict[str, Any]
-    """{"bpm", "key", "beats_per_bar"}, supplied or estimated; null if unknown."""
+    music: MusicRecord
     loop: bool
     """Whether the context is a loop."""
-    mix: dict[str, Any]
-    """{"file", "context", "gain"}: files of the mix and of the context track, and the
-    common gain of all tracks."""
+    mix: MixRecord
     layers: tuple[LayerRecord, ...]
     """The layers in order."""
+
+    def __post_init__(self):
+        ids = [layer.id for layer in self.layers]
+        if ids != list(range(1, len(ids) + 1)):
+            raise ValueError(f"layers are numbered {ids[:100]}, not from 1")
+
+
+def _check_file_names(*names: str) -> None:
+    for name in names:
+        if not _FILE_NAME.fullmatch(name):
+            raise ValueError(f"{name!r} is not a file of this folder")
 
 
 def save(folder: pathlib.Path, session: SessionRecord) -> None:
     """Write session.json atomically."""
-    content = {"format": FORMAT, **dataclasses.asdict(session)}
-    text = json.dumps(content, indent=2, sort_keys=True, allow_nan=False)
-    write_text(folder / FILE, text + "\n")
+    write_json(folder / FILE, to_json(session))
 
 
 def read(folder: pathlib.Path) -> SessionRecord:
     """Read session.json of a folder.
 
     Raises:
-      UserError: missing, of another format, or with file names outside the folder.
+      UserError: missing, of another format, a missing, unknown or mistyped field, or
+        file names outside the folder.
     """
     path = folder / FILE
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such session; make one with layer") from None
-    except (ValueError, OSError) as error:
-        raise UserError(
-            f"{path}: not readable ({error}); make the session again"
-        ) from None
-    if not isinstance(content, dict) or content.pop("format", None) != FORMAT:
+    if not path.exists():
+        raise UserError(f"{path}: no such session; make one with layer")
+    content = typed(dict[str, Any], read_json(path, mend=MEND), path, mend=MEND)
+    if content.get("format") != FORMAT:
         raise UserError(f"{path}: not a session of format {FORMAT}; make it again")
-    try:
-        layers = tuple(LayerRecord(**layer) for layer in content.pop("layers"))
-        session = SessionRecord(**content, layers=layers)
-        names = [name for layer in layers for name in (layer.tokens, layer.stem)]
-        ids = [layer.id for layer in layers]
-    except (TypeError, KeyError, AttributeError):
-        raise UserError(f"{path}: fields are missing; make the session again") from None
-    for name in names:
-        if not isinstance(name, str) or not _FILE_NAME.fullmatch(name):
-            raise UserError(
-                f"{path}: {name!r} is not a file of this folder; make it again"
-            )
-    if ids != list(range(1, len(ids) + 1)):
-        raise UserError(f"{path}: layers are numbered {ids}, not from 1; make it again")
-    return session
+    return typed(SessionRecord, content, path, mend=MEND)
 
 
-def save_tokens(path: pathlib.Path, tokens: np.ndarray, codec_sha256: str) -> None:
-    """Write codes [Q, T] and the digest of their codec."""
+def save_tokens(path: pathlib.Path, tokens: np.ndarray, codec: Codec) -> None:
+    """Write codes [Q, T] and the digests of their codec."""
     with replacing(path) as part, open(part, "wb") as file:
-        np.savez(file, tokens=tokens.astype(np.uint16), codec=np.array(codec_sha256))
+        np.savez(
+            file,
+            tokens=tokens.astype(np.uint16),
+            codec=np.array(codec.sha256),
+            codec_config=np.array(codec.config_sha256),
+        )
 
 
-def read_tokens(path: pathlib.Path, codec_sha256: str, levels: int) -> np.ndarray:
+def read_tokens(path: pathlib.Path, codec: Codec) -> np.ndarray:
     """Read codes [Q, T] int32 written by `save_tokens`.
 
     Raises:
-      UserError: no such file, no token file, or codes of another codec or shape.
+      UserError: no such file, no token file, or codes of another codec, shape or range.
     """
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            tokens, codec = arrays["tokens"], str(arrays["codec"])
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file; give the .npz of the stem") from None
-    except (ValueError, KeyError, OSError, EOFError):
+    arrays = read_npz(path, mend=TOKENS_MEND)
+    tokens, digest = arrays.get("tokens"), arrays.get("codec")
+    config = arrays.get("codec_config", np.array(""))
+    if tokens is None or not all(_is_text(a) for a in (digest, config)):
+        raise UserError(f"{path}: not a token file; {TOKENS_MEND}")
+    made = CodecReference(name="?", sha256=str(digest), config_sha256=str(config))
+    if not is_same_codec(made, codec):
         raise UserError(
-            f"{path}: not a token file; give the .npz of the stem"
-        ) from None
-    if codec != codec_sha256:
-        raise UserError(
-            f"{path}: tokens of another codec ({codec[:12]}); give the model that generated"
-            " them with --checkpoint, or the stem without --tokens"
+            f"{path}: tokens of another codec ({made.sha256[:12]}); give the model that"
+            " generated them with --checkpoint, or the stem without --tokens"
         )
+    levels, size = codec.config.num_codebooks, codec.config.codebook_size
     if tokens.ndim != 2 or tokens.shape[0] != levels or not tokens.size:
         raise UserError(
-            f"{path}: tokens are {tokens.shape}, not [{levels}, T]; give the .npz of the"
-            " stem"
+            f"{path}: tokens are {tokens.shape}, not [{levels}, T]; {TOKENS_MEND}"
+        )
+    if tokens.dtype.kind not in "iu":
+        raise UserError(f"{path}: tokens are {tokens.dtype}, no codes; {TOKENS_MEND}")
+    if not 0 <= tokens.min() <= tokens.max() < size:
+        raise UserError(
+            f"{path}: tokens lie in {tokens.min()}..{tokens.max()}, outside of the {size}"
+            f" codes of the codec; {TOKENS_MEND}"
         )
     return tokens.astype(np.int32)
+
+
+def _is_text(array: np.ndarray | None) -> bool:
+    return array is not None and array.ndim == 0 and array.dtype.kind == "U"

@@ -4,7 +4,7 @@ from typing import Protocol
 
 from stemjax import codec
 from stemjax.codec.codec import Codec
-from stemjax.config.codec import CodecConfig
+from stemjax.config.codec import CodecConfig, is_same_codec
 from stemjax.config.presets import CODEC_TINY
 from stemjax.config.runs import StemGenRun
 from stemjax.io.errors import UserError
@@ -23,6 +23,8 @@ class TokenCodec(Protocol):
     """Name of the codec."""
     sha256: str
     """Digest of its weights; "" for a codec that is not one of stemjax."""
+    config_sha256: str
+    """Digest of its config; "" if it is not known."""
     sample_rate: int
     """Samples per second."""
     hop: int
@@ -58,7 +60,7 @@ def codec_of_tokens(
                 " give --codec DIR"
             ) from None
     loaded = codec.load(run.codec or name)
-    if loaded.sha256 != sha256:
+    if not is_same_codec(loaded, token_codec):
         raise UserError(
             f"{run.data}: tokens of codec {name!r} ({sha256[:12]}), not of"
             f" {loaded.name!r} ({loaded.sha256[:12]}); give the codec of the tokens as"
@@ -103,4 +105,4 @@ def about_codec(run: StemGenRun, used: Codec | TokenCodec) -> dict[str, str]:
     else:
         is_folder = as_path(run.codec).is_dir()
         name = str(absolute(run.codec)) if is_folder else run.codec
-    return {"name": name, "sha256": used.sha256}
+    return {"name": name, "sha256": used.sha256, "config_sha256": used.config_sha256}

@@ -3,6 +3,7 @@
 `restore_model` reads a workdir as a release; `export` writes the same as a folder.
 """
 
+import dataclasses
 import hashlib
 import os
 import pathlib
@@ -18,84 +19,104 @@ from stemjax.codec import names
 from stemjax.config.categories import CATEGORIES
 from stemjax.config.decode import DecodeConfig
 from stemjax.config.plain_values import to_json
+from stemjax.config.releases import (
+    CodecReference,
+    CodecRelease,
+    ReleaseConfig,
+    StemGenRelease,
+)
 from stemjax.io.errors import UserError
-from stemjax.io.release import FILES, write_release
+from stemjax.io.json_file import typed
+from stemjax.io.release import FILES, FORMAT, RUN, C, Release, write_release
 from stemjax.io.remote import Path, absolute, as_path, publish, stage
 from stemjax.io.weights import flatten
 from stemjax.train.checkpoint import restore_params
 from stemjax.train.layout import OWN_CODEC
 from stemjax.train.metrics import EVALUATION, read_lines
-from stemjax.train.resume import read_run
+from stemjax.train.resume import MEND, SavedRun, read_run
 
 LICENCE = "Apache-2.0"
+RELEASES = {kind.KIND: kind for kind in (StemGenRelease, CodecRelease)}
 
 
-def restore_model(
-    workdir: str | os.PathLike, *, kind: str
-) -> tuple[dict[str, Any], dict[str, np.ndarray], str]:
+def restore_model(workdir: str | os.PathLike, kind: type[C]) -> Release[C]:
     """A workdir as a release: weights of its best step, averaged if an average was kept.
 
-    Args:
-      kind: "stemgen" or "codec".
+    The digest is that of the names and values of the weights.
 
-    Returns:
-      Config of the release, flat float32 weights, and their digest.
+    Args:
+      kind: `StemGenRelease` or `CodecRelease`.
 
     Raises:
       UserError: another kind, no workdir, no checkpoint.
     """
     workdir = as_path(workdir)
     saved = read_run(workdir)
-    if saved["kind"] != kind:
+    if saved.kind != kind.KIND:
         raise UserError(
-            f"{workdir}: holds a {saved['kind']!r}, not a {kind!r}; give another"
+            f"{workdir}: holds a {saved.kind!r}, not a {kind.KIND!r}; give another"
         )
     params, model_state, step = restore_params(workdir)
-    flat = public_names(kind, params, model_state)
+    flat = public_names(saved.kind, params, model_state, workdir)
     digest = hashlib.sha256()
     for name, array in flat.items():
         digest.update(name.encode())
         digest.update(array.tobytes())
-    return _release_config(workdir, saved, step), flat, digest.hexdigest()
+    config = _release_config(workdir, saved, step)
+    return Release(workdir, config, flat, digest.hexdigest())
 
 
-def public_names(kind: str, params: Mapping, model_state: Mapping) -> dict:
+def public_names(
+    kind: str, params: Mapping, model_state: Mapping, source: Any
+) -> dict[str, np.ndarray]:
     """Weights by their names in a release, sorted: paths joined by dots.
 
     Codecs have the names of the published EnCodec, codebooks included.
+
+    source: the workdir, for error messages.
+
+    Raises:
+      UserError: a codec's checkpoint without one of its parts.
     """
-    if kind == "codec":
-        return names.to_public({"params": params, "codebooks": model_state})
+    if kind == CodecRelease.KIND:
+        try:
+            return names.to_public({"params": params, "codebooks": model_state})
+        except KeyError as error:
+            raise UserError(
+                f"{source}: its checkpoint has no {error}; restore it from a copy"
+            ) from None
     return {k: np.asarray(v) for k, v in flatten(jax.device_get(params)).items()}
 
 
-def _release_config(workdir: Path, saved: dict, step: int) -> dict[str, Any]:
-    run = saved["run"]
+def _release_config(workdir: Path, saved: SavedRun, step: int) -> ReleaseConfig:
+    run = saved.run
     lines = [line for line in read_lines(workdir / EVALUATION) if line["step"] == step]
-    config = {
-        "kind": saved["kind"],
+    common = {
+        "format": FORMAT,
+        "kind": saved.kind,
         "name": absolute(workdir).name,
         "version": stemjax.__version__,
-        "model": run["model"],
+        "model": run.model,
         "steps": step,
         "licence": LICENCE,
         "metrics": {k: v for k, v in (lines or [{}])[-1].items() if k != "step"},
-        "run": saved["id"],
+        "run": saved.id,
     }
-    if saved["kind"] == "stemgen":
-        codec = dict(saved["about"]["codec"])
-        if (workdir / OWN_CODEC).is_dir():
-            codec["name"] = str(absolute(workdir / OWN_CODEC))
-        config |= {
-            "codec": codec,
-            "categories": list(CATEGORIES),
-            "decode": to_json(DecodeConfig()),
-            "keeps_prefix": run["objective"]["keep_prefix"],
-            "trained_frames": round(
-                run["pairs"]["crop_seconds"] * run["model"]["frame_rate"]
-            ),
-        }
-    return config
+    if saved.kind == CodecRelease.KIND:
+        return CodecRelease(**common)
+    entry = saved.about.get("codec")
+    codec = typed(CodecReference, entry, f"{workdir / RUN}: about.codec", mend=MEND)
+    if (workdir / OWN_CODEC).is_dir():
+        own = str(absolute(workdir / OWN_CODEC))
+        codec = dataclasses.replace(codec, name=own)
+    return StemGenRelease(
+        **common,
+        codec=codec,
+        categories=CATEGORIES,
+        decode=DecodeConfig(),
+        keeps_prefix=run.objective.keep_prefix,
+        trained_frames=round(run.pairs.crop_seconds * run.model.frame_rate),
+    )
 
 
 def export(
@@ -119,9 +140,12 @@ def export(
       The release's config.
     """
     workdir, out = as_path(workdir), as_path(out)
-    kind = read_run(workdir)["kind"]
-    config, flat, _ = restore_model(workdir, kind=kind)
-    config |= {"name": name or absolute(out).name}
+    saved = read_run(workdir)
+    if saved.kind not in RELEASES:
+        raise UserError(f"{workdir}: holds a {saved.kind!r}; no release has this kind")
+    release = restore_model(workdir, RELEASES[saved.kind])
+    kind, flat = saved.kind, release.weights
+    config = to_json(release.config) | {"name": name or absolute(out).name}
     config |= {"version": version} if version else {}
     if kind == "stemgen":
         config["codec"]["name"] = pathlib.Path(config["codec"]["name"]).name

@@ -1,16 +1,16 @@
 """Heartbeat of a run: `heartbeat.json`, rewritten every few seconds by one process."""
 
+import dataclasses
 import enum
-import json
 import os
 import socket
 import time
 from collections.abc import Callable
-from typing import NamedTuple
 
 from etils import epath
 
-from stemjax.io.atomic import write_text
+from stemjax.config.plain_values import to_json
+from stemjax.io.json_file import read_as, write_json
 
 HEARTBEAT = "heartbeat.json"
 
@@ -23,7 +23,8 @@ class RunPhase(enum.Enum):
     """SIGTERM ended the run after a checkpoint; the same command resumes it."""
 
 
-class Heartbeat(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Heartbeat:
     """Contents of heartbeat.json."""
 
     time: float
@@ -46,15 +47,18 @@ def write(
 ) -> None:
     """Write the heartbeat of this moment."""
     beat = Heartbeat(clock(), step, socket.gethostname(), os.getpid(), phase)
-    text = json.dumps(beat._asdict() | {"state": phase.value})
-    write_text(epath.Path(workdir) / HEARTBEAT, text + "\n")
+    write_json(epath.Path(workdir) / HEARTBEAT, to_json(beat), indent=None)
 
 
 def read(workdir: str | os.PathLike) -> Heartbeat | None:
-    """The last heartbeat; None without one that can be read."""
+    """The last heartbeat; None without one.
+
+    Raises:
+      UserError: one that cannot be read.
+    """
     path = epath.Path(workdir) / HEARTBEAT
-    try:
-        saved = json.loads(path.read_text(encoding="utf-8"))
-        return Heartbeat(**saved | {"state": RunPhase(saved["state"])})
-    except (OSError, ValueError, TypeError, KeyError):
+    if not path.exists():
         return None
+    return read_as(
+        Heartbeat, path, mend="delete it; a run that is alive writes another"
+    )

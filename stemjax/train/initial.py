@@ -9,13 +9,12 @@ import numpy as np
 
 from stemjax.codec import names
 from stemjax.codec.functional import stack_codebooks
-from stemjax.config.model import StemGenConfig
-from stemjax.config.plain_values import from_json
-from stemjax.config.runs import CodecRun, CommonRun, StemGenRun, codec_from_json
+from stemjax.config.releases import CodecRelease, StemGenRelease
+from stemjax.config.runs import CodecRun, CommonRun, StemGenRun
 from stemjax.io.errors import UserError
 from stemjax.io.release import locate, read_release
-from stemjax.io.weights import unflatten
 from stemjax.models.code_init import start_from_codebooks
+from stemjax.models.weights import params_of
 from stemjax.tasks.task import Task
 from stemjax.train.export import restore_model
 from stemjax.train.resume import RUN
@@ -69,31 +68,28 @@ def initial_weights(run: CommonRun) -> InitialWeights:
     """
     if run.init_from is None:
         return InitialWeights(run, None, "")
-    is_stemgen = isinstance(run, StemGenRun)
-    kind = "stemgen" if is_stemgen else "codec"
+    kind = StemGenRelease if isinstance(run, StemGenRun) else CodecRelease
     folder = locate(run.init_from)
-    if (folder / RUN).is_file():
-        config, flat, sha256 = restore_model(folder, kind=kind)
-    else:
-        release = read_release(folder, kind=kind)
-        config, flat, sha256 = release.config, release.weights, release.sha256
-    if is_stemgen:
-        shape = from_json(StemGenConfig, config["model"])
-    else:
-        shape = codec_from_json(config["model"])
-    run = dataclasses.replace(run, model=shape)
+    is_workdir = (folder / RUN).is_file()
+    release = (restore_model if is_workdir else read_release)(folder, kind)
+    config, flat = (
+        release.config,
+        {k: np.asarray(v) for k, v in release.weights.items()},
+    )
+    run = dataclasses.replace(run, model=config.model)
+    if kind is CodecRelease:
+        names.check_weights(flat, config.model, folder)
+        variables = names.from_public(_with_exact_averages(flat))
+        weights = (variables["params"], variables["codebooks"])
+        return InitialWeights(run, weights, release.sha256)
     # a codec that is not one of stemjax has no digest and cannot be loaded
-    if is_stemgen and run.codec is None and config["codec"]["sha256"]:
-        name = config["codec"]["name"]
+    if run.codec is None and config.codec.sha256:
+        name = config.codec.name
         inside = folder / name  # a codec that is part of the release
         name = str(inside) if inside.is_dir() else name
         run = dataclasses.replace(run, codec=name)
-    flat = {k: np.asarray(v) for k, v in flat.items()}
-    if is_stemgen:
-        return InitialWeights(run, (unflatten(flat), {}), sha256)
-    names.check_shapes(flat, shape, folder)
-    variables = names.from_public(_with_exact_averages(flat))
-    return InitialWeights(run, (variables["params"], variables["codebooks"]), sha256)
+    params = params_of(flat, config.model, folder)
+    return InitialWeights(run, (params, {}), release.sha256)
 
 
 def _with_exact_averages(flat: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

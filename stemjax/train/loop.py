@@ -2,7 +2,6 @@
 
 import dataclasses
 import enum
-import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -14,7 +13,7 @@ from etils import epath
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from stemjax.config.runs import CommonRun
-from stemjax.io.atomic import write_text
+from stemjax.io.json_file import write_json
 from stemjax.io.remote import as_path
 from stemjax.tasks.task import Task
 from stemjax.train import checkpoint, processes, resume
@@ -313,7 +312,7 @@ def _write_nonfinite(workdir: epath.Path, run: CommonRun, state: TrainState) -> 
         "seed": run.seed,
     }
     if processes.is_writer():
-        write_text(folder / REPORT, json.dumps(report, indent=2) + "\n")
+        write_json(folder / REPORT, report)
     print_once(
         f"{workdir}: loss or gradient not finite in the step after {step}; the state is"
         f" that of step {step}. See {folder}/report.json; a lower --optim.peak-lr often"

@@ -5,8 +5,15 @@ import math
 
 import pytest
 
-from stemjax.config.model import INSTRUMENT, Condition, ConditionKind, Precision
-from stemjax.config.plain_values import from_json
+from stemjax.config.codec import AnyCodecConfig, CodecConfig, OscillatorCodecConfig
+from stemjax.config.model import (
+    INSTRUMENT,
+    Condition,
+    ConditionKind,
+    Precision,
+    StemGenConfig,
+)
+from stemjax.config.plain_values import FieldError, digest_of, from_json, to_json
 
 WHOLE = [
     (int, 3, 3),
@@ -23,6 +30,9 @@ WHOLE = [
     (Precision, "bfloat16", Precision.BFLOAT16),
     (Precision, Precision.AUTO, Precision.AUTO),
     (tuple[Condition, ...], (INSTRUMENT,), (INSTRUMENT,)),
+    (dict[str, float], {"a": 1}, {"a": 1.0}),
+    (int | str, "best", "best"),
+    (float | str, 2, 2.0),
     (
         Condition,
         {"name": "tempo", "kind": "vector", "size": 2},
@@ -40,31 +50,74 @@ def test_what_fits_gets_the_fields_type(hint, value, wanted):
 
 
 FAULTS = [
-    (int, 1.5, "1.5 should be int"),
-    (int, 1.0, "1.0 should be int"),
-    (int, True, "True should be int"),
-    (float, False, "False should be float"),
-    (float, "1", "'1' should be float"),
+    (int, 1.5, "expected an integer, got 1.5"),
+    (int, 1.0, "expected an integer, got 1.0"),
+    (int, True, "expected an integer, got true"),
+    (float, False, "expected a number, got false"),
+    (float, "1", 'expected a number, got "1"'),
+    (float, None, "expected a number, got null"),
     (float, math.inf, "inf is not a finite number"),
-    (bool, 1, "1 should be bool"),
-    (str, 1, "1 should be str"),
-    (tuple[int, ...], 3, "3 should be a list"),
-    (tuple[int, ...], "12", "'12' should be a list"),
-    (tuple[int, ...], [1, "2"], "'2' should be int"),
-    (tuple[int, int], [1], "[1] should have 2 values"),
-    (Precision, "half", "'half' is not a valid Precision: one of auto, float32"),
-    (Precision, ["auto"], "['auto'] is not a valid Precision"),
-    (Condition, "tempo", "'tempo' should be a table"),
-    (Condition, {"name": "a", "kind": "vector", "width": 1}, "no field 'width'"),
-    (Condition, {"name": "a", "kind": "vector"}, "needs a field 'size'"),
+    (float, 10**400, "the number is too large"),
+    (bool, 1, "expected true or false, got 1"),
+    (str, 1, "expected a text, got 1"),
+    (str, {"a": 1}, "expected a text, got a table"),
+    (str | None, 1, "expected a text, got 1"),
+    (int | str, [1], "expected an integer or a text, got a list"),
+    (tuple[int, ...], 3, "expected a list, got 3"),
+    (tuple[int, ...], "12", 'expected a list, got "12"'),
+    (tuple[int, ...], [1, "2"], 'field [1]: expected an integer, got "2"'),
+    (tuple[int, int], [1], "expected 2 values, got 1"),
+    (dict[str, float], {"a": "x"}, 'field a: expected a number, got "x"'),
+    (dict[str, float], [], "expected a table, got a list"),
+    (Precision, "half", 'expected one of auto, float32, bfloat16, got "half"'),
+    (Precision, ["auto"], "expected one of auto, float32, bfloat16, got a list"),
+    (Condition, "tempo", 'expected a table, got "tempo"'),
+    (Condition, {"name": "a", "kind": "vector", "width": 1}, "field width: unknown"),
+    (Condition, {"name": "a", "kind": "vector"}, "field size: missing"),
+    (int, "x" * 99, f'got "{"x" * 39}...'),
+    (
+        StemGenConfig,
+        {"conditions": [{"name": "a", "kind": "vector", "size": None}]},
+        "field conditions[0].size: expected an integer, got null",
+    ),
+    (
+        StemGenConfig,
+        {"transformer": {"width": 3}},
+        "field transformer: width 3 must be a multiple of 2 x heads = 32",
+    ),
 ]
 
 
 @pytest.mark.parametrize("hint, value, message", FAULTS)
 def test_what_does_not_fit_is_named(hint, value, message):
-    with pytest.raises(ValueError) as caught:
+    with pytest.raises(FieldError) as caught:
         from_json(hint, value)
     assert message in str(caught.value)
+
+
+def test_a_union_of_tables_is_read_as_the_one_with_the_most_fields():
+    both = [CodecConfig(), OscillatorCodecConfig()]
+    assert [from_json(AnyCodecConfig, to_json(codec)) for codec in both] == both
+    with pytest.raises(FieldError, match="field bands: expected a list, got 3"):
+        from_json(AnyCodecConfig, to_json(OscillatorCodecConfig()) | {"bands": 3})
+
+
+def test_a_digest_depends_on_what_differs_from_the_defaults_alone():
+    one = digest_of(CodecConfig(hidden_size=8))
+    assert one == digest_of(CodecConfig(hidden_size=8, compress=2))
+    assert one != digest_of(CodecConfig(hidden_size=9))
+
+    @dataclasses.dataclass(frozen=True)
+    class Older:
+        size: int = 3
+
+    @dataclasses.dataclass(frozen=True)
+    class Newer:
+        size: int = 3
+        bands: tuple[Older, ...] = ()
+
+    assert digest_of(Older(4)) == digest_of(Newer(4))
+    assert digest_of(Newer(4, (Older(3),))) != digest_of(Newer(4))
 
 
 def test_defaults_of_a_table_need_not_be_given():

@@ -25,7 +25,7 @@ def test_a_run_survives_json(name):
 
 
 def test_unknown_fields_are_named():
-    with pytest.raises(ValueError, match="DecodeConfig has no field 'w_luck'"):
+    with pytest.raises(ValueError, match="field w_luck: unknown"):
         from_json(DecodeConfig, {"w_luck": 1.0})
 
 

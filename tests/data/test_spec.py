@@ -54,7 +54,7 @@ def test_faults_are_named(opened_folders, spec, said):
 
 def test_a_manifest_that_is_none_is_named(tmp_path):
     (tmp_path / "manifest.json").write_text("[1, 2")
-    with pytest.raises(UserError, match="not a manifest"):
+    with pytest.raises(UserError, match="not JSON"):
         open_data(str(tmp_path))
 
 
@@ -69,8 +69,9 @@ def test_tokens_of_another_codec_are_refused():
         codec = StoreCodec("theirs", "a" * 64, 640, 4, 2048)
 
     store = OpenedData(True, Store())
-    store.check_codec("folder", "theirs", "a" * 64)
+    theirs, ours = Store.codec, StoreCodec("ours", "b" * 64, 640, 4, 2048)
+    store.check_codec("folder", theirs)
     with pytest.raises(UserError, match="folder: tokens of codec 'theirs', not of 'ou"):
-        store.check_codec("folder", "ours", "b" * 64)
+        store.check_codec("folder", ours)
     # audio has no codec
-    OpenedData(False, SyntheticSet()).check_codec("folder", "ours", "b" * 64)
+    OpenedData(False, SyntheticSet()).check_codec("folder", ours)

@@ -41,7 +41,7 @@ def write_random_model(
         "model": to_json(model),
         "trained_frames": frames,
         "categories": CATEGORIES,
-        "codec": {"name": codec_name, "sha256": coder.sha256},
+        "codec": to_json(coder.reference) | {"name": codec_name},
         "decode": to_json(DecodeConfig(steps=steps, guidance=Guidance.MULTI)),
     }
     flat = {k: np.asarray(v) for k, v in flatten(params).items()}

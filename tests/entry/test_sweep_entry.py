@@ -59,7 +59,8 @@ def test_bad_flags_get_one_line(tmp_path):
         ),
         (
             ("--sweep", grid, "--index", "0"),
-            f"error: --sweep {grid}: run 1: optim.peak_lr: 'high' should be float\n",
+            f"error: --sweep {grid}: run 1: field optim.peak_lr: expected a number, got"
+            ' "high"\n',
         ),
         (
             ("--sweep", "none"),

@@ -1,5 +1,6 @@
 """Audio, weights and releases: round trips, and what bad files get."""
 
+import dataclasses
 import json
 import time
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from stemjax.config.releases import CodecRelease, ReleaseConfig
 from stemjax.io import audio, release, weights
 from stemjax.io.atomic import replacing
 from stemjax.io.errors import UserError, exit_on_bad_input
@@ -115,20 +117,56 @@ def test_a_truncated_file_is_named(tmp_path):
         weights.load_safetensors(path)
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Plain(ReleaseConfig):
+    """A kind of release without more fields."""
+
+    KIND = "stemgen"
+
+
+SHAPES = {"a": (2, 3), "b": (4,)}
+ARRAYS = {name: np.ones(shape, np.float32) for name, shape in SHAPES.items()}
+BAD_ARRAYS = {
+    "a missing one": ({"a": ARRAYS["a"]}, "has no tensor b"),
+    "one to spare": (ARRAYS | {"c": ARRAYS["b"]}, "has an unknown tensor c"),
+    "another shape": (ARRAYS | {"b": np.ones(5)}, r"b is \(5,\), not \(4,\)"),
+    "another type": (ARRAYS | {"b": np.ones(4, int)}, "b is int64, not float32"),
+    "NaN": (ARRAYS | {"b": np.full(4, np.nan, np.float32)}, "b is not finite"),
+    "infinite": (ARRAYS | {"b": np.full(4, -np.inf, np.float32)}, "b is not finite"),
+}
+
+
+@pytest.mark.parametrize("arrays, said", BAD_ARRAYS.values(), ids=BAD_ARRAYS)
+def test_weights_are_those_of_an_architecture(arrays, said):
+    weights.check_arrays(ARRAYS, SHAPES, "w")
+    with pytest.raises(UserError, match=f"^w: {said}; config.json and the weights"):
+        weights.check_arrays(arrays, SHAPES, "w")
+
+
 def test_release_round_trip_and_refusals(tmp_path):
     folder = tmp_path / "r"
     arrays = {"w": np.ones(3, np.float32)}
     release.write_release(folder, {"kind": "stemgen", "version": 1}, arrays, "# Card")
-    read = release.read_release(folder, kind="stemgen")
-    assert read.config["format"] == 1
+    read = release.read_release(folder, Plain)
+    assert read.config == Plain(format=1, kind="stemgen", version=1)
     assert read.sha256 == weights.sha256_of(folder / "model.safetensors")
     np.testing.assert_array_equal(read.weights["w"], arrays["w"])
     with pytest.raises(UserError, match="not a 'codec'"):
-        release.read_release(folder, kind="codec")
-    config = json.loads((folder / "config.json").read_text()) | {"format": 2}
-    (folder / "config.json").write_text(json.dumps(config))
-    with pytest.raises(UserError, match="format 2 is not 1"):
-        release.read_release(folder, kind="stemgen")
+        release.read_release(folder, CodecRelease)
+
+    def refused(said, **changes):
+        content = {"format": 1, "kind": "stemgen", "version": 1} | changes
+        (folder / "config.json").write_text(json.dumps(content))
+        with pytest.raises(UserError, match=said):
+            release.read_release(folder, Plain)
+
+    refused("format 2 is not 1", format=2)
+    refused("config.json: field version: expected a text or an integer", version=None)
+    refused(
+        'config.json: field metrics.loss: expected a number, got "x"; copy it',
+        metrics={"loss": "x"},
+    )
+    refused("config.json: field mood: unknown; one of format, kind", mood=1)
     with pytest.raises(UserError, match="neither a folder nor a bundled name"):
         release.locate("no-such-model")
 

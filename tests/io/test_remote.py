@@ -27,6 +27,7 @@ from stemjax.io.remote import (
 )
 from stemjax.io.weights import sha256_of
 from tests.fake_gcs import FakeStorage
+from tests.io.test_io import Plain
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("gcsfs") is None, reason="needs gcsfs"
@@ -166,7 +167,9 @@ def test_importing_the_package_settles_how_buckets_are_opened():
 @pytest.fixture
 def stored_release(storage):
     weights = {"a.b": np.arange(6, dtype=np.float32).reshape(2, 3)}
-    release.write_release("gs://bucket/r", {"kind": "stemgen"}, weights, "# card\n")
+    release.write_release(
+        "gs://bucket/r", {"kind": "stemgen", "version": "1"}, weights, "# card\n"
+    )
     storage.put("bucket", "r/codec/config.json", b"{}")
     storage.put("bucket", "r/pytorch_model.bin", b"not ours")
     storage.put("bucket", "r/a/b/config.json", b"too deep")
@@ -180,7 +183,7 @@ def test_a_release_in_a_bucket_is_read_from_a_copy(storage, stored_release, tmp_
     there = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*.*"))
     files = ["README.md", "codec/config.json", "config.json", "model.safetensors"]
     assert there == files
-    read = release.read_release("gs://bucket/r", kind="stemgen")
+    read = release.read_release("gs://bucket/r", Plain)
     np.testing.assert_array_equal(read.weights["a.b"], stored_release["a.b"])
     assert read.sha256 == sha256_of("gs://bucket/r/model.safetensors")
 

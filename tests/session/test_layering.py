@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from stemjax.config.categories import CATEGORIES
-from stemjax.io.errors import UserError
 from stemjax.session import layering, scoring
 from stemjax.session.layering import LayerRequest
 from stemjax.session.loudness import integrated_lufs
@@ -75,7 +74,7 @@ def test_the_best_variation_or_a_given_one_is_kept(random_model, session):
     tokens = {}
     for k in (1, 2, 3):
         stem = add(dataclasses.replace(three, keep=k))
-        assert stem.layer.kept_variation == k and stem.layer.settings["keep"] == k
+        assert stem.layer.kept_variation == k and stem.layer.settings.keep == k
         tokens[k] = stem.tokens
     np.testing.assert_array_equal(tokens[best.layer.kept_variation], best.tokens)
     assert (tokens[1] != tokens[2]).any() and (tokens[2] != tokens[3]).any()
@@ -118,15 +117,6 @@ def test_a_layer_stores_its_request(random_model, session):
     assert layering.request_of(stem.layer) == request
     again = layering.decode_layer(random_model, session, stem.layer, stem.tokens)
     np.testing.assert_array_equal(again.audio, stem.audio)
-    for layer in (
-        dataclasses.replace(stem.layer, instrument="kazoo"),
-        dataclasses.replace(stem.layer, settings={}),
-        dataclasses.replace(stem.layer, settings=stem.layer.settings | {"x": 1}),
-    ):
-        with pytest.raises(
-            UserError, match="session.json: the settings of layer 1 are"
-        ):
-            layering.request_of(layer)
 
 
 def test_a_silent_context_gets_a_stem(random_model, session):

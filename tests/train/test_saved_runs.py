@@ -7,7 +7,7 @@ import pathlib
 import pytest
 
 from stemjax.config.presets import CODEC_TINY, PRESETS, fit_to_codec
-from stemjax.config.runs import StemGenRun, resolved, run_id
+from stemjax.config.runs import CommonRun, StemGenRun, resolved, run_id
 from stemjax.io.errors import UserError
 from stemjax.train import resume
 
@@ -26,6 +26,67 @@ def run_of(preset):
 def claim(workdir, saved, run):
     identity, about = saved["identity"], saved["about"]
     resume.claim(workdir, saved["kind"], run, identity, about)
+
+
+def without(saved, *path):
+    """A copy of run.json without one field."""
+    copy = json.loads(json.dumps(saved))
+    holder = copy
+    for name in path[:-1]:
+        holder = holder[name]
+    del holder[path[-1]]
+    return copy
+
+
+@pytest.mark.parametrize("preset", SAVED)
+def test_a_field_that_is_newer_than_the_run_has_its_default(preset, tmp_path):
+    """run.json of an older version: it lacks fields, and keeps its id."""
+    run, path = run_of(preset), tmp_path / "run.json"
+    saved = SAVED[preset] | {"id": "0123456789ab"}
+    for lacking in (("run", "ema_decay"), ("run", "stop"), ("run", "optim", "beta1")):
+        default = CommonRun(steps=1, batch_size=1)
+        for name in lacking[1:]:
+            default = getattr(default, name)
+        value = run
+        for name in lacking[1:]:
+            value = getattr(value, name)
+        path.write_text(json.dumps(without(saved, *lacking)))
+        if value == default:
+            claim(tmp_path, saved, run)
+            whole = json.loads(path.read_text())
+            assert whole["id"] == "0123456789ab" and whole == saved
+        else:
+            with pytest.raises(UserError, match=f"field '{'.'.join(lacking[1:])}"):
+                claim(tmp_path, saved, run)
+    changed = dataclasses.replace(run, ema_decay=0.5)
+    path.write_text(json.dumps(without(saved, "run", "ema_decay")))
+    with pytest.raises(UserError, match="field 'ema_decay' differs"):
+        claim(tmp_path, saved, changed)
+    path.write_text(json.dumps(without(saved, "identity", "codec")))
+    claim(tmp_path, saved, run)  # a digest that was not recorded is not compared
+
+
+FAULTS = {
+    "mistyped": (
+        {"batch_size": "8"},
+        'field run.batch_size: expected an integer, got "8"',
+    ),
+    "unknown": ({"mood": 1}, "field run.mood: unknown; one of steps, batch_size"),
+    "nested": ({"optim": {"beta1": [[]]}}, "field run.optim.beta1: expected a number"),
+}
+
+
+@pytest.mark.parametrize("changes, said", FAULTS.values(), ids=FAULTS)
+def test_a_damaged_field_is_named(changes, said, tmp_path):
+    saved = SAVED["stemgen-tiny"]
+    damaged = saved | {"run": saved["run"] | changes}
+    (tmp_path / "run.json").write_text(json.dumps(damaged))
+    with pytest.raises(UserError, match="run.json: ") as caught:
+        resume.read_run(tmp_path)
+    assert said in str(caught.value)
+    (tmp_path / "run.json").write_text(json.dumps(without(saved, "run")))
+    with pytest.raises(UserError, match="run.json: field run: missing"):
+        resume.read_run(tmp_path)
 
 
 @pytest.mark.parametrize("preset", SAVED)

@@ -9,7 +9,6 @@ import numpy as np
 
 from stemjax import codec
 from stemjax.cli.evaluate.shared.decoding_arguments import CodecTableArguments
-from stemjax.cli.evaluate.shared.output import write_json
 from stemjax.codec.codec import Codec
 from stemjax.data.drawing.crops import codec_eval_clips
 from stemjax.data.spec import open_data
@@ -17,6 +16,7 @@ from stemjax.eval.reports import codec_report
 from stemjax.eval.studies.code_use import code_use
 from stemjax.eval.studies.codec_table import codec_table
 from stemjax.io.errors import UserError
+from stemjax.io.json_file import write_json
 from stemjax.io.picture import draw_or_warn
 
 DRAWN = 4  # clips in the picture

@@ -5,8 +5,8 @@ from typing import Any
 
 import stemjax
 from stemjax.cli.evaluate.shared.decoding_arguments import ContextGainArguments
-from stemjax.cli.evaluate.shared.output import write_json
 from stemjax.cli.evaluate.shared.progress import ProgressBar
+from stemjax.config.codec import is_same_codec
 from stemjax.config.train import PairConfig
 from stemjax.data.drawing import pairs
 from stemjax.data.spec import open_data
@@ -14,6 +14,7 @@ from stemjax.data.tokens import store
 from stemjax.eval.reports.context_gain_report import table
 from stemjax.eval.studies import context_gain as study
 from stemjax.io.errors import UserError
+from stemjax.io.json_file import write_json
 
 
 def run(command: ContextGainArguments) -> None:
@@ -26,7 +27,7 @@ def run(command: ContextGainArguments) -> None:
     if not opened.has(command.split):
         raise UserError(f"{command.data}: no song in the split {command.split!r}")
     model = stemjax.load(command.checkpoint, codec=command.codec)
-    opened.check_codec(command.data, model.codec.name, model.codec.sha256)
+    opened.check_codec(command.data, model.codec)
     against = None
     if command.against:
         against = stemjax.load(command.against, codec=command.codec)
@@ -55,7 +56,7 @@ def measure(
     Raises:
       UserError: a second model with another codec.
     """
-    if against is not None and against.codec.sha256 != model.codec.sha256:
+    if against is not None and not is_same_codec(against.codec, model.codec):
         raise UserError(
             f"--against {command.against}: its codec is {against.codec.name}, not"
             f" {model.codec.name}; give a checkpoint with the same codec"

@@ -21,7 +21,6 @@ from stemjax.cli.evaluate.shared.examples import (
     open_source,
 )
 from stemjax.cli.evaluate.shared.folders import cache_folder
-from stemjax.cli.evaluate.shared.output import write_json
 from stemjax.config.decode import DECODE_PRESETS, DecodeConfig
 from stemjax.config.runs import to_json
 from stemjax.config.sweeps import TableRow, with_steps
@@ -36,6 +35,7 @@ from stemjax.eval.studies.listening_measures import measure_all, write_reference
 from stemjax.eval.studies.rows import row_jobs
 from stemjax.io.atomic import write_text
 from stemjax.io.errors import UserError
+from stemjax.io.json_file import write_json
 from stemjax.io.picture import draw_or_warn
 
 GENERATED = "generated"
@@ -177,13 +177,13 @@ def instruments_line(instruments: LoadedClassifier, pairs: Sequence[Pair]) -> st
     """Accuracy of the classifier, and of always naming the largest category."""
     config = instruments.config
     accuracies = ", ".join(
-        f"{figures['accuracy']:.3f} (balanced {figures['balanced_accuracy']:.3f}) of"
-        f" {figures['clips']} clips of {split}"
-        for split, figures in config["held_out"].items()
+        f"{figures.accuracy:.3f} (balanced {figures.balanced_accuracy:.3f}) of"
+        f" {figures.clips} clips of {split}"
+        for split, figures in config.held_out.items()
     )
     largest = max(Counter(pair.category for pair in pairs).values()) / len(pairs)
     return (
-        f"instrument classifier trained on {config['training_clips']} clips of real"
+        f"instrument classifier trained on {config.training_clips} clips of real"
         f" stems (sha256 {instruments.sha256[:12]}): accuracy {accuracies}; always"
         f" naming the largest category of these examples: {largest:.3f}"
     )

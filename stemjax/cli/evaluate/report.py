@@ -5,10 +5,11 @@ import pathlib
 from collections.abc import Sequence
 
 from stemjax.cli.evaluate.shared.arguments import ReportArguments
-from stemjax.cli.evaluate.shared.output import METRICS_FILE, read_score, write_json
+from stemjax.cli.evaluate.shared.output import METRICS_FILE, read_score
 from stemjax.eval.reports import overview
 from stemjax.io.atomic import write_text
 from stemjax.io.errors import UserError
+from stemjax.io.json_file import write_json
 from stemjax.io.picture import draw_or_warn
 
 

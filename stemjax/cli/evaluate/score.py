@@ -11,7 +11,7 @@ from stemjax.cli.evaluate.shared.arguments import (
     ScoreArguments,
 )
 from stemjax.cli.evaluate.shared.folders import DELAY, cache_folder, stem_folders
-from stemjax.cli.evaluate.shared.output import METRICS_FILE, write_json
+from stemjax.cli.evaluate.shared.output import METRICS_FILE
 from stemjax.cli.evaluate.shared.progress import ProgressBar
 from stemjax.config.metrics import Metric
 from stemjax.eval.metrics import imported, imported_scores
@@ -25,6 +25,7 @@ from stemjax.eval.studies.score_settings import (
 )
 from stemjax.io.atomic import write_text
 from stemjax.io.errors import UserError
+from stemjax.io.json_file import write_json
 
 
 def run(command: ScoreArguments) -> None:

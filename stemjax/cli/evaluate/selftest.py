@@ -2,13 +2,13 @@
 
 from stemjax.analysis.extract import salience_analyser
 from stemjax.cli.evaluate.shared.arguments import SelftestArguments
-from stemjax.cli.evaluate.shared.output import write_json
 from stemjax.cli.evaluate.shared.progress import ProgressBar
 from stemjax.eval.populations.progress import advance
 from stemjax.eval.selftest import bars
 from stemjax.eval.selftest.checks import table
 from stemjax.eval.selftest.synthetic import make_clip
 from stemjax.io.errors import UserError
+from stemjax.io.json_file import write_json
 
 MIN_CLIPS = 8
 

@@ -15,7 +15,6 @@ from stemjax.cli.evaluate.shared.examples import (
     draw_other_examples,
     load_run,
 )
-from stemjax.cli.evaluate.shared.output import write_json
 from stemjax.config.decode import FAST, DecodeConfig
 from stemjax.config.runs import to_json
 from stemjax.config.sweeps import TableRow, with_steps
@@ -30,6 +29,7 @@ from stemjax.eval.studies.grid_file import find_grid
 from stemjax.eval.studies.rows import ScoreReport, score_row
 from stemjax.eval.studies.sweep import check_file_names, file_name, sweep_jobs
 from stemjax.io.atomic import write_text
+from stemjax.io.json_file import write_json
 from stemjax.io.picture import draw_or_warn
 
 

@@ -19,7 +19,6 @@ from stemjax.cli.evaluate.shared.examples import (
     draw_other_examples,
     load_run,
 )
-from stemjax.cli.evaluate.shared.output import write_json
 from stemjax.config.decode import BEST
 from stemjax.eval.metrics.score import FORMAT
 from stemjax.eval.populations.decoding_run import DecodingRun, manifest_hash
@@ -31,6 +30,7 @@ from stemjax.eval.studies import tables as study
 from stemjax.eval.studies.decoding import score_anchors
 from stemjax.eval.studies.rows import ScoreReport
 from stemjax.io.atomic import write_text
+from stemjax.io.json_file import write_json
 from stemjax.io.picture import draw_or_warn
 
 

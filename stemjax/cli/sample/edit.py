@@ -129,7 +129,7 @@ def read_stem(
         if not arguments.tokens:
             return audio, model.encode_audio(audio[None])[0]
     path = pathlib.Path(arguments.tokens)
-    codes = session_file.read_tokens(path, model.codec.sha256, cfg.num_codebooks)
+    codes = session_file.read_tokens(path, model.codec)
     if audio is None:
         if codes.shape[1] > cfg.frames(samples):
             raise UserError(

@@ -1,6 +1,5 @@
 """Files that `stemjax sample` and `stemjax edit` write for each variation."""
 
-import json
 import pathlib
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -9,8 +8,9 @@ import numpy as np
 
 from stemjax import __version__
 from stemjax.api import Model, Result
-from stemjax.io.atomic import write_text
+from stemjax.config.plain_values import to_json
 from stemjax.io.audio_formats import write_audio
+from stemjax.io.json_file import write_json
 from stemjax.session import midi, session_file
 from stemjax.session.folder import TrackFormat, checkpoint_info
 from stemjax.session.mixing import mix_down, resample_to_length
@@ -72,9 +72,7 @@ def write_variation(
     }
     write_audio(folder / entry["stem"], track, rate)
     write_audio(folder / entry["mix"], tracks.mix, rate)
-    session_file.save_tokens(
-        folder / entry["tokens"], result.tokens, model.codec.sha256
-    )
+    session_file.save_tokens(folder / entry["tokens"], result.tokens, model.codec)
     if writes_midi:
         entry["midi"] = f"stem{suffix}.mid"
         path = folder / entry["midi"]
@@ -89,11 +87,11 @@ def report_header(model: Model, session: Session) -> dict[str, Any]:
         "format": 1,
         "stemjax": __version__,
         "checkpoint": checkpoint_info(model),
-        "codec": {"name": model.codec.name, "sha256": model.codec.sha256},
+        "codec": to_json(model.codec.reference),
         "context": {"file": recording.file, "sha256": recording.sha256},
     }
 
 
 def write_report(path: pathlib.Path, report: Mapping[str, Any]) -> None:
     """Write a JSON report."""
-    write_text(path, json.dumps(report, indent=2, sort_keys=True) + "\n")
+    write_json(path, report)

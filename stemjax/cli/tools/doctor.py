@@ -3,7 +3,6 @@
 import dataclasses
 import importlib.metadata
 import importlib.util
-import json
 import pathlib
 import platform
 import shutil
@@ -13,6 +12,7 @@ import tyro
 
 from stemjax import __version__
 from stemjax.io.errors import UserError
+from stemjax.io.json_file import json_text
 from stemjax.io.release import PRETRAINED, bundled_names, own_weights, read_config
 
 PACKAGES = (
@@ -50,7 +50,7 @@ def main(argv: list[str], *, prog: str) -> None:
     """Examine the machine and print the report."""
     arguments = tyro.cli(DoctorArguments, args=argv, prog=prog)
     report = examine()
-    print(json.dumps(report, indent=2) if arguments.json else format_report(report))
+    print(json_text(report, indent=2) if arguments.json else format_report(report))
 
 
 def examine() -> dict[str, Any]:

@@ -26,6 +26,7 @@ def run(command: TokensCommand) -> None:
         codec=StoreCodec(
             name=loaded.name,
             sha256=loaded.sha256,
+            config_sha256=loaded.config_sha256,
             sample_rate=loaded.config.sample_rate,
             hop=loaded.config.hop,
             num_codebooks=loaded.config.num_codebooks,

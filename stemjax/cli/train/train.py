@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import json
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -17,6 +16,7 @@ from stemjax.config.runs import CodecRun, Invocation, Run, StemGenRun
 from stemjax.config.train import traced_steps
 from stemjax.io.cache import use_compilation_cache
 from stemjax.io.errors import UserError
+from stemjax.io.json_file import json_text
 from stemjax.tasks import codec as codec_task
 from stemjax.tasks import stemgen as stemgen_task
 from stemjax.tasks.task import Task
@@ -54,7 +54,7 @@ def train(preset: Preset, run: Run, invocation: Invocation) -> TrainingOutcome:
     if invocation.dry_run:
         target = compile_target(invocation.topology) if invocation.compile else None
         plan = dry_run.report(setup.run, setup.make_task, setup.step_codec, target)
-        print(json.dumps(plan))
+        print(json_text(plan))
         return TrainingOutcome.DONE
     steps = invocation.profile_steps
     return fit(
@@ -147,7 +147,7 @@ def _parts(
     about = {}
     if isinstance(run, StemGenRun):
         used = source.codec if codec is None else codec
-        identity |= {"codec": used.sha256}
+        identity |= {"codec": used.sha256, "codec_config": used.config_sha256}
         about = {"codec": codecs.about_codec(run, used)}
     weights = start.weights
     if weights is None and codec is not None and run.objective.codebook_init:

@@ -29,6 +29,7 @@ from stemjax.analysis.records import METERS, NO_CHORD, NO_KEY, NO_METER, Analysi
 from stemjax.eval.metrics.histograms import NUM_SECTIONS
 from stemjax.eval.populations.clips import Example
 from stemjax.io.errors import UserError
+from stemjax.io.json_file import json_text
 
 ROLES = ("real", "generated")
 UNNAMED = "unnamed"  # extractor of files without this field
@@ -256,7 +257,7 @@ def _sections(path: pathlib.Path, values: Any) -> np.ndarray:
     names: dict[str, int] = {}
     rows = []
     for start, end, label in _disjoint(path, "sections", values):
-        known = names.setdefault(json.dumps(label, sort_keys=True), len(names))
+        known = names.setdefault(json_text(label), len(names))
         rows.append([start, end, min(known, NUM_SECTIONS - 1)])
     return np.array(rows, np.float64).reshape(-1, 3)
 

@@ -4,7 +4,6 @@ A CSV file has a header and the columns `id` and `value`; an optional column `re
 the same score of the real stem.  Other columns are ignored.
 """
 
-import csv
 import math
 import os
 import pathlib
@@ -16,6 +15,7 @@ import numpy as np
 from stemjax.config.metrics import Metric
 from stemjax.eval.metrics.jackknife import estimate_json, jackknife
 from stemjax.io.errors import UserError
+from stemjax.io.table_file import read_csv
 
 
 class ScoreTable(NamedTuple):
@@ -86,29 +86,17 @@ def read_table(path: str | os.PathLike) -> ScoreTable:
         is not a number.
     """
     path = pathlib.Path(path)
-    try:
-        # spreadsheets put a byte order mark first
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError):
-        raise UserError(
-            f"{path}: cannot be read; give a CSV file with the columns id,value"
-        ) from None
-    reader = csv.DictReader(text.splitlines(), skipinitialspace=True)
-    names = [name.strip() for name in reader.fieldnames or ()]
-    reader.fieldnames = names
-    for name in ("id", "value"):
-        if name not in names:
-            raise UserError(f"{path}: no column {name!r}; its first line is id,value")
+    table = read_csv(path, ("id", "value"), mend="its first line is id,value")
     values: dict[str, float] = {}
     real: dict[str, float] = {}
-    for row in reader:
-        where, key = f"{path}, line {reader.line_num}", (row["id"] or "").strip()
+    for where, row in table.rows:
+        key = row["id"]
         if key in values:
             raise UserError(f"{where}: the id {key!r} occurs twice; keep one")
         values[key] = _number(where, row["value"])
-        if "real" in names:
+        if "real" in table.columns:
             real[key] = _number(where, row["real"])
-    return ScoreTable(path, values, real if "real" in names else None)
+    return ScoreTable(path, values, real if "real" in table.columns else None)
 
 
 def _measure(name: str, table: ScoreTable, ids: Sequence[str], group) -> dict[str, Any]:
@@ -138,11 +126,11 @@ def _measure(name: str, table: ScoreTable, ids: Sequence[str], group) -> dict[st
     return entry
 
 
-def _number(where: str, text: str | None) -> float:
+def _number(where: str, text: str) -> float:
     try:
-        value = float(text or "")
+        value = float(text)
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise UserError(f"{where}: {text!r} is not a number")
+        raise UserError(f"{where}: {text!r} is not a number, such as 0.5")
     return value

@@ -11,6 +11,7 @@ accuracy with that of real stems, the upper bound, and of real stems through the
 which shows the codec's loss.
 """
 
+import dataclasses
 import pathlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -21,9 +22,11 @@ import numpy as np
 from stemjax.analysis.audio import RATE, resample
 from stemjax.arrays.mel import log_mel
 from stemjax.config.categories import CATEGORIES
+from stemjax.config.releases import ReleaseConfig
 from stemjax.eval.populations import clips
 from stemjax.io.errors import UserError
 from stemjax.io.release import read_release, write_release
+from stemjax.io.weights import check_arrays
 
 KIND = "instrument-classifier"
 VERSION = 1  # increase it if the features or the fit change
@@ -265,12 +268,40 @@ def save(
     write_release(folder, config | dict(about), weights, card)
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AccuracyRecord:
+    """Accuracy on one split, as `as_json` writes it."""
+
+    clips: int
+    accuracy: float
+    balanced_accuracy: float
+    chance: float
+    confusion: dict[str, dict[str, int]]
+    """True category -> predicted category -> clips, without zeros."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ClassifierRelease(ReleaseConfig):
+    """Release of a classifier."""
+
+    KIND = KIND
+
+    categories: tuple[str, ...]
+    """Table of categories."""
+    data: str = ""
+    """Content hash of the training data."""
+    training_clips: int = 0
+    """Number of training clips."""
+    held_out: dict[str, AccuracyRecord] = dataclasses.field(default_factory=dict)
+    """Accuracy on each other split."""
+
+
 class LoadedClassifier(NamedTuple):
     """A classifier with its release."""
 
     classifier: Classifier
     """The discriminant."""
-    config: dict[str, Any]
+    config: ClassifierRelease
     """Content of config.json."""
     sha256: str
     """Digest of the weights."""
@@ -286,14 +317,34 @@ def load(folder: str | pathlib.Path) -> LoadedClassifier:
     Raises:
       UserError: no classifier, or one of another version.
     """
-    release = read_release(folder, kind=KIND)
-    if (release.config.get("version"), release.config.get("categories")) != (
-        VERSION,
-        list(CATEGORIES),
-    ):
+    release = read_release(folder, ClassifierRelease)
+    if (release.config.version, release.config.categories) != (VERSION, CATEGORIES):
         raise UserError(
             f"{folder}: a classifier of another version; make it again with"
             " `stemjax evaluate classifier`"
         )
-    classifier = Classifier(**release.weights)
+    classifier = _checked(release.weights, folder)
     return LoadedClassifier(classifier, release.config, release.sha256)
+
+
+def _checked(weights: Mapping[str, np.ndarray], source: Any) -> Classifier:
+    """The classifier of weights, each float64 but the categories, finite, none to spare.
+
+    Raises:
+      UserError: a tensor is missing, unknown, of another shape or type, or not finite.
+    """
+    categories = weights.get("categories", np.zeros(0, np.int32))
+    bands, kinds = 6 * BANDS, categories.size
+    numbers = {k: v for k, v in weights.items() if k != "categories"}
+    shapes = {"mean": (bands,), "scale": (bands,), "bias": (kinds,)}
+    shapes["weights"] = (bands, kinds)
+    check_arrays(numbers, shapes, source, dtype=np.float64)
+    is_ascending = categories.ndim == 1 and np.all(np.diff(categories) > 0)
+    if (
+        categories.dtype != np.int32
+        or not kinds
+        or not is_ascending
+        or not 0 <= categories[0] <= categories[-1] < len(CATEGORIES)
+    ):
+        raise UserError(f"{source}: categories are not rising numbers of categories")
+    return Classifier(categories=categories, **numbers)

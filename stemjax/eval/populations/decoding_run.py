@@ -8,7 +8,6 @@ point share its stems, and each stem is decoded once.
 """
 
 import hashlib
-import json
 import pathlib
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
@@ -31,6 +30,7 @@ from stemjax.eval.populations.generate import (
 )
 from stemjax.io.atomic import write_text
 from stemjax.io.errors import UserError
+from stemjax.io.json_file import json_text, write_json
 from stemjax.io.random import generator
 
 
@@ -92,7 +92,7 @@ def point_key(system: StemModel, config: DecodeConfig, variation: int) -> str:
     """Name of a point's folder: a hash of its description without names."""
     about = point_description(system, config, variation)
     about |= {"checkpoint": None, "codec": about["codec"]["sha256"]}
-    return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:16]
+    return hashlib.sha256(json_text(about).encode()).hexdigest()[:16]
 
 
 def jobs_of(
@@ -138,7 +138,7 @@ def write_point_configs(system: StemModel, jobs: Iterable[Job]) -> None:
         path = job.stem.parent / CONFIG
         if not path.is_file():
             about = point_description(system, job.config, job.variation)
-            write_text(path, json.dumps(about, indent=2, sort_keys=True) + "\n")
+            write_json(path, about)
 
 
 def triples_of(jobs: Sequence[Job], folder: pathlib.Path) -> list[Triple]:

@@ -4,7 +4,6 @@
 other system can be evaluated from such folders too.
 """
 
-import json
 import os
 import pathlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -19,6 +18,7 @@ from stemjax.eval.populations.clips import ROLES
 from stemjax.io.atomic import write_text
 from stemjax.io.audio_formats import write_flac
 from stemjax.io.errors import UserError
+from stemjax.io.json_file import read_as, write_json
 
 CONFIG, MANIFEST = "config.json", "manifest.jsonl"
 
@@ -89,7 +89,9 @@ def open_run(
     folder = pathlib.Path(run)
     path = folder / CONFIG
     if path.is_file():
-        existing = json.loads(path.read_text(encoding="utf-8"))
+        existing = read_as(
+            dict[str, Any], path, mend="give another --out, or remove it"
+        )
         for field, value in description.items():
             if existing.get(field) != value:
                 raise UserError(
@@ -99,7 +101,7 @@ def open_run(
     for role in ROLES:
         (folder / role).mkdir(parents=True, exist_ok=True)
     write_text(folder / MANIFEST, manifest)
-    write_text(path, json.dumps(description, indent=2, sort_keys=True) + "\n")
+    write_json(path, description)
     return folder
 
 

@@ -23,7 +23,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from stemjax.config.decode import DECODE_PRESETS, DecodeConfig
-from stemjax.config.plain_values import from_json
+from stemjax.config.plain_values import FieldError, from_json
 from stemjax.config.sweeps import GRIDS, TableRow
 from stemjax.io.errors import UserError
 from stemjax.io.toml_file import axes_of, read_toml
@@ -102,7 +102,14 @@ def _replaced(file, base: DecodeConfig, settings: Mapping[str, Any]) -> DecodeCo
                 f"{file}: unknown setting {field!r}; one of {', '.join(FIELDS)}"
             )
     try:
-        values = {field: from_json(FIELDS[field], v) for field, v in settings.items()}
+        values = {field: _typed(field, value) for field, value in settings.items()}
         return dataclasses.replace(base, **values)
     except ValueError as error:
         raise UserError(f"{file}: {dict(settings)}: {error}") from None
+
+
+def _typed(field: str, value: Any) -> Any:
+    try:
+        return from_json(FIELDS[field], value)
+    except FieldError as error:
+        raise error.inside(field) from None

@@ -6,18 +6,18 @@ Imports no jax: the runs may be those of another machine.
 import concurrent.futures
 import dataclasses
 import enum
-import json
-import math
 import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from stemjax.config.runs import resolved
 from stemjax.config.validation import BEST_METRIC
 from stemjax.io.errors import UserError
 from stemjax.io.remote import Path, as_path, is_remote
 from stemjax.train import heartbeat, layout, resume
 from stemjax.train.heartbeat import Heartbeat
 from stemjax.train.metrics import EVALUATION, METRICS, read_lines
+from stemjax.train.resume import RunEnd
 
 SKEW_SECONDS = 60.0  # between the clocks of a run's host and of its storage
 COMMITTED = "commit_success.txt"
@@ -77,7 +77,7 @@ def gather(
       stale: seconds without a heartbeat after which a run has died.
 
     Returns:
-      Records, and a message for each workdir whose run.json cannot be read.
+      Records, and a message for each workdir with a file that cannot be read.
     """
     root = as_path(folder)
     with concurrent.futures.ThreadPoolExecutor(READERS) as pool:
@@ -112,28 +112,30 @@ def _record_or_fault(
         return read_record(root, workdir, now=now, stale=stale)
     except UserError as error:
         return str(error)
+    except OSError as error:
+        return f"{workdir}: {error.strerror or error}"
 
 
 def read_record(root: Path, workdir: Path, *, now: float, stale: float) -> RunRecord:
     """One run, from the files of its workdir.
 
     Raises:
-      UserError: a run.json that cannot be read.
+      UserError: a file that cannot be read; names it and its field.
     """
     saved = resume.read_run(workdir)
     logged = read_lines(workdir / METRICS)
     last = logged[-1] if logged else {"step": 0}
     beat = heartbeat.read(workdir)
-    steps = saved["run"]["steps"]
-    done = _read_json(workdir / resume.DONE)
-    step = max(last["step"], beat.step if beat else 0, (done or {"step": 0})["step"])
-    metric, should_rise = BEST_METRIC.get(saved["kind"], ("loss", False))
+    steps = saved.run.steps
+    end = resume.read_end(workdir)
+    step = max(last["step"], beat.step if beat else 0, end.step if end else 0)
+    metric, should_rise = BEST_METRIC.get(saved.kind, ("loss", False))
     best, best_step = _best(read_lines(workdir / EVALUATION), metric, should_rise)
     seen = beat.time if beat else _last_change(workdir)
     return RunRecord(
         path=workdir.relative_to(root).as_posix(),
-        kind=saved["kind"],
-        settings=_dotted(saved["run"]) | _dotted(saved["identity"], "identity."),
+        kind=saved.kind,
+        settings=_dotted(resolved(saved.run)) | _dotted(saved.identity, "identity."),
         step=step,
         steps=steps,
         loss=last.get("loss"),
@@ -142,21 +144,21 @@ def read_record(root: Path, workdir: Path, *, now: float, stale: float) -> RunRe
         best_step=best_step,
         checkpoint=_newest(workdir / layout.SERIES),
         seen=seen,
-        state=_state(workdir, done, steps, beat, is_alive=now - seen <= stale),
+        state=_state(workdir, end, steps, beat, is_alive=now - seen <= stale),
     )
 
 
 def _state(
     workdir: Path,
-    done: Mapping[str, Any] | None,
+    end: RunEnd | None,
     steps: int,
     beat: Heartbeat | None,
     *,
     is_alive: bool,
 ) -> RunStatus:
-    if done and done["reason"] != "steps":
+    if end and end.reason != "steps":
         return RunStatus.DONE_EARLY
-    if done and done["step"] >= steps:  # else --steps has been raised
+    if end and end.step >= steps:  # else --steps has been raised
         return RunStatus.DONE_STEPS
     failed = _modified(workdir / layout.NONFINITE / layout.REPORT)
     if failed is not None and (beat is None or beat.time <= failed + SKEW_SECONDS):
@@ -179,8 +181,8 @@ def _best(
     sign = 1.0 if should_rise else -1.0
     best = None
     for line in evaluated:
-        value = line.get(metric, math.nan)
-        if math.isfinite(value) and (best is None or sign * value > sign * best[0]):
+        value = line.get(metric)
+        if value is not None and (best is None or sign * value > sign * best[0]):
             best = value, line["step"]
     return best or (None, None)
 
@@ -203,13 +205,6 @@ def _dotted(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             fields[prefix + name] = value
     return fields
-
-
-def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
 
 
 def _modified(path: Path) -> float | None:

@@ -1,6 +1,5 @@
 """Table of runs: the settings they share, the settings that differ, the best run first."""
 
-import json
 import math
 import os
 import textwrap
@@ -12,6 +11,7 @@ from typing import Any
 from stemjax.config.validation import BEST_METRIC
 from stemjax.io.columns import columns
 from stemjax.io.errors import UserError
+from stemjax.io.json_file import json_text
 from stemjax.train.resume import RUN
 from stemjax.train.sweeps.runs import RunRecord, RunStatus, gather
 
@@ -98,7 +98,7 @@ def ordered(records: Sequence[RunRecord], sort: str) -> list[RunRecord]:
         return (
             value is None,
             number,
-            "" if is_number else json.dumps(value),
+            "" if is_number else json_text(value),
             record.path,
         )
 
@@ -146,7 +146,7 @@ def as_json(records: Sequence[RunRecord], faults: Sequence[str]) -> str:
         for r in records
     ]
     report = {"shared": shared, "differing": differing, "runs": runs}
-    return json.dumps(report | {"not_read": list(faults)}, indent=2)
+    return json_text(report | {"not_read": list(faults)}, indent=2)
 
 
 def _shared_lines(kind: str, shared: Mapping[str, Any]) -> str:
@@ -186,7 +186,7 @@ def _cell(value: Any) -> str:
     if isinstance(value, str):
         is_digest = len(value) == 64 and not set(value) - set("0123456789abcdef")
         return value[:DIGEST] if is_digest else value or '""'
-    return json.dumps(value)
+    return json_text(value)
 
 
 def _number(value: float | None) -> str:

@@ -1,7 +1,6 @@
 """The run of a sweep that `--sweep NAME|FILE.toml --index I` selects. Imports no jax."""
 
 import dataclasses
-import json
 import os
 from typing import Any
 
@@ -10,6 +9,7 @@ from stemjax.config.runs import Invocation, Run
 from stemjax.config.train_sweeps import SWEEPS, TrainSweep, apply
 from stemjax.io.columns import columns
 from stemjax.io.errors import UserError
+from stemjax.io.json_file import json_text
 from stemjax.train.sweeps.sweep_file import read_sweep
 
 DIGITS = 3  # of a run's folder, at least, so that folders sort by number
@@ -104,4 +104,4 @@ def _all_runs(run: Run, sweep: TrainSweep, name: str) -> list[Run]:
 
 def _text(value: Any) -> str:
     text = to_json(value)
-    return text if isinstance(text, str) else json.dumps(text)
+    return text if isinstance(text, str) else json_text(text)

@@ -116,15 +116,19 @@ def test_a_manifest_of_another_version_stays_readable(tmp_path):
 
 
 def test_faults(source, tmp_path):
-    with pytest.raises(UserError, match="no such manifest"):
+    with pytest.raises(UserError, match="no such file; make it with"):
         read_manifest(tmp_path / "none.jsonl")
     path = tmp_path / "bad.jsonl"
     path.write_text(to_lines(made(source, 1)) + '{"id": 1}\n')
-    with pytest.raises(UserError, match="line 2 is no evaluation pair"):
+    with pytest.raises(UserError, match="line 2: field song: missing; make it with"):
         read_manifest(path)
     other = dataclasses.replace(made(source, 1)[0], data="0" * 64)
     with pytest.raises(UserError, match="pair 00000 is of data 000000000000"):
         read_pair(source, other)
+    for change in ({"segment": 10**6}, {"target": 99}, {"context": (0, 99)}):
+        absent = dataclasses.replace(made(source, 1)[0], **change)
+        with pytest.raises(UserError, match="names a segment or stem that the data"):
+            read_pair(source, absent)
 
 
 def test_the_hash_is_of_the_rows(source):

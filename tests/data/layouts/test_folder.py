@@ -71,10 +71,24 @@ def test_a_listed_file_that_is_not_there_makes_the_song_a_fault(songs):
     assert fault.song == "Red" and "drumz.wav" in fault.reason
 
 
+def test_a_listed_song_that_is_not_there_is_a_warning(songs):
+    (songs / "stems.csv").write_text("song;file;category\nReed;bass.wav;drums\n")
+    (warning, *_) = [w for w in read_songs(songs, None).warnings if w.song == "Reed"]
+    assert "stems.csv lists it, but" in warning.reason
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("song,file\nRed,a.wav\n", "needs the columns song,file,category"),
+        (
+            "song,file\nRed,a.wav\n",
+            "no column 'category' in its first line 'song,file'",
+        ),
+        ("song;file;category\nRed;a.wav;kazoo\n", "line 2: unknown instrument"),
+        (
+            "song,file,category\nRed,a.wav,bass\nRed,a.wav,drums\n",
+            "line 3: 'a.wav' has two categories; keep one",
+        ),
         ("song,file,category\nRed,a.wav,banjolele\n", "line 2: unknown instrument"),
     ],
 )

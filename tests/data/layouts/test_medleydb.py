@@ -124,12 +124,34 @@ def test_both_volumes_and_metadata_beside_the_audio(tmp_path):
     assert not listing.faults
 
 
+def rewrite(folder, **changes):
+    """Change entries of a song's metadata."""
+    path = folder / f"{folder.name}_METADATA.yaml"
+    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | changes))
+
+
+def rewrite_stem(folder, **changes):
+    """Change entries of the first stem in a song's metadata."""
+    path = folder / f"{folder.name}_METADATA.yaml"
+    stems = yaml.safe_load(path.read_text())["stems"]
+    rewrite(folder, stems=stems | {"S01": stems["S01"] | changes})
+
+
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
         (lambda s: (s / "A_B_METADATA.yaml").unlink(), "_METADATA.yaml is missing"),
         (lambda s: (s / "A_B_METADATA.yaml").write_text("a: [1"), "cannot read"),
         (lambda s: (s / "A_B_METADATA.yaml").write_text("stems: 3"), "not MedleyDB's"),
+        (lambda s: (s / "A_B_METADATA.yaml").write_text("[" * 9999), "cannot read"),
+        (lambda s: (s / "A_B_METADATA.yaml").write_bytes(b"a: \xe9"), "cannot read"),
+        (lambda s: rewrite(s, artist=["A", "B"]), "artist must be a text, not a list"),
+        (lambda s: rewrite(s, title={"a": 1}), "title must be a text, not a mapping"),
+        (lambda s: rewrite(s, stems=[1]), "`stems` must map SXX to files"),
+        (lambda s: rewrite(s, stems={1: {"filename": "a"}}), "must map SXX to files"),
+        (lambda s: rewrite_stem(s, instrument={"a": 1}), "instrument of S01 must be a"),
+        (lambda s: rewrite_stem(s, instrument=[["a"]]), "instrument of S01 must be a"),
+        (lambda s: rewrite_stem(s, filename="../../x.wav"), "is outside of"),
         (
             lambda s: (s / "A_B_STEMS/A_B_STEM_02.wav").unlink(),
             "STEM_02.wav is missing",

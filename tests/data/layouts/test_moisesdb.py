@@ -148,9 +148,9 @@ def test_a_table_moves_and_omits(tmp_path):
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda s: (s / "data.json").write_text("{"), "not MoisesDB's"),
+        (lambda s: (s / "data.json").write_text("{"), "not JSON"),
         (lambda s: (s / "data.json").write_text('{"stems": 3}'), "not MoisesDB's"),
-        (lambda s: (s / "data.json").write_text("[]"), "not MoisesDB's"),
+        (lambda s: (s / "data.json").write_text("[]"), "expected a table"),
         (lambda s: (s / "data.json").write_text('{"stems": []}'), "lists no tracks"),
         (lambda s: (s / "bass" / "t1.wav").unlink(), "t1.wav is missing"),
     ],

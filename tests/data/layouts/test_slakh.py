@@ -230,9 +230,10 @@ def test_a_table_wins_over_the_folder(redux):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("file,titel\na,b\n", "needs a column split"),
-        ("split\ntrain\n", "needs a column split and one of"),
+        ("file,titel\na,b\n", "no column 'split' in its first line 'file,titel'"),
+        ("split\ntrain\n", "give a column split and one of"),
         ("file,split\na.mid,trian\n", "line 2: split 'trian' must be one of"),
+        ("file;split\na.mid;Test\n", "line 2: split 'Test' must be one of"),
     ],
 )
 def test_a_bad_table_is_refused(tmp_path, text, message):
@@ -240,6 +241,18 @@ def test_a_bad_table_is_refused(tmp_path, text, message):
     table.write_text(text)
     with pytest.raises(UserError, match=message):
         read_split_table(table)
+
+
+def test_rows_that_name_no_song_are_counted(tmp_path):
+    path = tmp_path / "splits.csv"
+    path.write_text("file,title,split\na.mid,A,test\nb.mid,,train\n,C,omit\n")
+    table = read_split_table(path)
+    assert "3 of 3 rows name no song of the data, file 'a.mid'" in table.unused()
+    assert table.split_of(file=None, title="a", id="x") == "test"
+    assert table.split_of(file="B.mid", title="A", id="x") == "train"
+    assert "1 of 3 rows name no song of the data, title 'c'" in table.unused()
+    table.split_of(file=None, title="C", id="x")
+    assert table.unused() is None
 
 
 def test_rows_that_disagree_are_refused_when_they_decide(tmp_path):
@@ -251,7 +264,7 @@ def test_rows_that_disagree_are_refused_when_they_decide(tmp_path):
     ("content", "message"),
     [
         ("a: [", "cannot read"),
-        ("just words", "is not Slakh's"),
+        ("just words", "no mapping"),
         ("stems: [1]", "is not Slakh's"),
         (None, "metadata.yaml is missing"),
         ("stems: {S00: {program_num: 0}}", "no audio file"),

@@ -185,13 +185,21 @@ def change(manifest, **more):
     ("harm", "message"),
     [
         (lambda f: (f / "manifest.json").unlink(), "holds no manifest.json"),
-        (lambda f: (f / "manifest.json").write_text("{"), "is not JSON"),
-        (lambda f: (f / "manifest.json").write_text("[]"), "of kind None"),
+        (lambda f: (f / "manifest.json").write_text("{"), "not JSON"),
+        (
+            lambda f: (f / "manifest.json").write_text("[]"),
+            "expected a table, got a list",
+        ),
         (lambda f: change(f, kind="tokens"), "of kind 'tokens', not 'prepared'"),
         (lambda f: change(f, format=2), "has format 2, this version reads 1"),
         (lambda f: change(f, sample_rate=44100), "sample_rate must be 32000"),
         (lambda f: next(f.glob("*-00001-*")).unlink(), "00001-of-00003 is missing"),
         (lambda f: next(f.glob("*-00002-*")).write_bytes(b"x"), "is not whole"),
+        (lambda f: change(f, mood=1), "field mood: unknown"),
+        (lambda f: change(f, songs=[{"id": 1}]), r"field songs\[0\].title: missing"),
+        (lambda f: change(f, rms_sha256="0" * 64), "was changed since it was made"),
+        (lambda f: change(f, encoding="mp3"), "encoding must be one of int16, flac"),
+        (lambda f: change(f, splits={}), "splits and shards must be of train"),
     ],
 )
 def test_a_folder_that_is_not_whole_is_refused(plain, tmp_path, harm, message):
@@ -200,6 +208,31 @@ def test_a_folder_that_is_not_whole_is_refused(plain, tmp_path, harm, message):
     harm(copy)
     with pytest.raises(UserError, match=message):
         open_prepared(copy)
+
+
+def test_a_changed_song_is_seen(plain, tmp_path):
+    """One digit of the manifest: a category, a record, a length."""
+    whole = (plain / "manifest.json").read_text()
+    copy = tmp_path / "copy"
+    shutil.copytree(plain, copy)
+    for old, new in (
+        ('"category":', '"category":1'),
+        ('"record":', '"record":1'),
+        ('"title":"', '"title":"x'),
+    ):
+        (copy / "manifest.json").write_text(whole.replace(old, new, 1))
+        with pytest.raises(UserError, match="manifest.json: "):
+            open_prepared(copy)
+
+
+def test_damaged_levels_are_named(plain, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(plain, copy)
+    levels = np.load(copy / "rms.npy")
+    for bad in (levels[1:], levels.astype(np.float32), levels + 1):
+        np.save(copy / "rms.npy", bad)
+        with pytest.raises(UserError, match="rms.npy: .*; copy it or prepare again"):
+            open_prepared(copy).index("train")
 
 
 def test_the_content_hash_names_the_content(plain):

@@ -34,7 +34,7 @@ def test_codes_and_pairs_come_back(tmp_path, monkeypatch):
     made += [segment("b", first=6, frames=25)]
     manifest = write_store(tmp_path / "t", iter(made), codec=CODEC, frames=40)
     assert manifest["shard_entries"] == 4 and len(manifest["files"]) == 4
-    assert manifest["codec"] == {"name": "foreign", "sha256": ""}
+    assert manifest["codec"] == {"name": "foreign", "sha256": "", "config_sha256": ""}
     store = open_tokens(tmp_path / "t")
     store.verify()
     assert store.frame_rate == 12.5 and store.entries == 12

@@ -14,7 +14,8 @@ from stemjax.data.drawing.mixture import Mixture
 from stemjax.data.prepared.segments import RMS_SAMPLES
 from stemjax.data.prepared.synthetic import SyntheticSet
 from stemjax.data.tokens.draw import usable_tokens
-from stemjax.data.tokens.format import StoreCodec
+from stemjax.data.tokens.format import StoreCodec, hash_of
+from stemjax.data.tokens.index import check_index
 from stemjax.data.tokens.plan import mix_audio, stored_entries
 from stemjax.data.tokens.store import open_tokens, token_batches, token_eval_batches
 from stemjax.io.errors import UserError
@@ -200,12 +201,85 @@ def test_other_manifests_are_refused(copied, change, message):
         open_tokens(copied)
 
 
+def rewrite(folder, **changes):
+    path = folder / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def test_a_changed_manifest_is_named(copied):
+    for changes, said in (
+        ({"frames": "many"}, 'field frames: expected an integer, got "many"'),
+        ({"entries": 10**30}, "entries must be in 1.."),
+        ({"files": {}}, "files are 0, not 2"),
+        ({"codebook_size": 500}, "manifest.json: was changed since it was made"),
+        ({"splits": 3}, "field splits: expected a table, got 3"),
+        ({"mood": 1}, "field mood: unknown"),
+    ):
+        whole = (copied / "manifest.json").read_text()
+        rewrite(copied, **changes)
+        with pytest.raises(UserError, match=said):
+            open_tokens(copied)
+        (copied / "manifest.json").write_text(whole)
+
+
+def test_a_store_of_an_earlier_version_is_read(copied, store):
+    manifest = json.loads((copied / "manifest.json").read_text())
+    del manifest["codec"]["config_sha256"]
+    manifest["content_hash"] = hash_of(manifest, store.index_arrays)
+    (copied / "manifest.json").write_text(json.dumps(manifest))
+    old = open_tokens(copied)
+    assert old.codec == store.codec
+    np.testing.assert_array_equal(codes_of(old), codes_of(store))
+
+
+@pytest.mark.parametrize(
+    ("name", "array", "said"),
+    [
+        ("draw_target", [10**6], "draw_target lies in"),
+        ("draw_instrument", [18], "draw_instrument lies in"),
+        ("segment_frames", [0], "segment_frames lies in 0.."),
+        ("segment_song", [4], "segment_song is outside of the songs of train"),
+        ("draw_offset", [1], "draw_offset does not rise from 0"),
+        ("draw_context", [0.5], "draw_context is float64"),
+        ("mood", [1], "unknown array 'mood'"),
+    ],
+)
+def test_an_index_that_does_not_fit_is_named(store, name, array, said):
+    arrays = dict(store.index_arrays)
+    old = arrays.get(name, np.zeros(1, int))
+    arrays[name] = np.concatenate([array, old[1:]])
+    with pytest.raises(ValueError, match=said):
+        check_index(store.manifest, arrays)
+    arrays.pop(name)
+    if name != "mood":
+        with pytest.raises(ValueError, match=f"no array '{name}'"):
+            check_index(store.manifest, arrays)
+
+
+def test_codes_beyond_the_codebook_are_never_drawn(copied, monkeypatch):
+    """In a store that is too large for its checksums to be compared at opening."""
+    monkeypatch.setattr("stemjax.data.tokens.store.CHECKED_BYTES", 0)
+    codes = np.memmap(copied / "codes-00000.bin", "<u2", mode="r+")
+    codes[:] = 512
+    codes.flush()
+    store = open_tokens(copied)
+    with pytest.raises(
+        UserError, match="entry 0 holds the code 512, outside of the 512"
+    ):
+        store.codes(0)
+    batches = token_batches(store, SECOND, split="train", batch_size=2, seed=0)
+    with pytest.raises(UserError, match="codes-00000.bin: entry .* holds the code 512"):
+        next(batches)
+    with pytest.raises(UserError, match="codes-00000.bin is damaged"):
+        store.verify()
+
+
 def test_damage_is_found(copied):
     codes = copied / "codes-00000.bin"
     content = codes.read_bytes()
     codes.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     with pytest.raises(UserError, match="codes-00000.bin is damaged"):
-        open_tokens(copied).verify()
+        open_tokens(copied)
     codes.write_bytes(content[:-2])
     with pytest.raises(UserError, match="codes-00000.bin is not whole"):
         open_tokens(copied)

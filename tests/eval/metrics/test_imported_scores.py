@@ -101,7 +101,7 @@ def test_spreadsheets_write_marks_blanks_and_further_columns(tmp_path):
         ("id,value\na,1\na,2\n", "line 3: the id 'a' occurs twice"),
         ("id,value\na,one\n", "line 2: 'one' is not a number"),
         ("id,value\na,nan\n", "line 2: 'nan' is not a number"),
-        ("id,value\na\n", "line 2: None is not a number"),
+        ("id,value\na\n", "line 2: '' is not a number"),
         ("id,value,real\na,1,\n", "line 2: '' is not a number"),
     ],
 )
@@ -122,7 +122,7 @@ def test_missing_rows_names_and_files(tmp_path):
         (["A="], "give NAME=FILE.csv"),
         ([f"A={path}", f"A={path}"], "the name 'A' is taken"),
         ([f"fad={path}"], "the name 'fad' is taken"),
-        ([f"A={tmp_path / 'none.csv'}"], "none.csv: cannot be read"),
+        ([f"A={tmp_path / 'none.csv'}"], "none.csv: no such file"),
     ):
         with pytest.raises(UserError, match=message):
             imported_scores.read_named(texts)

@@ -23,8 +23,8 @@ def test_it_is_trained_once_saved_and_loaded(tmp_path):
     splits = {"train": stems(1), "test": stems(2)}
     first = load_or_train("", tmp_path, splits, "c" * 64)
     assert calls == [1, 2]
-    assert first.config["data"] == "c" * 64 and first.config["training_clips"] == 9
-    assert first.config["held_out"]["test"]["accuracy"] == 1
+    assert first.config.data == "c" * 64 and first.config.training_clips == 9
+    assert first.config.held_out["test"].accuracy == 1
     again = load_or_train("", tmp_path, splits, "c" * 64)
     assert calls == [1, 2] and again.sha256 == first.sha256
     assert CATEGORIES[again.answer(clip(CLICKS, 5).audio)] == "drums"

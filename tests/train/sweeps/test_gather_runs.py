@@ -33,7 +33,8 @@ def test_a_heartbeat_comes_back_as_it_was_written(tmp_path):
     assert beat == Heartbeat(12.5, 7, os.uname().nodename, os.getpid(), SAVED)
     assert json.loads((tmp_path / "heartbeat.json").read_text())["state"] == "saved"
     (tmp_path / "heartbeat.json").write_text("{")
-    assert heartbeat.read(tmp_path) is None
+    with pytest.raises(UserError, match="heartbeat.json: not JSON"):
+        heartbeat.read(tmp_path)
     assert heartbeat.read(tmp_path / "none") is None
 
 
@@ -80,6 +81,28 @@ def test_a_report_counts_until_the_run_lives_again(tmp_path):
     bare = make(tmp_path / "b")
     fail(bare, seconds=0, step=7)
     assert state_of(bare) is RunStatus.NONFINITE
+
+
+DAMAGE = {
+    "run.json": ('{"format": 1', "run.json: not JSON"),
+    "metrics.jsonl": ('{"step": 1}\n{"step": "two"}\n', "line 2: field step: expected"),
+    "eval.jsonl": ('{"loss": 1}\n', "eval.jsonl, line 1: no whole number 'step'"),
+    "DONE": ('{"step": 3}', "DONE: field reason: missing"),
+    "heartbeat.json": ('{"time": "now"}', "heartbeat.json: field "),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+def test_one_damaged_workdir_is_named_and_the_others_are_read(tmp_path, name):
+    content, said = DAMAGE[name]
+    for workdir in ("a", "b", "c"):
+        make(tmp_path / workdir, beat=(5, 3, ALIVE))
+    (tmp_path / "b" / name).write_text(content)
+    records, faults = gather(tmp_path, now=NOW, stale=STALE)
+    assert [record.path for record in records] == ["a", "c"]
+    (fault,) = faults
+    assert said in fault and str(tmp_path / "b") in fault and "\n" not in fault
+    assert f"not read: {fault}" in report(tmp_path, now=NOW, stale=STALE)
 
 
 def test_numbers_of_a_run(tmp_path):

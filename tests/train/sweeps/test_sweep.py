@@ -140,7 +140,10 @@ FAULTS = {
     "runs no tables": ("run = [1]", "every [[run]] must be a table"),
     "no TOML": ("axes = [", "not TOML"),
     "unknown field": ("axes.optim.rate = [1]", "run 0: optim.rate: no such field"),
-    "bad value": ("axes.seed = [1, 2, 'a']", "run 2: seed: 'a' should be int"),
+    "bad value": (
+        "axes.seed = [1, 2, 'a']",
+        'run 2: field seed: expected an integer, got "a"',
+    ),
     "the same twice": ("axes.seed = [1, 2, 1]", "runs 0 and 2 are the same"),
 }
 

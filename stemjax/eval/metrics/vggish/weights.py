@@ -11,7 +11,6 @@ result of the smoke test.
 
 import dataclasses
 import hashlib
-import json
 import os
 import pathlib
 import re
@@ -27,6 +26,7 @@ from stemjax.eval.metrics.vggish import network as vggish
 from stemjax.eval.metrics.vggish.features import GUDGUD, SAMPLE_RATE, patches
 from stemjax.eval.metrics.vggish.torch_state_dict import read_state_dict
 from stemjax.io.errors import UserError
+from stemjax.io.json_file import json_text
 from stemjax.io.release import own_weights
 from stemjax.io.weights import load_safetensors, save_safetensors, sha256_of
 
@@ -237,7 +237,7 @@ def convert(source: str | os.PathLike, out: str | os.PathLike) -> VerifiedWeight
         "source": source.name,
         "source_sha256": sha256_of(source),
         "sha256": weights.sha256,
-        "smoke_test": "passed " + json.dumps(weights.statistics._asdict()),
+        "smoke_test": "passed " + json_text(weights.statistics._asdict()),
     }
     params = {name: np.asarray(value) for name, value in weights.params.items()}
     save_safetensors(out, params, metadata)

@@ -1,0 +1,1 @@
+"""Campaigns of abuse, bounded in time; none is part of the tests."""
