@@ -208,7 +208,7 @@ def test_a_faulty_song_is_skipped_and_listed_every_time(faulty, tmp_path):
         assert outcome.made == made
         reasons = {fault.song: fault.reason for fault in outcome.faults}
         assert set(reasons) == {"song_1", "song_2"}
-        assert "bass.wav holds NaN" in reasons["song_1"]
+        assert "bass.wav: holds NaN" in reasons["song_1"]
         assert "piano.wav" in reasons["song_2"]
     prepared = open_prepared(tmp_path / "out")
     assert prepared.index("train").songs == ("song_0",)
