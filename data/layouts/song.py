@@ -62,6 +62,10 @@ class SongFault:
     song: str
     reason: str
 
+    def __post_init__(self):
+        object.__setattr__(self, "song", readable(self.song))
+        object.__setattr__(self, "reason", readable(self.reason))
+
 
 @dataclasses.dataclass(frozen=True)
 class SongListing:

@@ -1,0 +1,1 @@
+"""Campaigns of faults: damaged files, ends in the middle, odd requests."""
