@@ -1,1 +1,1 @@
-"""Campaigns of abuse, bounded in time; none is part of the tests."""
+"""Campaigns of faults: damaged files, ends in the middle, odd requests."""

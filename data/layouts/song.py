@@ -9,6 +9,14 @@ SPLITS = ("train", "validation", "test")
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff")
 
 
+def readable(name: str) -> str:
+    """A name as text: what is no text, such as a file name in Latin-1, is escaped.
+
+    Python keeps such bytes as lone surrogates, which no file in UTF-8 can hold.
+    """
+    return name.encode(errors="backslashreplace").decode()
+
+
 @dataclasses.dataclass(frozen=True)
 class StemFile:
     """One stem of a song."""
@@ -19,6 +27,9 @@ class StemFile:
     path: Path
     more: tuple[Path, ...] = ()
     """Further files that are added to it, cut to the shortest."""
+
+    def __post_init__(self):
+        object.__setattr__(self, "name", readable(self.name))
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -39,6 +50,10 @@ class Song:
     """Name of its layout."""
     stems: tuple[StemFile, ...]
 
+    def __post_init__(self):
+        object.__setattr__(self, "id", readable(self.id))
+        object.__setattr__(self, "title", readable(self.title))
+
 
 @dataclasses.dataclass(frozen=True)
 class SongFault:
@@ -46,6 +61,10 @@ class SongFault:
 
     song: str
     reason: str
+
+    def __post_init__(self):
+        object.__setattr__(self, "song", readable(self.song))
+        object.__setattr__(self, "reason", readable(self.reason))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,7 +85,9 @@ def split_by_hash(key: str) -> str:
 
     It depends on SHA-256 of `key` modulo 100, so added songs never move another song.
     """
-    point = int(hashlib.sha256(key.encode()).hexdigest(), 16) % 100
+    point = (
+        int(hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest(), 16) % 100
+    )
     return "train" if point < 80 else "validation" if point < 90 else "test"
 
 
@@ -85,15 +106,23 @@ def folders_in(folder: Path) -> list[Path]:
 
 
 def audio_in(folder: Path) -> list[Path]:
-    """Audio files of a folder in order of name; [] without such a folder."""
+    """Audio files of a folder in order of name; [] without such a folder.
+
+    A link to a missing file is among them, so that its song is reported.
+    """
     if not folder.is_dir():
         return []
-    files = (path for path in folder.iterdir() if path.is_file())
+    files = (path for path in folder.iterdir() if path.is_file() or _is_broken(path))
     return sorted(
         path
         for path in files
         if path.suffix.lower() in AUDIO_SUFFIXES and not path.name.startswith(".")
     )
+
+
+def _is_broken(path: Path) -> bool:
+    """Whether a path is a link to a missing file."""
+    return path.is_symlink() and not path.exists()
 
 
 def song_folders(root: Path) -> list[tuple[str | None, Path]]:

@@ -64,7 +64,7 @@ class ShardWriter:
         self._part = path.with_name(path.name + ".part")
         self._hash = hashlib.sha256()
         self._writer = array_record_module.ArrayRecordWriter(
-            os.fspath(self._part), encoding.writer_options
+            os.fsencode(self._part), encoding.writer_options
         )
 
     def write(self, audio: np.ndarray) -> None:
@@ -116,7 +116,7 @@ def sha256_of_records(path: Path, encoding: Encoding) -> str:
 
     digest = hashlib.sha256()
     try:
-        reader = array_record_module.ArrayRecordReader(os.fspath(path))
+        reader = array_record_module.ArrayRecordReader(os.fsencode(path))
         for number in range(reader.num_records()):
             (record,) = reader.read([number])
             payload = payload_of(record)
@@ -186,24 +186,22 @@ class PreparedFolder:
             try:
                 # One at a time: for a list the reader starts threads, which is slower.
                 (record,) = self._reader(shard).read([position])
+                out[row] = self._samples(payload_of(record))
             except (ValueError, RuntimeError, IndexError) as error:
                 raise UserError(f"cannot read {self._paths[shard]}: {error}") from error
-            out[row] = self._samples(record, shard)
         return out
 
-    def _samples(self, record: bytes, shard: int) -> np.ndarray:
-        try:
-            payload = payload_of(record)
-            is_int16 = self.encoding is Encoding.INT16
-            audio = np.frombuffer(payload, "<i2") if is_int16 else _from_flac(payload)
-        except (ValueError, IndexError, RuntimeError) as error:
-            raise UserError(f"cannot read {self._paths[shard]}: {error}") from error
-        if audio.shape != (RECORD_SAMPLES,):
-            raise UserError(
-                f"{self._paths[shard]}: a record holds {audio.size} samples, not"
-                f" {RECORD_SAMPLES}: copy it or prepare again"
-            )
-        return audio
+    def _samples(self, payload: memoryview) -> np.ndarray:
+        """The samples of a record, int16 [320000].
+
+        Raises:
+          ValueError: another number of samples, or bytes that are no audio.
+        """
+        is_int16 = self.encoding is Encoding.INT16
+        samples = np.frombuffer(payload, "<i2") if is_int16 else _from_flac(payload)
+        if samples.shape != (RECORD_SAMPLES,):
+            raise ValueError(f"a record of {samples.shape} samples, not a whole one")
+        return samples
 
     def _reader(self, shard: int) -> Any:
         with self._lock:
@@ -212,7 +210,7 @@ class PreparedFolder:
 
                 # No read-ahead: access is random; the buffer holds a whole record.
                 self._readers[shard] = array_record_module.ArrayRecordReader(
-                    self._paths[shard],
+                    os.fsencode(self._paths[shard]),
                     options="readahead_buffer_size:0,max_parallelism:0",
                     file_reader_buffer_size=1 << 20,
                 )
@@ -284,5 +282,6 @@ def _to_flac(audio: np.ndarray) -> bytes:
 def _from_flac(payload: memoryview) -> np.ndarray:
     import soundfile
 
-    audio, _ = soundfile.read(io.BytesIO(payload), dtype="int16")
+    # no more than a record, whatever the header claims
+    audio, _ = soundfile.read(io.BytesIO(payload), RECORD_SAMPLES + 1, dtype="int16")
     return audio

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from stemjax.data.layouts.song import Song
+from stemjax.io.audio import read_mono, resample
 from stemjax.io.errors import UserError
 
 SAMPLE_RATE = 32_000
@@ -90,25 +91,10 @@ def read_stem(path: Path) -> np.ndarray:
     """A stem as mono float32 [N] at 32 kHz (channel mean, then soxr HQ).
 
     Raises:
-      UserError: not audio, empty, or holding NaN or Inf.
+      UserError: not audio, empty, or out of the bounds of every recording.
     """
-    import soundfile
-    import soxr
-
-    try:
-        audio, rate = soundfile.read(path, dtype="float32", always_2d=True)
-    except (soundfile.LibsndfileError, OSError) as error:
-        raise UserError(f"cannot read {path} ({error}): convert it again") from error
-    if not len(audio):
-        raise UserError(f"{path} holds no samples: export it again")
-    if not np.isfinite(audio).all():
-        raise UserError(f"{path} holds NaN or Inf samples: export it again")
-    mono = np.ascontiguousarray(audio.mean(axis=1, dtype=np.float32))
-    if rate == SAMPLE_RATE:
-        return mono
-    samples = samples_at_32k(len(mono), rate)
-    mono = soxr.resample(mono, rate, SAMPLE_RATE, quality="HQ")[:samples]
-    return np.pad(mono, (0, samples - len(mono)))
+    mono, rate = read_mono(path)
+    return resample(mono, rate, SAMPLE_RATE)
 
 
 def samples_at_32k(frames: int, rate: int) -> int:

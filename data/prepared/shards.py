@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from stemjax.data.layouts.song import SPLITS, Song, SongFault, SongListing
+from stemjax.data.layouts.song import SPLITS, Song, SongFault, SongListing, readable
 from stemjax.data.prepared.manifest import SongEntry, to_json
 from stemjax.data.prepared.records import Encoding, ShardWriter
 from stemjax.data.prepared.segments import (
@@ -43,7 +43,7 @@ RECORD_BYTES = {Encoding.INT16: 642_000, Encoding.FLAC: 360_000}
 
 @dataclasses.dataclass(frozen=True)
 class MeasuredSong:
-    """A song and its size by the headers of its files."""
+    """A song and its size by the headers of its files, if these are credible."""
 
     song: Song
     records: int
@@ -117,20 +117,16 @@ def measure(listing: SongListing) -> tuple[list[MeasuredSong], list[SongFault]]:
 
 
 def _measure_song(song: Song) -> MeasuredSong:
-    import soundfile
+    from stemjax.io.audio_stream import count_frames, read_header
 
     longest, files = 0, []
     for stem in song.stems:
         lengths = []
         for path in stem.files:
-            try:
-                info = soundfile.info(path)
-                files.append((path.name, path.stat().st_size))
-            except (soundfile.LibsndfileError, OSError) as error:
-                raise UserError(
-                    f"cannot read {path} ({error}): convert it again"
-                ) from error
-            lengths.append(samples_at_32k(info.frames, info.samplerate))
+            header = read_header(path)
+            frames = header.frames or count_frames(path)
+            lengths.append(samples_at_32k(frames, header.rate))
+            files.append((readable(path.name), path.stat().st_size))
         longest = max(longest, min(lengths))
     lengths = segment_lengths(longest)
     return MeasuredSong(
@@ -195,9 +191,9 @@ def make_shard(shard: Shard, work: Path) -> dict[str, Any]:
         try:
             audio = read_song(song)
         except UserError as error:
-            faults.append([song.id, str(error)])
+            faults.append([song.id, readable(str(error))])
             continue
-        warnings += [[song.id, text] for text in audio.warnings]
+        warnings += [[song.id, readable(text)] for text in audio.warnings]
         songs.append(
             {
                 "id": song.id,

@@ -78,14 +78,13 @@ def _score_seconds(song: SongSource, limits: Limits) -> float:
 
 
 def _rendered_seconds(folder: Path) -> float:
-    import soundfile
+    from stemjax.io.audio_stream import read_header
 
     total = 0.0
     for path in (folder / "stems").glob("*.flac"):
         try:
-            total += soundfile.info(path).duration
-        except soundfile.LibsndfileError as error:
-            raise UserError(
-                f"cannot read {path} ({error}): delete {folder}, it is rendered again"
-            ) from error
+            header = read_header(path)
+        except UserError as error:
+            raise UserError(f"{error}; delete {folder}, it is rendered again") from None
+        total += (header.frames or 0) / header.rate
     return total

@@ -30,6 +30,8 @@ from stemjax.io.errors import UserError
 
 SAMPLE_RATE = 32_000
 _TAIL_SECONDS = 3.0  # after the last note, for its decay
+MAX_STEM_SECONDS = 36_000.0
+"""Length of all stems of a song together: 4.6 GB as float32."""
 
 
 class Synth(Protocol):
@@ -174,6 +176,11 @@ def render_song(
         write_song(folder, song.events, levelled, meta, SAMPLE_RATE)
     except UserError as error:
         return _failed(source, error)
+    except MemoryError:
+        return _failed(
+            source,
+            UserError(f"{song.seconds:.0f} s are too long for this memory; cut it"),
+        )
     length = len(levelled.mix) / SAMPLE_RATE
     return RenderReport(source.track, length, len(levelled.stems), silent, None)
 
@@ -186,7 +193,7 @@ def read_score(source: SongSource, limits: Limits) -> Score:
     """Read or compose a song and draw the treatment of its version, without rendering.
 
     Raises:
-      UserError: the MIDI file cannot be read.
+      UserError: the MIDI file cannot be read, or its parts are too long.
     """
     if isinstance(source.origin, ComposerRecipe):
         song = compose(*source.origin)
@@ -219,6 +226,11 @@ def read_score(source: SongSource, limits: Limits) -> Score:
     about["min_notes"] = limits.min_notes
     events = [event for event in events if event.seconds < seconds]
     stems = stems_of(events, limits.min_notes)
+    if seconds * len(stems) > MAX_STEM_SECONDS:
+        raise UserError(
+            f"{len(stems)} parts of {seconds:.0f} s are too long, at most"
+            f" {MAX_STEM_SECONDS:.0f} s in all; give --max-seconds"
+        )
     treatment = None
     if source.version:
         treatment = draw_treatment(source.version, stems)

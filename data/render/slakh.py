@@ -3,6 +3,7 @@
 `TrackXXXXX/{all_src.mid, metadata.yaml, mix.flac, MIDI/Sxx.mid, stems/Sxx.flac}`.
 """
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -131,7 +132,7 @@ def _write_flac(path: Path, audio: np.ndarray, rate: int) -> None:
     import soundfile
 
     try:
-        soundfile.write(path, audio, rate, subtype="PCM_16")
+        soundfile.write(os.fsencode(path), audio, rate, subtype="PCM_16")
     except soundfile.LibsndfileError as error:
         raise UserError(
             f"cannot write {path} ({error}): check the disk's space"

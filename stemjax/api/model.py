@@ -21,7 +21,7 @@ from stemjax.decode.keep import Kept
 from stemjax.decode.network import StemGenNetwork
 from stemjax.decode.result import SILENT_DB, Result, make_result
 from stemjax.decode.settings import variation_keys
-from stemjax.io.audio import MIN_SECONDS, check_audio, rms_db, to_mono
+from stemjax.io.audio import MIN_SECONDS, check_audio, rms_db, to_float32, to_mono
 from stemjax.io.errors import UserError
 from stemjax.session import loops
 
@@ -102,9 +102,10 @@ class Model:
         """Generate a stem for a context mix (StemGen, sec. 2.1).
 
         Args:
-          context: [N] or [N, C] float, 1 s or longer.  Contexts longer than the training
-            crops are decoded in windows (`stemjax.decode.windows`).
-          sample_rate: rate of `context`, Hz; any.
+          context: [N] or [N, C], float or int8, uint8, int16 or int32 PCM, 1 s or longer,
+            within the bounds of `stemjax.io.audio.check_audio`.  Contexts longer than the
+            training crops are decoded in windows (`stemjax.decode.windows`).
+          sample_rate: rate of `context`, Hz; 4,000 to 768,000.
           instrument: a category name, see `stemjax.config.categories`.
           seed: variation k depends only on (seed, k).
           variations: number of stems; with more than one a list is returned.
@@ -336,6 +337,7 @@ class Model:
 
         Zeros complete the last frame, so that the codec does not reflect the end.
         """
+        audio = to_float32(audio, name="audio")
         padding = -audio.shape[1] % self.codec.config.hop
         padded = np.pad(audio, ((0, 0), (0, padding)))
         return row_by_row(self.devices, Codec.encode, padded)

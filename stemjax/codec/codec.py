@@ -23,6 +23,8 @@ from stemjax.codec import functional, import_published, long_audio, long_frames,
 from stemjax.config.codec import AnyCodecConfig, CodecConfig, OscillatorCodecConfig
 from stemjax.config.plain_values import digest_of, to_json
 from stemjax.config.releases import CodecReference, CodecRelease
+from stemjax.io.audio import to_float32
+from stemjax.io.errors import UserError
 from stemjax.io.release import (
     CONFIG,
     WEIGHTS,
@@ -85,14 +87,15 @@ class Codec:
         Compiles once per batch size and, up to the length of a chunk, per second of
         length.  Neither padding nor chunks change a code.
 
-        audio: [B, N] float32 in -1..1 at `config.sample_rate`.
+        audio: [B, N] float in -1..1, or PCM, at `config.sample_rate`.
 
         Returns: [B, Q, T] int32, T = ceil(N / hop).
 
         Raises:
           ValueError: another shape, no samples, or rows that do not divide over the mesh.
+          UserError: another type, or out of the bounds of `stemjax.io.audio.to_float32`.
         """
-        cfg, audio = self.config, np.asarray(audio, np.float32)
+        cfg, audio = self.config, to_float32(audio, name="audio")
         if audio.ndim != 2 or 0 in audio.shape:
             raise ValueError(f"audio is {audio.shape}, not [B, N] with N >= 1")
         samples = audio.shape[1]

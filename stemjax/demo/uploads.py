@@ -5,6 +5,7 @@ import os
 import pathlib
 
 from stemjax.io.audio import read_audio
+from stemjax.io.audio_stream import read_header
 from stemjax.io.errors import UserError
 from stemjax.session.session import Recording
 
@@ -24,8 +25,6 @@ def read_upload(path: str | os.PathLike, name: str) -> Recording:
     Raises:
       UserError: too large, or not readable.
     """
-    import soundfile
-
     path = pathlib.Path(path)
     size = path.stat().st_size
     if size > MAX_BYTES:
@@ -33,21 +32,16 @@ def read_upload(path: str | os.PathLike, name: str) -> Recording:
             f"{name}: {size / 1e6:.0f} MB, at most {MAX_BYTES / 1e6:.0f}; cut it"
         )
     try:
-        info = soundfile.info(path)
-    except (soundfile.LibsndfileError, RuntimeError):
-        raise UserError(
-            f"{name}: not a readable audio file; give wav, flac, ogg or mp3"
-        ) from None
-    if info.format not in FORMATS:
-        raise UserError(f"{name}: {info.format}; give wav, flac, ogg or mp3")
-    if info.duration > MAX_SECONDS:
-        raise UserError(
-            f"{name}: {info.duration:.0f} s, at most {MAX_SECONDS:.0f}; cut it"
-        )
-    if info.channels > MAX_CHANNELS:
-        raise UserError(f"{name}: {info.channels} channels; mix it to stereo")
-    try:
-        audio, rate = read_audio(path)
+        header = read_header(path)
+        if header.format not in FORMATS:
+            raise UserError(f"{name}: {header.format}; give wav, flac, ogg or mp3")
+        if (seconds := (header.frames or 0) / header.rate) > MAX_SECONDS:
+            raise UserError(
+                f"{name}: {seconds:.0f} s, at most {MAX_SECONDS:.0f}; cut it"
+            )
+        if header.channels > MAX_CHANNELS:
+            raise UserError(f"{name}: {header.channels} channels; mix it to stereo")
+        audio, rate = read_audio(path, max_seconds=MAX_SECONDS)
     except UserError as error:
         raise UserError(str(error).replace(str(path), name)) from None
     digest = hashlib.sha256(path.read_bytes()).hexdigest()

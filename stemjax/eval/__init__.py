@@ -248,9 +248,17 @@ def accompaniment_prompt_adherence(
     """
     from stemjax.eval.metrics import apa
     from stemjax.eval.metrics.jackknife import assign_groups
-    from stemjax.io.audio import sum_with_one_gain
+    from stemjax.io.audio import sum_with_one_gain, to_float32
 
     ids = _ids(real, generated)
+    contexts, real, generated = (
+        [to_float32(clip, name=f"clip {k} of {name}") for k, clip in enumerate(clips)]
+        for name, clips in (
+            ("contexts", contexts),
+            ("real", real),
+            ("generated", generated),
+        )
+    )
     partner = apa.derangement(ids, seed=seed)
     others = [real[k] for k in partner]
 
@@ -291,14 +299,16 @@ def context_gain(
       [P] float64 nats per token.
     """
     from stemjax.config.categories import category_of
+    from stemjax.io.audio import to_float32
     from stemjax.tasks.context_loss import window_losses
 
     hop = model.codec.config.hop
 
     def codes(clips: Sequence[np.ndarray]) -> np.ndarray:
+        clips = [to_float32(clip, name=f"clip {k}") for k, clip in enumerate(clips)]
         padded = [np.pad(clip, (0, -len(clip) % hop)) for clip in clips]
         return np.concatenate(
-            [np.asarray(model.codec.encode(np.float32(clip)[None])) for clip in padded]
+            [np.asarray(model.codec.encode(clip[None])) for clip in padded]
         )
 
     categories = [category_of(name) for name in instruments]
@@ -318,11 +328,17 @@ def _ids(real: Sequence, generated: Sequence) -> list[str]:
 
 def _clips(population: Sequence[np.ndarray], rate: int) -> list[np.ndarray]:
     from stemjax.analysis.audio import resample, whole_seconds
+    from stemjax.io.audio import check_audio
+    from stemjax.io.errors import UserError
 
-    return [
-        whole_seconds(np.asarray(resample(np.asarray(clip), rate), np.float32))
-        for clip in population
-    ]
+    clips = []
+    for k, clip in enumerate(population):
+        audio = check_audio(clip, rate, name=f"clip {k}")
+        if audio.shape[1] != 1:
+            raise UserError(f"clip {k}: {audio.shape[1]} channels; give mono clips [N]")
+        resampled = resample(audio[:, 0], rate)
+        clips.append(whole_seconds(np.asarray(resampled, np.float32)))
+    return clips
 
 
 def _beats_and_chroma(contexts, stems, rate: int) -> list[tuple]:

@@ -2,8 +2,7 @@
 
 import math
 import os
-import pathlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,50 +12,174 @@ from stemjax.io.errors import UserError
 
 MIN_SECONDS = 1.0
 """Minimum length of a context or clip."""
+MAX_SECONDS = 7200.0
+"""Maximum length of a recording."""
+MAX_SAMPLES = 400_000_000
+"""Most samples of a recording, all channels together: 1.6 GB as float32."""
+MAX_CHANNELS = 64
+MIN_RATE = 4_000
+"""Hz; a lower rate in a header is a fault of the header."""
+MAX_RATE = 768_000
+"""Hz."""
+MAX_PEAK = 100.0
+"""Largest sample, +40 dB re full scale; PCM integers kept as floats are far above it."""
+SILENT_PEAK = 1e-6
+"""Audio below it, -120 dB re full scale, is taken as digital silence."""
+PCM_SCALES = {"int8": 2.0**7, "uint8": 2.0**7, "int16": 2.0**15, "int32": 2.0**31}
+"""Full scale of integer PCM; uint8 is offset by 128, as in WAV."""
+FLOATS = ("float16", "float32", "float64")
 
 
-def read_audio(path: str | os.PathLike) -> tuple[np.ndarray, int]:
+def read_audio(
+    path: str | os.PathLike, *, max_seconds: float = MAX_SECONDS
+) -> tuple[np.ndarray, int]:
     """Read an audio file: wav, flac, ogg, mp3 and other formats of libsndfile.
+
+    The file is decoded to its end, whatever length its header claims.
 
     Returns:
       Samples [N, C] float32, nominally in [-1, 1], and the rate in Hz.
 
     Raises:
-      UserError: missing, not audio, empty, or with NaN or Inf samples.
+      UserError: missing, not audio, empty, longer than `max_seconds`, or out of the
+        bounds of `check_audio`.
     """
-    import soundfile
+    from stemjax.io.audio_stream import open_stream
 
-    path = pathlib.Path(path)
-    if not path.is_file():
-        raise UserError(f"{path}: no such file; give an existing audio file")
-    try:
-        audio, rate = soundfile.read(path, dtype="float32", always_2d=True)
-    except (soundfile.LibsndfileError, RuntimeError) as error:
-        raise UserError(
-            f"{path}: not an audio file, or an unknown format ({error});"
-            " convert it to wav, flac, ogg or mp3"
-        ) from None
-    return check_audio(audio, rate, name=str(path)), rate
+    with open_stream(path, max_seconds=max_seconds) as stream:
+        audio = _joined(stream, stream.channels)
+    return check_audio(audio, stream.rate, name=str(path)), stream.rate
+
+
+def read_mono(path: str | os.PathLike) -> tuple[np.ndarray, int]:
+    """Read an audio file as the mean of its channels, with memory for one channel.
+
+    Returns:
+      Samples [N] float32 and the rate in Hz.
+
+    Raises:
+      UserError: as `read_audio`.
+    """
+    from stemjax.io.audio_stream import open_stream
+
+    with open_stream(path) as stream:
+        means = (
+            check_audio(block, stream.rate, name=str(path)).mean(axis=1, keepdims=True)
+            for block in stream
+        )
+        audio = _joined(means, 1)
+    return check_audio(audio, stream.rate, name=str(path))[:, 0], stream.rate
+
+
+def _joined(blocks: Iterable[np.ndarray], channels: int) -> np.ndarray:
+    """Join blocks [n, C] in one buffer that grows: no second copy of the audio."""
+    audio, filled = np.empty((0, channels), np.float32), 0
+    for block in blocks:
+        if filled + len(block) > len(audio):
+            size = max(filled + len(block), len(audio) * 5 // 4)
+            audio.resize((size, channels), refcheck=False)
+        audio[filled : filled + len(block)] = block
+        filled += len(block)
+    audio.resize((filled, channels), refcheck=False)
+    return audio
 
 
 def check_audio(audio: np.ndarray, rate: int, *, name: str) -> np.ndarray:
     """Check audio [N] or [N, C] and convert it to float32 [N, C].
 
+    These bounds hold for every recording that is handed in, from a file, an array or the
+    page: `check_header`, `MAX_SECONDS`, and of each channel the bounds of `to_float32`.
+
+    Args:
+      audio: see `to_float32`.
+      rate: Hz.
+      name: name of the recording in messages.
+
     Raises:
-      UserError: wrong rank or rate, empty, or with NaN or Inf samples.
+      UserError: another shape or type, empty, or out of bounds.
     """
-    audio = np.asarray(audio, dtype=np.float32)
+    audio = _as_array(audio, name)
     if audio.ndim == 1:
         audio = audio[:, None]
-    if audio.ndim != 2 or audio.shape[1] < 1:
+    if audio.ndim != 2:
         raise UserError(f"{name}: audio must be [N] or [N, C], got {audio.shape}")
-    if rate < 1:
-        raise UserError(f"{name}: sample rate must be positive, got {rate}")
+    check_header(audio.shape[1], rate, name=name)
     if not len(audio):
         raise UserError(f"{name}: holds no samples; give a recording of >= 1 s")
-    if not np.isfinite(audio).all():
+    if len(audio) > MAX_SECONDS * rate:
+        raise UserError(f"{name}: {too_long(MAX_SECONDS)}")
+    return to_float32(audio, name=name)
+
+
+def to_float32(audio: np.ndarray, *, name: str) -> np.ndarray:
+    """Convert samples of any shape to float32, full scale 1.
+
+    Integer PCM is scaled by its type; audio whose peak is below -120 dB becomes zeros.
+
+    Args:
+      audio: int8, uint8, int16 or int32 PCM, or float16, float32 or float64.
+      name: name of the recording in messages.
+
+    Raises:
+      UserError: another type, NaN or Inf samples, or a peak above `MAX_PEAK`.
+    """
+    audio = _as_array(audio, name)
+    kind = audio.dtype.name
+    if kind in PCM_SCALES:
+        offset = 128 if kind == "uint8" else 0
+        return (audio.astype(np.float32) - offset) / np.float32(PCM_SCALES[kind])
+    peak = max(float(audio.max(initial=0)), -float(audio.min(initial=0)))
+    if not math.isfinite(peak):
         raise UserError(f"{name}: holds NaN or Inf samples; export it again")
+    if peak > MAX_PEAK:
+        raise UserError(
+            f"{name}: peaks at {peak:.3g}, at most {MAX_PEAK:g}; scale it so that full"
+            " scale is 1"
+        )
+    if peak < SILENT_PEAK:
+        return np.zeros(audio.shape, np.float32)
+    return audio.astype(np.float32, copy=False)
+
+
+def _as_array(audio: np.ndarray, name: str) -> np.ndarray:
+    """Audio as an array of an accepted type."""
+    try:
+        audio = np.asarray(audio)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise UserError(f"{name}: not an array of audio ({error})") from None
+    if audio.dtype.name not in (*PCM_SCALES, *FLOATS):
+        raise UserError(
+            f"{name}: samples of type {audio.dtype}; give float, or int8, uint8, int16"
+            " or int32 PCM"
+        )
     return audio
+
+
+def check_header(channels: int, rate: int, *, name: str) -> None:
+    """Check the channels and the rate of a recording.
+
+    Raises:
+      UserError: out of bounds.
+    """
+    if not 1 <= channels <= MAX_CHANNELS:
+        raise UserError(
+            f"{name}: {channels} channels, at most {MAX_CHANNELS}; give audio [N, C] with"
+            " time first, or export the file again"
+        )
+    try:
+        is_usable = MIN_RATE <= rate <= MAX_RATE and int(rate) == rate
+    except (TypeError, ValueError):
+        is_usable = False
+    if not is_usable:
+        raise UserError(
+            f"{name}: sample rate {rate} Hz, must be {MIN_RATE} to {MAX_RATE}; export it"
+            " again at its true rate"
+        )
+
+
+def too_long(max_seconds: float) -> str:
+    """What is wrong with a recording that is longer than `max_seconds`."""
+    return f"longer than {max_seconds:g} s; cut it"
 
 
 def resample(audio: np.ndarray, rate: int, to_rate: int) -> np.ndarray:

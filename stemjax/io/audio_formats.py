@@ -4,6 +4,7 @@ import enum
 import io
 import os
 import pathlib
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,6 +17,8 @@ COMPRESSION = 0.8
 """Compression level of libsndfile's Vorbis encoder, 0 to 1; about 50 kbit/s for mono."""
 BLOCK = 1 << 16
 """Samples per write."""
+FRAME = 1152
+"""Samples of an MP3 frame: of a trial."""
 # fields of an Ogg page (RFC 3533, sec. 6)
 SERIAL = slice(14, 18)
 CHECKSUM = slice(22, 26)
@@ -34,78 +37,98 @@ class AudioFormat(enum.Enum):
     MP3 = "mp3"
 
 
+class FileEncoder(NamedTuple):
+    """Settings of libsndfile for a format."""
+
+    container: str
+    subtype: str
+    compression_level: float | None = None
+    max_rate: int = 768_000
+    """Hz.  libsndfile's Vorbis encoder crashes above its limit."""
+
+
+ENCODERS = {
+    AudioFormat.FLAC: FileEncoder("FLAC", "PCM_24"),
+    AudioFormat.OGG: FileEncoder("OGG", "VORBIS", COMPRESSION, max_rate=200_000),
+    AudioFormat.MP3: FileEncoder("MP3", "MPEG_LAYER_III"),
+}
+"""Formats that libsndfile writes; WAV is written by `write_wav`."""
+
+
 def write_audio(path: str | os.PathLike, audio: np.ndarray, rate: int) -> None:
     """Write [N] or [N, C] in the format that the ending of the path names.
 
+    FLAC clips what is beyond full scale; Ogg and MP3 normalise a peak above 1 to 1.
+
     Raises:
-      UserError: unknown ending, or a rate that the format does not support.
+      UserError: unknown ending, or channels or a rate that the format does not hold.
     """
     suffix = pathlib.Path(path).suffix.lower().lstrip(".")
     try:
-        write = WRITERS[AudioFormat(suffix)]
+        kind = AudioFormat(suffix)
     except ValueError:
         names = ", ".join(kind.value for kind in AudioFormat)
         raise UserError(
             f"{path}: unknown audio format; end the name with {names}"
         ) from None
-    write(path, audio, rate)
+    if kind is AudioFormat.WAV:
+        write_wav(path, audio, rate)
+    elif kind is AudioFormat.FLAC:
+        write_flac(path, audio, rate)
+    else:
+        audio = audio / max(1.0, float(np.abs(audio).max(initial=0.0)))
+        _write(path, kind, audio, rate)
 
 
 def write_flac(path: str | os.PathLike, audio: np.ndarray, rate: int) -> None:
     """Write [N] or [N, C] as 24-bit FLAC; samples beyond full scale are clipped."""
-    _write(path, np.clip(audio, -1.0, FLAC_PEAK), rate, "FLAC", "PCM_24")
+    _write(path, AudioFormat.FLAC, np.clip(audio, -1.0, FLAC_PEAK), rate)
 
 
-def write_mp3(path: str | os.PathLike, audio: np.ndarray, rate: int) -> None:
-    """Write [N] or [N, C] as MP3; a peak above 1 is normalised to 1."""
-    _write(path, _within_full_scale(audio), rate, "MP3", "MPEG_LAYER_III")
-
-
-def write_vorbis(path: str | os.PathLike, audio: np.ndarray, rate: int) -> None:
-    """Write [N] or [N, C] as Ogg Vorbis; a peak above 1 is normalised to 1."""
-    file = _encoded(
-        _within_full_scale(audio), rate, "OGG", "VORBIS", compression_level=COMPRESSION
-    )
-    with replacing(path) as part:
-        part.write_bytes(with_serial(file, 1))
-
-
-WRITERS = {
-    AudioFormat.WAV: write_wav,
-    AudioFormat.FLAC: write_flac,
-    AudioFormat.OGG: write_vorbis,
-    AudioFormat.MP3: write_mp3,
-}
-
-
-def _within_full_scale(audio: np.ndarray) -> np.ndarray:
-    return audio / max(1.0, float(np.abs(audio).max(initial=0.0)))
-
-
-def _write(path, audio: np.ndarray, rate: int, kind: str, subtype: str) -> None:
-    import soundfile
-
+def _write(path, kind: AudioFormat, audio: np.ndarray, rate: int) -> None:
     try:
-        file = _encoded(audio, rate, kind, subtype)
-    except soundfile.LibsndfileError as error:
-        raise UserError(
-            f"{path}: {kind} cannot be written at {rate} Hz ({error}); choose another"
-            " rate or wav"
-        ) from None
+        file = _encoded(kind, audio, rate)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
     with replacing(path) as part:
-        part.write_bytes(file)
+        part.write_bytes(with_serial(file, 1) if kind is AudioFormat.OGG else file)
 
 
-def _encoded(audio: np.ndarray, rate: int, kind: str, subtype: str, **more) -> bytes:
+def check_format(kind: AudioFormat, channels: int, rate: int) -> None:
+    """Check, before any work, that a format holds these channels at this rate.
+
+    Raises:
+      UserError: it does not.
+    """
+    if kind is not AudioFormat.WAV:
+        _encoded(kind, np.zeros((FRAME, channels), np.float32), rate)
+
+
+def _encoded(kind: AudioFormat, audio: np.ndarray, rate: int) -> bytes:
     import soundfile
 
-    file = io.BytesIO()
+    encoder, file = ENCODERS[kind], io.BytesIO()
     channels = 1 if audio.ndim == 1 else audio.shape[1]
-    with soundfile.SoundFile(
-        file, "w", rate, channels, format=kind, subtype=subtype, **more
-    ) as sink:
-        for start in range(0, len(audio), BLOCK):
-            sink.write(audio[start : start + BLOCK])
+    refusal = UserError(
+        f"{kind.value} cannot hold {channels} channels at {rate} Hz; choose the format"
+        " wav, or give a recording of one or two channels at a usual rate"
+    )
+    if rate > encoder.max_rate:
+        raise refusal
+    try:
+        with soundfile.SoundFile(
+            file,
+            "w",
+            rate,
+            channels,
+            format=encoder.container,
+            subtype=encoder.subtype,
+            compression_level=encoder.compression_level,
+        ) as sink:
+            for start in range(0, len(audio), BLOCK):
+                sink.write(audio[start : start + BLOCK])
+    except soundfile.LibsndfileError:
+        raise refusal from None
     return file.getvalue()
 
 

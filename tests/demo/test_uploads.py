@@ -24,13 +24,16 @@ def test_limits_are_checked_before_decoding(tmp_path, monkeypatch):
         assert str(tmp_path) not in str(error.value)
 
     monkeypatch.setattr(
-        uploads, "read_audio", lambda path: pytest.fail("decoded before it was checked")
+        uploads,
+        "read_audio",
+        lambda path, **_: pytest.fail("decoded before it was checked"),
     )
     text = tmp_path / "a.wav"
     text.write_text("no audio at all")
-    refused(text, "x.wav: not a readable audio file")
+    refused(text, "x.wav: not an audio file")
     long = tmp_path / "long.flac"
-    soundfile.write(long, np.zeros(8_000 * 301), 8_000)
+    rng = np.random.default_rng(0)
+    soundfile.write(long, rng.uniform(-0.1, 0.1, 8_000 * 301), 8_000)
     refused(long, "x.wav: 301 s, at most 300")
     wide = tmp_path / "wide.wav"
     soundfile.write(wide, np.zeros((800, 3)), 8_000)
@@ -42,6 +45,13 @@ def test_limits_are_checked_before_decoding(tmp_path, monkeypatch):
     with open(large, "wb") as file:
         file.truncate(uploads.MAX_BYTES + 1_000_000)
     refused(large, "x.wav: 51 MB, at most 50")
+
+
+def test_a_length_that_no_header_says_is_found_while_decoding(tmp_path):
+    path = tmp_path / "silence.flac"
+    soundfile.write(path, np.zeros(8_000 * 301), 8_000)  # 2 kB
+    with pytest.raises(UserError, match="^x.wav: longer than 300 s"):
+        uploads.read_upload(path, "x.wav")
 
 
 def test_errors_do_not_show_the_path(tmp_path):

@@ -22,13 +22,13 @@ def test_vorbis_has_the_same_bytes_and_its_checksums_hold(tmp_path):
     audio = pulse(3)
     files = [tmp_path / f"{k}.ogg" for k in range(2)]
     for file in files:
-        audio_formats.write_vorbis(file, audio, RATE)
+        write_audio(file, audio, RATE)
     assert files[0].read_bytes() == files[1].read_bytes()
     heard, rate = soundfile.read(files[0])
     assert rate == RATE and len(heard) == len(audio)
     assert np.corrcoef(heard, audio)[0, 1] > 0.95
     loud = tmp_path / "loud.ogg"
-    audio_formats.write_vorbis(loud, 10 * audio, RATE)
+    write_audio(loud, 10 * audio, RATE)
     assert 0.8 < np.abs(soundfile.read(loud)[0]).max() < 1.2
 
 
@@ -83,6 +83,6 @@ def test_what_is_too_loud_is_clipped_or_turned_down(tmp_path):
 def test_other_endings_and_rates_are_refused(tmp_path):
     with pytest.raises(UserError, match="x.aiff: unknown audio format; end the name"):
         write_audio(tmp_path / "x.aiff", pulse(1), RATE)
-    with pytest.raises(UserError, match="x.mp3: MP3 cannot be written at 31000 Hz"):
+    with pytest.raises(UserError, match="x.mp3: mp3 cannot hold 1 channels at 31000"):
         write_audio(tmp_path / "x.mp3", pulse(1), 31_000)
     assert not list(tmp_path.iterdir())

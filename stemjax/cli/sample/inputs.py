@@ -13,7 +13,7 @@ from stemjax.config.categories import category_of
 from stemjax.config.decode import DecodeConfig
 from stemjax.decode.host import ProgressCallback
 from stemjax.io.audio import read_audio
-from stemjax.io.audio_formats import AudioFormat
+from stemjax.io.audio_formats import AudioFormat, check_format
 from stemjax.io.cache import use_compilation_cache
 from stemjax.io.errors import UserError
 from stemjax.session import midi, timing
@@ -82,15 +82,23 @@ def track_format(
     """Rate and format of the files to write.
 
     Raises:
-      UserError: --midi without pretty_midi.
+      UserError: --midi without pretty_midi, or a format that cannot hold the channels
+        and the rate of the tracks.
     """
     if arguments.midi:
         midi.require_pretty_midi()
-    if not arguments.like_context:
-        return TrackFormat(model.sample_rate, arguments.format)
-    ending = pathlib.Path(recording.file or "").suffix.lower().lstrip(".")
-    formats = {kind.value: kind for kind in AudioFormat}
-    return TrackFormat(recording.rate, formats.get(ending, arguments.format))
+    track_format = TrackFormat(model.sample_rate, arguments.format)
+    if arguments.like_context:
+        ending = pathlib.Path(recording.file or "").suffix.lower().lstrip(".")
+        formats = {kind.value: kind for kind in AudioFormat}
+        track_format = TrackFormat(
+            recording.rate, formats.get(ending, arguments.format)
+        )
+    try:
+        check_format(track_format.format, recording.audio.shape[1], track_format.rate)
+    except UserError as error:
+        raise UserError(f"--format, {recording.file}: {error}") from None
+    return track_format
 
 
 def print_estimate(

@@ -61,7 +61,10 @@ def kad(
             raise UserError(f"KAD: NaN or infinity in the {name} embeddings")
     sigma = median_distance(x, seed=seed)
     if sigma == 0:
-        raise UserError("KAD: more than half of the reference set is equal")
+        raise UserError(
+            "KAD: most vectors of the reference set are equal, as of silence; it has no"
+            " bandwidth"
+        )
     # |a - b|^2 is taken from dot products: about the mean they cancel least
     centre = x.mean(axis=0)
     x, y = (x - centre) / sigma, (y - centre) / sigma

@@ -171,7 +171,8 @@ def frechet_entry(
     `relative` is the distance divided by the trace of the real covariance; `infinity` is
     the value for infinitely many clips, left out below 20 clips; `kad` is the kernel
     distance of at most 8,000 vectors of each population, whose bias does not depend on
-    their number.
+    their number.  Where it has no bandwidth, since most real vectors are equal (silence),
+    it is None, with the reason in `kad_reason`.
 
     Args:
       real, generated: vectors [P, D] of each clip, in the order of `ids`.
@@ -187,8 +188,12 @@ def frechet_entry(
         "patches": int(sum(map(len, generated))),
         "real_trace": trace,
         "relative": estimate.value / trace if trace else None,
-        "kad": kad(_subset(real, seed), _subset(generated, seed), seed=seed).value,
     }
+    try:
+        distance = kad(_subset(real, seed), _subset(generated, seed), seed=seed)
+        entry["kad"] = distance.value
+    except UserError as error:
+        entry |= {"kad": None, "kad_reason": str(error)}
     if extrapolates and len(ids) >= MIN_CLIPS:
         line = fad_inf(real, generated, group, ids, seed=seed)
         entry["infinity"] = {

@@ -94,7 +94,7 @@ def test_levels_follow_a_slow_twin():
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (lambda p: p.write_bytes(b"no audio"), "cannot read"),
+        (lambda p: p.write_bytes(b"no audio"), "not an audio file"),
         (lambda p: soundfile.write(p, np.zeros(0), 32_000), "holds no samples"),
         (
             lambda p: soundfile.write(p, np.full(40_000, np.nan), 32_000, "FLOAT"),
