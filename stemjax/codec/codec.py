@@ -24,7 +24,6 @@ from stemjax.config.codec import AnyCodecConfig, CodecConfig, OscillatorCodecCon
 from stemjax.config.plain_values import digest_of, to_json
 from stemjax.config.releases import CodecReference, CodecRelease
 from stemjax.io.audio import to_float32
-from stemjax.io.errors import UserError
 from stemjax.io.release import (
     CONFIG,
     WEIGHTS,
