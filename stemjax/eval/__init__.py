@@ -28,6 +28,7 @@ __all__ = [
     "context_gain",
     "frechet_distance",
     "frechet_inf",
+    "groove",
     "kernel_distance",
     "mirdd",
 ]
@@ -182,6 +183,33 @@ def beat_alignment(
             for context, stem in pairs
         ]
     )
+
+
+def groove(
+    contexts: Sequence[np.ndarray],
+    stems: Sequence[np.ndarray],
+    *,
+    rate: int = 16_000,
+) -> np.ndarray:
+    """Repetition of each stem's onsets after 1, 2 or 4 beats of its context.
+
+    The largest correlation of the stem's onset strength with itself at these lags: 1 for
+    a loop of these beats, about 0.1 for noise, 0 without onsets.  Compare with the real
+    stems.
+
+    Args:
+      contexts: P mono clips [N].
+      stems: P mono clips [N].
+      rate: sample rate of all clips, Hz.
+
+    Returns:
+      [P] float64 at most 1; NaN if the context has fewer than four beats.
+    """
+    from stemjax.eval.metrics import stem_traits
+
+    beats = [context.beats for context, _ in _beats_and_chroma(contexts, stems, rate)]
+    traits = stem_traits.stem_traits(_clips(stems, rate))
+    return stem_traits.groove_values(beats, traits)
 
 
 def chroma_cosine(
