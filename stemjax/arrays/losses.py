@@ -3,6 +3,7 @@
 multi_scale_mel_distance: mean absolute difference of log10 mel spectra over windows.
 tone_distance: relative difference of root magnitudes in bands as narrow as notes.
 wave_distance: mean absolute difference of samples.
+level_difference: ratio of root mean squares in dB.
 si_sdr: scale-invariant signal-to-distortion ratio, Le Roux et al. 2019, zero-mean.
 """
 
@@ -66,6 +67,15 @@ def tone_distance(a, b, cfg: CodecObjective, sample_rate: int):
 def wave_distance(a, b):
     """Mean absolute difference of samples: [N], [N] -> []."""
     return jnp.mean(jnp.abs(a - b))
+
+
+def level_difference(a, b, floor: float = 1e-10):
+    """Level of a minus level of b, in dB of root mean square: [N], [N] -> [].
+
+    `floor` is a mean square added to both.
+    """
+    ratio = (jnp.mean(a**2) + floor) / (jnp.mean(b**2) + floor)
+    return 10 * jnp.log10(ratio)
 
 
 def si_sdr(estimate, reference, floor: float = 1e-12):

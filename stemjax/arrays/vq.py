@@ -31,18 +31,21 @@ def nearest(vectors, codebook):
     return jax.lax.map(index, vectors, batch_size=CHUNK)
 
 
-def quantize_residual(vectors, codebooks):
+def quantize_residual(vectors, codebooks, scales=None):
     """Quantize vectors [M, D] with codebooks [Q, V, D], level by level.
 
     Each level quantizes the residual of the levels before it.
+
+    scales: [Q, D], factor of each dimension in the distances of each level; None: 1.
 
     Returns:
       codes [Q, M] int32; quantized [M, D], the sum of the chosen codes; residuals
       [Q, M, D], the input of each level.
     """
     residual, codes, residuals = vectors, [], []
-    for codebook in codebooks:
-        chosen = nearest(residual, codebook)
+    for level, codebook in enumerate(codebooks):
+        scale = 1.0 if scales is None else scales[level]
+        chosen = nearest(residual * scale, codebook * scale)
         codes.append(chosen)
         residuals.append(residual)
         residual = residual - codebook[chosen]
@@ -93,16 +96,21 @@ def kmeans(key, vectors, num_codes: int, iterations: int):
     return centres, counts
 
 
-def residual_kmeans(key, vectors, *, num_levels: int, num_codes: int, iterations: int):
+def residual_kmeans(
+    key, vectors, *, num_levels: int, num_codes: int, iterations: int, scales=None
+):
     """Codebooks of a residual quantizer by k-means: [M, D] -> [Q, V, D].
 
     Each level is fitted to the residuals of the levels before it.
+
+    scales: as in `quantize_residual`.
     """
     residual, codebooks = vectors, []
-    for k_level in jax.random.split(key, num_levels):
-        codebook, _ = kmeans(k_level, residual, num_codes, iterations)
-        residual = residual - codebook[nearest(residual, codebook)]
-        codebooks.append(codebook)
+    for level, k_level in enumerate(jax.random.split(key, num_levels)):
+        scale = 1.0 if scales is None else scales[level]
+        codebook, _ = kmeans(k_level, residual * scale, num_codes, iterations)
+        residual = residual - codebook[nearest(residual * scale, codebook)] / scale
+        codebooks.append(codebook / scale)
     return jnp.stack(codebooks)
 
 

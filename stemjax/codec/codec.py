@@ -315,6 +315,7 @@ def _random_variables(cfg: AnyCodecConfig, seed: int):
         num_levels=cfg.num_codebooks,
         num_codes=cfg.codebook_size,
         iterations=2,
+        scales=functional.distance_scales(cfg),
     )
     codebooks = functional.codebook_tree(embeddings, is_inited=True)
     return {"params": params, "codebooks": codebooks}

@@ -7,7 +7,6 @@ are state, not parameters: they follow moving averages, not gradients (EnCodec, 
 from collections.abc import Mapping
 from typing import Any
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -118,20 +117,34 @@ def decode_with_spectra(
     params: Tree, cfg: OscillatorCodecConfig, latents: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
     """Samples as from `decode_latents`, and the spectra [B, T, F] behind them."""
-
-    def both(decoder):
-        frames = decoder.frames(latents)
-        return decoder.play(frames), decoder.spectra(frames)
-
-    return nn.apply(both, OscillatorDecoder(cfg))({"params": params["decoder"]})
+    variables = {"params": params["decoder"]}
+    return OscillatorDecoder(cfg).apply(variables, latents, method="with_spectra")
 
 
-def quantize(codebooks: Tree, latents: jax.Array) -> jax.Array:
-    """Latent frames [B, T, D] to codes [B, Q, T] int32."""
+def quantize(
+    codebooks: Tree, latents: jax.Array, scales: np.ndarray | None = None
+) -> jax.Array:
+    """Latent frames [B, T, D] to codes [B, Q, T] int32; `scales`: `distance_scales`."""
     batch, frames, width = latents.shape
     flat = latents.reshape(-1, width)
-    codes, _, _ = quantize_residual(flat, stack_codebooks(codebooks))
+    codes, _, _ = quantize_residual(flat, stack_codebooks(codebooks), scales)
     return codes.reshape(-1, batch, frames).swapaxes(0, 1)
+
+
+def distance_scales(cfg: AnyCodecConfig) -> np.ndarray | None:
+    """Factor of each channel in the distances of each codebook level: [Q, D].
+
+    The channel that holds the level of a frame has the factors `cfg.level_priority`: with
+    a large factor a codebook mainly reduces the error of that level.  None: a codec
+    without such a channel, whose factors are all 1.
+    """
+    if not isinstance(cfg, OscillatorCodecConfig) or not cfg.level_channels:
+        return None
+    scales = np.ones((cfg.num_codebooks, cfg.hidden_size), np.float32)
+    priority = cfg.level_priority or (1.0,)
+    factors = (priority[0],) * cfg.num_codebooks + priority
+    scales[:, 0] = factors[-cfg.num_codebooks :]
+    return scales
 
 
 def dequantize(codebooks: Tree, codes: jax.Array) -> jax.Array:
@@ -153,7 +166,7 @@ def encode(
     """
     with jax.default_matmul_precision("highest"):
         latents = encode_latents(variables["params"], cfg, audio, length)
-        return quantize(variables["codebooks"], latents)
+        return quantize(variables["codebooks"], latents, distance_scales(cfg))
 
 
 def decode(

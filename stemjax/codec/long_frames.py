@@ -40,13 +40,21 @@ def chunk_frames(cfg: OscillatorCodecConfig, batch_size: int) -> int:
 def encoder_halo(cfg: OscillatorCodecConfig) -> int:
     """Receptive field of the encoder, in frames on either side (upper bound)."""
     spectra = max(-(-band.window // (2 * cfg.hop)) for band in cfg.bands)
-    return spectra + sum(cfg.encoder_dilations)
+    return max(spectra, _level_halo(cfg)) + sum(cfg.encoder_dilations)
 
 
 def decoder_halo(cfg: OscillatorCodecConfig) -> int:
     """Receptive field of the decoder, in frames on either side (upper bound)."""
     steps = sum(cfg.step_dilations) + 1  # and the neighbour that overlaps
-    return 1 + sum(cfg.decoder_dilations) + -(-steps // cfg.steps_per_frame)
+    halo = 1 + sum(cfg.decoder_dilations) + -(-steps // cfg.steps_per_frame)
+    if cfg.level_channels:
+        halo += _level_halo(cfg) + 1  # and the neighbour for interpolated gains
+    return halo
+
+
+def _level_halo(cfg: OscillatorCodecConfig) -> int:
+    """Frames on either side that the level of a frame depends on."""
+    return -(-cfg.level_window // (2 * cfg.hop)) if cfg.level_channels else 0
 
 
 @functools.partial(jax.jit, static_argnames="cfg")

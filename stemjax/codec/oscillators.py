@@ -16,7 +16,8 @@ import numpy as np
 
 from stemjax.arrays.mel import hann
 from stemjax.codec.frames import FrameConv, FrameStack
-from stemjax.codec.spectral_encoder import CENTRE, SPREAD
+from stemjax.codec.level import from_channel, set_level
+from stemjax.codec.spectral_encoder import unscaled
 from stemjax.config.codec import OscillatorCodecConfig
 
 LOUDEST = 2.0  # log amplitude
@@ -168,7 +169,8 @@ class OscillatorDecoder(nn.Module):
 
     The network first predicts the encoder's spectra, which have a separate loss.  The
     gains of oscillators and noise bands are interpolated from these spectra and
-    corrected at the rate of the synthesis steps by convolutions over steps.
+    corrected at the rate of the synthesis steps by convolutions over steps.  A level
+    that is coded separately shifts the spectra, and the output is scaled to it.
     """
 
     cfg: OscillatorCodecConfig
@@ -177,7 +179,7 @@ class OscillatorDecoder(nn.Module):
         cfg, rate = self.cfg, self.cfg.steps_per_frame
         spectra = sum(band.rate * band.bands for band in cfg.bands)
         players = len(frequencies(cfg)) + cfg.noise_bands
-        self.enter = FrameConv(cfg.hidden_size, cfg.width, 3)
+        self.enter = FrameConv(cfg.hidden_size - cfg.level_channels, cfg.width, 3)
         self.stack = FrameStack(cfg.width, cfg.decoder_dilations)
         self.spectrum = FrameConv(cfg.width, spectra, 1)
         self.spread = FrameConv(cfg.width, rate * cfg.step_width, 1)
@@ -193,23 +195,41 @@ class OscillatorDecoder(nn.Module):
           length: [] int32, the number of frames that are signal; None: T.
           start: [] int32, the clock's number of the first frame.
         """
-        return self.play(self.frames(latents, length), length, start)
+        return self.with_spectra(latents, length, start)[0]
+
+    def with_spectra(
+        self, latents: jax.Array, length: jax.Array | None = None, start=0
+    ) -> tuple[jax.Array, jax.Array]:
+        """Samples, and the predicted spectra [B, T, F], as from `spectral_encoder.heard`.
+
+        Arguments as in `__call__`.
+        """
+        cfg = self.cfg
+        if not cfg.level_channels:
+            frames = self.frames(latents, length)
+            spectra = self.spectrum(frames)
+            return self.play(frames, unscaled(spectra, cfg), length, start), spectra
+        level = from_channel(latents[..., :1], cfg)
+        frames = self.frames(latents[..., 1:], length)
+        spectra = self.spectrum(frames)
+        absolute = unscaled(spectra, cfg) + level[..., None]
+        audio = self.play(frames, absolute, length, start)
+        return set_level(audio, level, cfg, length), spectra
 
     def frames(self, latents: jax.Array, length: jax.Array | None = None) -> jax.Array:
-        """Features of every frame: [B, T, D] -> [B, T, W]."""
+        """Features of every frame: [B, T, D], without a level's channel -> [B, T, W]."""
         return self.stack(self.enter(latents, length), length)
 
-    def spectra(self, frames: jax.Array) -> jax.Array:
-        """Predicted spectra, as from `spectral_encoder.heard`: [B, T, W] -> [B, T, F]."""
-        return self.spectrum(frames)
+    def play(self, frames: jax.Array, spectra, length=None, start=0) -> jax.Array:
+        """Samples [B, T * hop] of features [B, T, W].
 
-    def play(self, frames: jax.Array, length=None, start=0) -> jax.Array:
-        """Samples [B, T * hop] of features [B, T, W]; arguments as in `__call__`."""
+        spectra: [B, T, F], log10 magnitudes.  Other arguments as in `__call__`.
+        """
         cfg, rate = self.cfg, self.cfg.steps_per_frame
         x = self.spread(frames)
         x = x.reshape(len(x), -1, cfg.step_width)
         x = self.steps(x, None if length is None else length * rate)
-        level = np.log(10) * (self.spectra(frames) * SPREAD + CENTRE)
+        level = np.log(10) * spectra
         tone = level @ _levels_of(cfg, tuple(frequencies(cfg))) + _tone_offset(cfg)
         hiss = level @ _levels_of(cfg, tuple(noise_centres(cfg))) + HISS
         base = jnp.repeat(jnp.concatenate([tone, hiss], axis=-1), rate, axis=1)

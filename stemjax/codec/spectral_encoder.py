@@ -12,11 +12,15 @@ import numpy as np
 
 from stemjax.arrays.bands import log_filters, window_scale
 from stemjax.arrays.mel import TINY, hann
+from stemjax.codec.centred_windows import centred_windows
 from stemjax.codec.frames import FrameConv, FrameStack
+from stemjax.codec.level import frame_level, to_channel
 from stemjax.config.codec import Band, OscillatorCodecConfig
 
 FLOOR = 1e-5  # least magnitude; 1 is noise of full scale
 CENTRE, SPREAD = -2.5, 1.25  # scale log10 magnitudes to about -2..2
+RELATIVE_CENTRE = -1.2  # the same for log10 magnitudes relative to the frame's level
+DEPTH = 3.0  # decades; least relative magnitude is this far below the frame's level
 
 
 def band_spectrum(audio: jax.Array, hop: int, sample_rate: int, band: Band):
@@ -25,16 +29,7 @@ def band_spectrum(audio: jax.Array, hop: int, sample_rate: int, band: Band):
     Windows are centred on the steps of a frame; the `band.rate` spectra of a frame are
     concatenated.  N is a multiple of `hop`.
     """
-    step = hop // band.rate
-    frames = audio.shape[1] // step
-    reach = band.window - step  # samples outside the step, half on either side
-    left = reach // 2
-    blocks = -(-band.window // step)
-    width = (frames + blocks) * step
-    padded = jnp.pad(audio, ((0, 0), (left, width - left - audio.shape[1])))
-    padded = padded.reshape(len(audio), -1, step)
-    parts = [padded[:, i : i + frames] for i in range(blocks)]
-    windows = jnp.concatenate(parts, axis=-1)[..., : band.window]
+    windows = centred_windows(audio, hop // band.rate, band.window)
     scaled = hann(band.window) * window_scale(band.window)
     spectrum = jnp.fft.rfft(windows * scaled.astype(np.float32))
     magnitude = jnp.sqrt(spectrum.real**2 + spectrum.imag**2 + TINY)
@@ -44,12 +39,26 @@ def band_spectrum(audio: jax.Array, hop: int, sample_rate: int, band: Band):
 
 
 def heard(audio: jax.Array, cfg: OscillatorCodecConfig) -> jax.Array:
-    """All spectra of every frame, concatenated: [B, N] to [B, T, F].
+    """All spectra of every frame, scaled and concatenated: [B, N] to [B, T, F].
 
-    N is a multiple of the hop.
+    If the level is coded separately, they are relative to the level of the frame.  N is
+    a multiple of the hop.
     """
     parts = [band_spectrum(audio, cfg.hop, cfg.sample_rate, band) for band in cfg.bands]
-    return jnp.concatenate(parts, axis=-1)
+    spectra = jnp.concatenate(parts, axis=-1)
+    if not cfg.level_channels:
+        return spectra
+    level = frame_level(audio, cfg)[..., None]
+    relative = jnp.maximum(spectra * SPREAD + CENTRE - level, -DEPTH)
+    return (relative - RELATIVE_CENTRE) / SPREAD
+
+
+def unscaled(spectra: jax.Array, cfg: OscillatorCodecConfig) -> jax.Array:
+    """Log10 magnitudes of spectra that are scaled as `heard` returns them.
+
+    They stay relative to the level of the frame if that is coded separately.
+    """
+    return spectra * SPREAD + (RELATIVE_CENTRE if cfg.level_channels else CENTRE)
 
 
 class SpectralEncoder(nn.Module):
@@ -71,4 +80,9 @@ class SpectralEncoder(nn.Module):
         frames = None if length is None else -(-length // cfg.hop)
         x = FrameConv(x.shape[-1], cfg.width, 1, name="enter")(x)
         x = FrameStack(cfg.width, cfg.encoder_dilations, name="stack")(x, frames)
-        return FrameConv(cfg.width, cfg.hidden_size, 1, name="leave")(x)
+        size = cfg.hidden_size - cfg.level_channels
+        x = FrameConv(cfg.width, size, 1, name="leave")(x)
+        if not cfg.level_channels:
+            return x
+        level = to_channel(jax.lax.stop_gradient(frame_level(audio, cfg)), cfg)
+        return jnp.concatenate([level, x], axis=-1)

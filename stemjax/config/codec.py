@@ -166,6 +166,19 @@ class OscillatorCodecConfig:
     """Limit of the highest oscillator, in Hz."""
     noise_bands: int = 48
     """Bands of the filtered noise."""
+    level_units: float = 0.0
+    """Scale of the latent channel that holds a frame's level, in units per decade; 0: no
+    such channel, the spectra hold the level."""
+    level_window: int = 7_680
+    """Window over which the level of a frame is measured, in samples."""
+    level_priority: tuple[float, ...] = ()
+    """Factors of the level's channel in the distances of the last codebooks; earlier
+    codebooks have the first factor; empty: 1."""
+
+    @property
+    def level_channels(self) -> int:
+        """Latent channels that hold the level of a frame: the first one, or none."""
+        return 1 if self.level_units else 0
 
     def __post_init__(self):
         check_ranges(
@@ -258,6 +271,11 @@ class CodecObjective:
     """Share of examples that are decoded from fewer levels."""
     crop_seconds: float = 1.0
     """Length of the training crops, in seconds."""
+    crop_levels: tuple[float, ...] = ()
+    """Range of the random level of a training crop: least and greatest root mean square,
+    in dB of full scale; empty: crops keep their level."""
+    synthetic_share: float = 0.0
+    """Share of the training crops that are replaced by synthetic tones."""
     continuous_steps: int = 0
     """First steps of a run, during which latents are not quantized."""
     freeze_codes: bool = False

@@ -8,6 +8,7 @@ from stemjax.config.codec import (
     CodecConfig,
     CodecObjective,
     DiscriminatorConfig,
+    OscillatorCodecConfig,
     Spectrum,
 )
 from stemjax.config.model import StemGenConfig, StemGenObjective, TransformerConfig
@@ -137,6 +138,7 @@ CODEC_SEANET = CodecRun(
 CODEC_MINI = OscillatorCodecRun(
     steps=4_000,
     batch_size=16,
+    model=OscillatorCodecConfig(level_units=20.0, level_priority=(0.5, 1.0, 2.0, 6.0)),
     objective=CodecObjective(
         wave_weight=0.0,
         tone_weight=1.0,
@@ -145,6 +147,8 @@ CODEC_MINI = OscillatorCodecRun(
         mel_windows=(256, 512, 1024, 2048),
         level_dropout=0.3,
         crop_seconds=1.5,
+        crop_levels=(-46.0, -3.0),
+        synthetic_share=0.125,
     ),
     optim=OptimConfig(
         peak_lr=5e-4,
@@ -232,8 +236,8 @@ PRESETS: dict[str, Preset] = {
     ),
     "codec-mini": Preset(
         run=CODEC_MINI,
-        about="The bundled codec, without phase (A27): 3.3M parameters, batches of 16 x"
-        " 1.5 s. A CPU with 2 cores, about half an hour.",
+        about="A codec without phase, with a separate level (A27): 3.3M parameters,"
+        " batches of 16 x 1.5 s. A CPU with 2 cores, about half an hour.",
     ),
     "codec-mini-adversarial": Preset(
         run=CODEC_MINI_ADVERSARIAL,

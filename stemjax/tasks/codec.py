@@ -18,6 +18,7 @@ import numpy as np
 
 from stemjax.arrays import vq
 from stemjax.arrays.losses import (
+    level_difference,
     multi_scale_mel_distance,
     si_sdr,
     tone_distance,
@@ -29,9 +30,9 @@ from stemjax.config.codec import OscillatorCodecConfig
 from stemjax.config.runs import CodecRun
 from stemjax.config.validation import BEST_METRIC
 from stemjax.tasks import adversarial
+from stemjax.tasks.codec_crops import as_float, at_levels, training_crops
 from stemjax.tasks.task import LossOut, Sums, Task
 
-INT16 = 32_768.0
 LOSS_FLOOR = 1e-6  # mean square (-60 dB) under which SI-SDR's gradient fades
 RESTARTS = 128  # codes of a level that may start again in one step
 
@@ -40,8 +41,9 @@ def make(run: CodecRun) -> Task:
     """The task of one codec run; batches are {"audio": [B, N] int16}, N on the hop.
 
     Validation reports `mel`, the distance that decides the best step, `wave`, `si_sdr`
-    in dB, and `perplexity_q` of the codes of level q in a batch.  With a discriminator
-    `mel` may rise while the audio sounds better, so the newest step counts as the best.
+    in dB, `level`, the absolute level error in dB over the range `crop_levels`, and
+    `perplexity_q` of the codes of level q in a batch.  With a discriminator `mel` may
+    rise while the audio sounds better, so the newest step counts as the best.
     """
     is_adversarial = run.adversarial.is_on
     return Task(
@@ -96,7 +98,8 @@ def _prepare(run: CodecRun, params, model_state, frozen, batch, key):
     cfg, objective = run.model, run.objective
 
     def fill(state):
-        latents = functional.encode_latents(params, cfg, _audio(batch))
+        crops = training_crops(run, batch, key)
+        latents = functional.encode_latents(params, cfg, crops)
         vectors = latents.reshape(-1, cfg.hidden_size)
         embed = vq.residual_kmeans(
             key,
@@ -104,6 +107,7 @@ def _prepare(run: CodecRun, params, model_state, frozen, batch, key):
             num_levels=cfg.num_codebooks,
             num_codes=cfg.codebook_size,
             iterations=objective.kmeans_iterations,
+            scales=functional.distance_scales(cfg),
         )
         size = _first_size(run, len(vectors) / cfg.codebook_size)
         return nest_codebooks(embed, embed * size, jnp.full(embed.shape[:2], size))
@@ -132,21 +136,19 @@ def _first_size(run: CodecRun, mean):
     return mean * (2 * threshold if threshold > 0 else 1.0)
 
 
-def _audio(batch) -> jax.Array:
-    return batch["audio"].astype(jnp.float32) / INT16
-
-
-def _quantize(model_state, latents):
+def _quantize(model_state, latents, scales=None):
     """Codes [Q, B T]; residuals [Q + 1, B T, D] before each level and after the last."""
     flat = jax.lax.stop_gradient(latents.reshape(-1, latents.shape[-1]))
     codes, quantized, residuals = vq.quantize_residual(
-        flat, functional.stack_codebooks(model_state)
+        flat, functional.stack_codebooks(model_state), scales
     )
     return codes, jnp.concatenate([residuals, (flat - quantized)[None]])
 
 
 def _distances(run: CodecRun, output, audio, floor: float) -> dict[str, jax.Array]:
-    """Per example [B]: mel distance, mean absolute sample difference, SI-SDR in dB."""
+    """Per example [B]: mel distance, mean absolute sample difference, SI-SDR in dB, and
+    absolute level error in dB.
+    """
 
     def one(output, audio):
         return {
@@ -155,6 +157,7 @@ def _distances(run: CodecRun, output, audio, floor: float) -> dict[str, jax.Arra
             ),
             "wave": wave_distance(output, audio),
             "si_sdr": si_sdr(output, audio, floor),
+            "level": jnp.abs(level_difference(output, audio)),
         }
 
     def tone(output, audio):
@@ -179,12 +182,12 @@ def _reconstruct(run: CodecRun, params, latents, audio):
 
 def _loss(run: CodecRun, params, model_state, frozen, batch, key):
     cfg, weights = run.model, run.objective
-    audio = _audio(batch)
+    audio = training_crops(run, batch, key)
     k_levels, k_candidates = jax.random.split(key)
     latents = functional.encode_latents(params, cfg, audio)
     if weights.freeze_codes:
         latents = jax.lax.stop_gradient(latents)
-    codes, residuals = _quantize(model_state, latents)
+    codes, residuals = _quantize(model_state, latents, functional.distance_scales(cfg))
     left = residuals[1:].reshape(-1, *latents.shape)  # [Q, B, T, D]
     explained = jax.lax.stop_gradient(latents) - left
     commitment = jnp.mean((latents - explained) ** 2)
@@ -316,15 +319,25 @@ def _follow(run: CodecRun, model_state, stats, key) -> dict:
     )
 
 
-def _eval_sums(run: CodecRun, params, model_state, frozen, batch, key) -> Sums:
-    audio = _audio(batch)
-    weight = batch["is_valid"].astype(jnp.float32)
-    latents = functional.encode_latents(params, run.model, audio)
-    codes, residuals = _quantize(model_state, latents)
+def _encode_and_decode(run: CodecRun, params, model_state, audio):
+    """Decoded audio [B, N], codes [Q, B T] and latents [B, T, D] of audio [B, N]."""
+    cfg = run.model
+    latents = functional.encode_latents(params, cfg, audio)
+    codes, residuals = _quantize(model_state, latents, functional.distance_scales(cfg))
     # quantize with empty codebooks too, so that no such step becomes the best
     quantized = latents - residuals[-1].reshape(latents.shape)
-    output = functional.decode_latents(params, run.model, quantized)
+    return functional.decode_latents(params, cfg, quantized), codes, latents
+
+
+def _eval_sums(run: CodecRun, params, model_state, frozen, batch, key) -> Sums:
+    audio = as_float(batch)
+    weight = batch["is_valid"].astype(jnp.float32)
+    output, codes, latents = _encode_and_decode(run, params, model_state, audio)
     parts = _distances(run, output, audio, floor=1e-12)
+    if run.objective.crop_levels:  # the level error over the range of the training
+        scaled = at_levels(audio, jnp.linspace(*run.objective.crop_levels, len(audio)))
+        output, _, _ = _encode_and_decode(run, params, model_state, scaled)
+        parts["level"] = jnp.abs(jax.vmap(level_difference)(output, scaled))
     count = jnp.sum(weight)
     sums: Sums = {
         name: (jnp.sum(jnp.where(weight > 0, value, 0)), count)

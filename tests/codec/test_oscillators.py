@@ -37,6 +37,9 @@ SMALL = OscillatorCodecConfig(
     step_dilations=(1,),
     noise_bands=8,
 )
+WITH_LEVEL = dataclasses.replace(
+    SMALL, level_units=20.0, level_window=2_560, level_priority=(1.0, 4.0)
+)
 
 
 exact_encode = jax.jit(functional.encode, static_argnums=1)
@@ -48,9 +51,10 @@ def assert_close(got, wanted):
     np.testing.assert_allclose(got, wanted, atol=2e-5 * np.abs(wanted).max())
 
 
-@pytest.fixture(scope="module")
-def small():
-    return stemjax.codec.random(SMALL, 0)
+@pytest.fixture(scope="module", params=[SMALL, WITH_LEVEL], ids=["spectra", "level"])
+def small(request):
+    """A random codec whose spectra hold the level, and one with a separate level."""
+    return stemjax.codec.random(request.param, 0)
 
 
 def chord(seconds: float, gain: float = 0.1) -> np.ndarray:
@@ -168,14 +172,16 @@ def seanet():
 def test_long_audio_gives_the_codes_and_the_audio_of_the_whole(small, monkeypatch):
     audio = np.concatenate([chord(2.3), chord(1.97, 0.02)[:, :63_041]], axis=1)
     exact = exact_encode(
-        small.variables, SMALL, jnp.pad(audio, ((0, 0), (0, -audio.shape[1] % 640)))
+        small.variables,
+        small.config,
+        jnp.pad(audio, ((0, 0), (0, -audio.shape[1] % 640))),
     )
     monkeypatch.setattr(long_frames, "FRAMES", 50)  # chunks of a second
     codes = small.encode(audio)
     assert codes.shape == (1, 2, 214)
     np.testing.assert_array_equal(codes, exact)
     out = small.decode(codes)
-    whole = exact_decode(small.variables, SMALL, codes)
+    whole = exact_decode(small.variables, small.config, codes)
     assert out.shape == (1, 214 * 640) and np.std(whole) > 1e-4
     assert_close(out, whole)
 
@@ -184,8 +190,12 @@ def test_padding_changes_neither_codes_nor_audio(small):
     audio = chord(0.93)
     codes = small.encode(audio)  # padded to a second
     padded = np.pad(audio, ((0, 0), (0, -audio.shape[1] % 640)))
-    np.testing.assert_array_equal(codes, exact_encode(small.variables, SMALL, padded))
-    assert_close(small.decode(codes), exact_decode(small.variables, SMALL, codes))
+    np.testing.assert_array_equal(
+        codes, exact_encode(small.variables, small.config, padded)
+    )
+    assert_close(
+        small.decode(codes), exact_decode(small.variables, small.config, codes)
+    )
 
 
 def test_halos_are_as_wide_as_the_network_sees(small):
@@ -197,18 +207,20 @@ def test_halos_are_as_wide_as_the_network_sees(small):
     silenced = np.repeat(audio, frames, axis=0).reshape(frames, frames, 640)
     silenced[np.arange(frames), np.arange(frames)] = 0
     rows = np.concatenate([audio, silenced.reshape(frames, -1)])
-    latents = jax.jit(functional.encode_latents, static_argnums=1)(params, SMALL, rows)
+    latents = jax.jit(functional.encode_latents, static_argnums=1)(
+        params, small.config, rows
+    )
     moved = np.abs(latents[1:, middle] - latents[0, middle]).max(axis=-1) > 1e-5
-    assert 4 < reach(moved, middle) <= long_frames.encoder_halo(SMALL)
+    assert 4 < reach(moved, middle) <= long_frames.encoder_halo(small.config)
 
     def of_latents(latents):
-        out = functional.decode_latents(params, SMALL, latents)
+        out = functional.decode_latents(params, small.config, latents)
         return jnp.sum(out[0, middle * 640 : (middle + 1) * 640] ** 2)
 
     latents = jnp.float32(np.random.default_rng(1).normal(size=(1, frames, 8)))
     gradient = jax.jit(jax.grad(of_latents))(latents)
     moved = np.abs(gradient[0]).max(axis=-1) > 0
-    assert 3 < reach(moved, middle) <= long_frames.decoder_halo(SMALL)
+    assert 3 < reach(moved, middle) <= long_frames.decoder_halo(small.config)
 
 
 def reach(moved: np.ndarray, middle: int) -> int:
@@ -219,7 +231,7 @@ def reach(moved: np.ndarray, middle: int) -> int:
 def test_a_saved_codec_is_the_same(small, tmp_path):
     small.save(tmp_path / "codec")
     loaded = stemjax.codec.load(tmp_path / "codec")
-    assert loaded.config == SMALL and loaded.sha256 == small.sha256
+    assert loaded.config == small.config and loaded.sha256 == small.sha256
     audio = chord(0.5)
     np.testing.assert_array_equal(loaded.encode(audio), small.encode(audio))
 

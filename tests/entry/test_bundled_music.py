@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from stemjax.analysis.loudness import integrated_lufs
 from stemjax.io.release import PRETRAINED
-from stemjax.session.loudness import integrated_lufs
 from tests.entry.random_release import sample_here
 
 pytestmark = [pytest.mark.entry, pytest.mark.slow]

@@ -98,6 +98,9 @@ def test_beats_align_with_their_context_alone():
     levels = stemjax.eval.beat_alignment(contexts, stems, rate=RATE, any_level=True)
     assert levels[1] > 0.8  # half a beat late is an off-beat
     assert np.isnan(values[3])
+    grooves = stemjax.eval.groove(contexts, stems, rate=RATE)
+    assert grooves[0] > 0.8 and grooves[1] > 0.8  # off the beat, yet it repeats
+    assert grooves[2] == 0 and np.isnan(grooves[3])
 
 
 def test_chroma_agrees_with_its_context_alone():

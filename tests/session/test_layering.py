@@ -5,10 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 
+from stemjax.analysis.loudness import integrated_lufs
 from stemjax.config.categories import CATEGORIES
 from stemjax.session import layering, scoring
 from stemjax.session.layering import LayerRequest
-from stemjax.session.loudness import integrated_lufs
 from stemjax.session.music import MusicInfo
 from stemjax.session.session import Recording, Session
 

@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from stemjax.session.loudness import from_db, integrated_lufs, stem_gain_db
+from stemjax.analysis.loudness import integrated_lufs
+from stemjax.session.loudness import from_db, stem_gain_db
 
 RATE = 48_000
 

@@ -68,8 +68,8 @@ def split_of(index: int) -> Split:
 def compose(seed: int, index: int, seconds: float) -> Composition:
     """Song `index` of the data set with `seed`, `seconds` long.
 
-    Equal arguments give equal songs.  Songs of different splits have different tempi and
-    chord loops (harmony.py).
+    Equal arguments give equal songs.  Songs of different splits have different tempi,
+    chord loops (harmony.py) and rhythms (lines.py).
     """
     split = split_of(index)
     rng = np.random.default_rng([seed, zlib.crc32(split.value.encode()), index])
@@ -94,7 +94,7 @@ def compose(seed: int, index: int, seconds: float) -> Composition:
             if is_playing[number, section]
             for bar in numbers
         ]
-        notes = PLAY[part.role](rng, bars, part.centre)
+        notes = PLAY[part.role](rng, bars, part.centre, split)
         raw += _perform(rng, notes, channel, tempo, swing, seconds)
     events = assign_stems(sorted(raw, key=lambda e: (e.seconds, e.kind)))
     key = f"{_NAMES[tonic]} {mode.name.lower()}"

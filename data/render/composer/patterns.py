@@ -1,7 +1,7 @@
-"""Notes of each role: a pattern drawn once per song and applied to its bars.
+"""Notes of each role: a phrase drawn once per song and applied to its bars.
 
-All functions take (rng, bars, centre) and return notes in beats from the song's start.
-Patterns are strings of sixteenths such as "x...o...": x accented, o softer.
+All functions take (rng, bars, centre, split) and return notes in beats from the song's
+start.  Lines are strings of sixteenths such as "x...o...": x accented, o softer.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from stemjax.data.render.composer.harmony import Chord, nearest, voice
+from stemjax.data.render.composer.harmony import Chord, Split, nearest, voice
 from stemjax.data.render.composer.instruments import Role
+from stemjax.data.render.composer.lines import Line, draw_phrase, split_of_line
 
 STEPS = 4
 """Sixteenths per beat."""
@@ -104,17 +105,19 @@ def kit(rng: np.random.Generator) -> int:
     return int(_KITS[rng.integers(len(_KITS))])
 
 
-def drums(rng: np.random.Generator, bars: Sequence[Bar], centre: int) -> list[Note]:
+def drums(
+    rng: np.random.Generator, bars: Sequence[Bar], centre: int, split: Split
+) -> list[Note]:
     """A groove with a crash at the start and a fill at the end of sections."""
-    kick, snare, closed, opened = _pick(rng, _GROOVES)
+    phrase = draw_phrase(rng, _GROOVES, split, bars[0].steps)
     snare_note = _SNARE if rng.random() < 0.8 else _RIM
     ride = _RIDE if rng.random() < 0.5 else _OPEN
-    lines = ((_KICK, kick), (snare_note, snare), (_CLOSED, closed), (ride, opened))
+    voices = (_KICK, snare_note, _CLOSED, ride)
     fill = _fill(rng)
     out = []
     for bar in bars:
         fill_from = bar.steps - len(fill) if bar.is_section_end else bar.steps
-        for pitch, line in lines:
+        for pitch, line in zip(voices, _line(phrase, bar), strict=True):
             for step, velocity in _hits(line, min(fill_from, bar.steps)):
                 out.append(Note(_at(bar, step), 0.25, pitch, velocity))
         if bar.is_section_start:
@@ -135,12 +138,15 @@ def _fill(rng: np.random.Generator) -> list[int]:
     return [_TOMS[tom] if rng.random() < 0.8 else 0 for tom in descent]
 
 
-def bass(rng: np.random.Generator, bars: Sequence[Bar], centre: int) -> list[Note]:
+def bass(
+    rng: np.random.Generator, bars: Sequence[Bar], centre: int, split: Split
+) -> list[Note]:
     """Roots, fifths and octaves under the chords."""
-    line = _pick(rng, _BASS_LINES)
+    phrase = draw_phrase(rng, _single(_BASS_LINES), split, bars[0].steps, "0058")
     hold = rng.uniform(0.6, 0.98)
     out = []
     for bar in bars:
+        (line,) = _line(phrase, bar)
         steps = [step for step in range(bar.steps) if line[step] != "."]
         for step, end in zip(steps, [*steps[1:], bar.steps], strict=True):
             chord = bar.chords[step // STEPS]
@@ -159,21 +165,27 @@ def bass(rng: np.random.Generator, bars: Sequence[Bar], centre: int) -> list[Not
     return out
 
 
-def comp(rng: np.random.Generator, bars: Sequence[Bar], centre: int) -> list[Note]:
+def comp(
+    rng: np.random.Generator, bars: Sequence[Bar], centre: int, split: Split
+) -> list[Note]:
     """Chords in a steady rhythm."""
-    return _chords(rng, bars, centre, _pick(rng, _COMPS), rng.uniform(0.4, 0.95))
+    phrase = draw_phrase(rng, _single(_COMPS), split, bars[0].steps)
+    return _chords(rng, bars, centre, phrase, rng.uniform(0.4, 0.95))
 
 
-def stab(rng: np.random.Generator, bars: Sequence[Bar], centre: int) -> list[Note]:
+def stab(
+    rng: np.random.Generator, bars: Sequence[Bar], centre: int, split: Split
+) -> list[Note]:
     """A few short chords per bar."""
-    fitting = [line for line in _STABS if _hits(line, bars[0].steps)]  # not all fit 3/4
-    return _chords(rng, bars, centre, _pick(rng, fitting), 0.25, longest=0.5)
+    phrase = draw_phrase(rng, _single(_STABS), split, bars[0].steps)
+    return _chords(rng, bars, centre, phrase, 0.25, longest=0.5)
 
 
-def _chords(rng, bars, centre, line, hold, longest=4.0) -> list[Note]:
+def _chords(rng, bars, centre, phrase, hold, longest=4.0) -> list[Note]:
     lift = int(rng.integers(-3, 4))
     out, previous = [], ()
     for bar in bars:
+        (line,) = _line(phrase, bar)
         hits = _hits(line, bar.steps)
         ends = [step for step, _ in hits[1:]] + [bar.steps]
         for (step, velocity), end in zip(hits, ends, strict=True):
@@ -183,7 +195,9 @@ def _chords(rng, bars, centre, line, hold, longest=4.0) -> list[Note]:
     return out
 
 
-def pad(rng: np.random.Generator, bars: Sequence[Bar], centre: int) -> list[Note]:
+def pad(
+    rng: np.random.Generator, bars: Sequence[Bar], centre: int, split: Split
+) -> list[Note]:
     """Held chords."""
     lift = int(rng.integers(-4, 5))
     out, previous = [], ()
@@ -196,7 +210,9 @@ def pad(rng: np.random.Generator, bars: Sequence[Bar], centre: int) -> list[Note
     return out
 
 
-def arp(rng: np.random.Generator, bars: Sequence[Bar], centre: int) -> list[Note]:
+def arp(
+    rng: np.random.Generator, bars: Sequence[Bar], centre: int, split: Split
+) -> list[Note]:
     """Notes of the chord one after another, over one or two octaves."""
     stride = int(rng.choice((1, 2, 2)))  # sixteenths or eighths
     octaves = int(rng.integers(1, 3))
@@ -219,9 +235,11 @@ def arp(rng: np.random.Generator, bars: Sequence[Bar], centre: int) -> list[Note
     return out
 
 
-def lead(rng: np.random.Generator, bars: Sequence[Bar], centre: int) -> list[Note]:
+def lead(
+    rng: np.random.Generator, bars: Sequence[Bar], centre: int, split: Split
+) -> list[Note]:
     """A melody of two motifs: chord tones on the beat, scale tones between."""
-    motifs = [_motif(rng) for _ in range(2)]
+    motifs = [_motif(rng, split, bars[0].steps) for _ in range(2)]
     plan = _pick(rng, ((0, 0, 0, 1), (0, 1, 0, 1), (0, 0, 1, 1), (0, 1, 1, 0)))
     hold = rng.uniform(0.7, 0.98)
     out, pitch = [], centre
@@ -243,25 +261,32 @@ def lead(rng: np.random.Generator, bars: Sequence[Bar], centre: int) -> list[Not
     return out
 
 
-def _motif(rng: np.random.Generator) -> tuple[str, list[int]]:
-    rhythm = "".join(_pick(rng, _CELLS) for _ in range(4))
-    rhythm = rhythm if "x" in rhythm[:12] else "x..." + rhythm[4:]
+def _motif(rng: np.random.Generator, split: Split, steps: int) -> tuple[str, list[int]]:
+    """Rhythm of a bar and the moves of the melody, in semitones."""
+    while True:
+        rhythm = "".join(_pick(rng, _CELLS) for _ in range(steps // STEPS))
+        if "x" in rhythm and split_of_line((rhythm,)) is split:
+            break
     return rhythm, [int(m) for m in rng.choice((-5, -3, -2, -1, 1, 2, 3, 5, 7), 12)]
 
 
-def ostinato(rng: np.random.Generator, bars: Sequence[Bar], centre: int) -> list[Note]:
+def ostinato(
+    rng: np.random.Generator, bars: Sequence[Bar], centre: int, split: Split
+) -> list[Note]:
     """The same rhythm of a low and a high pitch in every bar."""
-    line = _pick(rng, _OSTINATOS)
+    phrase = draw_phrase(rng, _single(_OSTINATOS), split, bars[0].steps)
     low = centre + int(rng.integers(-5, 3))
     high = low + int(rng.choice((3, 5, 7)))
     return [
         Note(_at(bar, step), 0.25, low if velocity > 90 else high, velocity)
         for bar in bars
-        for step, velocity in _hits(line, bar.steps)
+        for step, velocity in _hits(_line(phrase, bar)[0], bar.steps)
     ]
 
 
-def effect(rng: np.random.Generator, bars: Sequence[Bar], centre: int) -> list[Note]:
+def effect(
+    rng: np.random.Generator, bars: Sequence[Bar], centre: int, split: Split
+) -> list[Note]:
     """A long sound on a fixed beat of every bar."""
     pitch = centre + int(rng.integers(-7, 8))
     beat = int(rng.integers(2))
@@ -270,7 +295,9 @@ def effect(rng: np.random.Generator, bars: Sequence[Bar], centre: int) -> list[N
     ]
 
 
-PLAY: dict[Role, Callable[[np.random.Generator, Sequence[Bar], int], list[Note]]] = {
+Play = Callable[[np.random.Generator, Sequence[Bar], int, Split], list[Note]]
+"""Plays a part: (rng, bars, centre, split) to notes."""
+PLAY: dict[Role, Play] = {
     Role.DRUMS: drums,
     Role.BASS: bass,
     Role.COMP: comp,
@@ -285,6 +312,16 @@ PLAY: dict[Role, Callable[[np.random.Generator, Sequence[Bar], int], list[Note]]
 
 def _pick(rng: np.random.Generator, options: Sequence):
     return options[rng.integers(len(options))]
+
+
+def _single(lines: Sequence[str]) -> list[Line]:
+    """Lines of one voice."""
+    return [(line,) for line in lines]
+
+
+def _line(phrase: Sequence[Line], bar: Bar) -> Line:
+    """Line of a phrase in a bar."""
+    return phrase[bar.number % len(phrase)]
 
 
 def _at(bar: Bar, step: int) -> float:

@@ -13,7 +13,15 @@ from stemjax.eval.studies.code_use import LevelUse
 from stemjax.eval.studies.codec_table import CoderScore
 from stemjax.io.picture import save_spectrograms
 
-CODER_HEADER = ("coder", "mel distance (decades)", "SI-SDR (dB)", "kbit/s", "clips")
+CODER_HEADER = (
+    "coder",
+    "mel distance (decades)",
+    "SI-SDR (dB)",
+    "kbit/s",
+    "level error (dB)",
+    "within 1 dB",
+    "clips",
+)
 LEVEL_HEADER = ("level", "perplexity", "codes in use", "kept after a 2 ms shift")
 
 
@@ -24,7 +32,15 @@ def coders_markdown(scores: Sequence[CoderScore]) -> str:
         return "n/a" if math.isnan(value) else f"{value:.{digits}f}"
 
     rows = [
-        [s.name, number(s.mel, 3), number(s.si_sdr, 2), number(s.kbps, 2), str(s.clips)]
+        [
+            s.name,
+            number(s.mel, 3),
+            number(s.si_sdr, 2),
+            number(s.kbps, 2),
+            number(s.level_error, 2),
+            number(s.small_level_errors, 2),
+            str(s.clips),
+        ]
         for s in scores
     ]
     return as_markdown(CODER_HEADER, rows)

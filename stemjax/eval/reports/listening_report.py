@@ -1,7 +1,7 @@
 """Results of the listening study: a page of markdown, a picture, a CSV."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,19 +14,28 @@ from stemjax.eval.studies.listening import (
     PLACED,
     REAL,
     REFERENCES,
+    SCORES,
     TITLES,
+    TRAITS,
     Measure,
     MeasureValues,
 )
 
-HEADER = ("stems", *TITLES.values())
+HEADER = ("stems", *(TITLES[m] for m in SCORES))
+TRAIT_HEADER = ("stems", *(TITLES[m] for m in TRAITS))
 PLACE_HEADER = ("stems", *(TITLES[m] for m in PLACED))
 NOTES = (
-    "Every stem is analysed alone and compared with its context; higher is better. Ranges"
+    "Every stem is analysed alone and compared with its context. Of the fits, higher is"
+    " better. Traits have no best value: compare them with those of the real stems. Ranges"
     " are 95 % intervals of a jackknife that leaves out songs.",
     "Beat alignment counts examples whose context and real stem both have beats; chroma"
     " cosine counts examples of pitched categories whose context and real stem both have"
     " notes. The same examples count for every row: a silent generated stem scores 0.",
+    "Groove is the correlation of the stem's onset strength with itself 1, 2 or 4 beats of"
+    " the context later (the largest): 1 for a loop of these beats, about 0.1 for noise.",
+    "A drone is a stem whose commonest pitch sounds for 90 % of the time of its notes."
+    " Pitches are of pitched categories with notes, loudness of stems that sound; a silent"
+    " frame is 0.1 s below -60 dB.",
     "Context gain is measured by the model itself: the cross-entropy of a stem's coarsest"
     " codes given another song's context minus that given the right context. It shows"
     " how much of the context the model used, not whether the stem sounds right, and"
@@ -44,35 +53,62 @@ def page(result: Mapping[str, Any], title: str, about: Sequence[str]) -> str:
       about: lines on the model, the data and the settings.
     """
     rows = result["rows"]
-    table = [
-        [name, *(_interval(row["measures"][m.value]) for m in Measure)]
-        for name, row in rows.items()
-    ]
-    counts = ["examples", *(str(_counted(result, m)) for m in Measure)]
+    counts = ["examples", *(str(_counted(result, m)) for m in SCORES)]
     placed = {name: row["place"] for name, row in rows.items() if "place" in row}
-    places = [
-        [name, *(_place(place[m.value]) for m in PLACED)]
-        for name, place in placed.items()
-    ]
     lines = [
         f"# {title}",
         "",
         *(f"- {line}" for line in about),
         "",
-        as_markdown(HEADER, [*table, counts]),
+        as_markdown(HEADER, [*measure_table(rows, SCORES), counts]),
+        "## Traits",
+        "",
+        as_markdown(TRAIT_HEADER, measure_table(rows, TRAITS)),
         "## Place between mismatched and real stems",
         "",
-        as_markdown(PLACE_HEADER, places),
+        as_markdown(PLACE_HEADER, place_table(result)),
         *(f"- {line}" for line in verdict_lines(placed)),
         "",
         "## By category",
         "",
-        as_markdown(*category_table(result)),
+        as_markdown(*label_table(result, "by_category", CATEGORIES)),
+        *group_lines(result),
         *(f"- {name}: {text}" for name, text in REFERENCES.items()),
         *(f"- {note}" for note in NOTES),
         "",
     ]
     return "\n".join(lines)
+
+
+def measure_table(
+    rows: Mapping[str, Any], measures: Sequence[Measure]
+) -> list[list[str]]:
+    """A line for each row: its means with their intervals."""
+    return [
+        [name, *(_interval(row["measures"][m.value]) for m in measures)]
+        for name, row in rows.items()
+    ]
+
+
+def place_table(result: Mapping[str, Any]) -> list[list[str]]:
+    """Two lines for each generated row: all examples; those whose stem sounds."""
+    return [
+        [title, *(_place(row[key][m.value]) for m in PLACED)]
+        for name, row in result["rows"].items()
+        if name not in REFERENCES
+        for key, title in (
+            ("place", name),
+            ("place_if_sounding", f"{name}, {row['sounding']} that sound"),
+        )
+    ]
+
+
+def group_lines(result: Mapping[str, Any]) -> list[str]:
+    """Lines of the means by group of songs, if there are groups."""
+    if "by_group" not in result:
+        return []
+    table = label_table(result, "by_group", result["by_group"])
+    return ["## By group of songs", "", as_markdown(*table)]
 
 
 def verdict_lines(placed: Mapping[str, Mapping[str, Any]]) -> list[str]:
@@ -84,13 +120,19 @@ def verdict_lines(placed: Mapping[str, Mapping[str, Any]]) -> list[str]:
     ]
 
 
-def category_table(
-    result: Mapping[str, Any],
+def label_table(
+    result: Mapping[str, Any], key: str, order: Iterable[str]
 ) -> tuple[Sequence[str], list[list[str]]]:
-    """Header and rows of the means: generated / real / mismatched; n/a without a value."""
+    """Header and rows of the means: generated / real / mismatched; n/a without a value.
+
+    Args:
+      key: "by_category" or "by_group".
+      order: the labels in the order of the table.
+    """
     names = [name for name in result["rows"] if name not in REFERENCES][:1]
     names += [REAL, MISMATCHED]
-    header = ("category", "n", *(f"{TITLES[m]}: {' / '.join(names)}" for m in Measure))
+    title = key.removeprefix("by_")
+    header = (title, "n", *(f"{TITLES[m]}: {' / '.join(names)}" for m in Measure))
 
     def cell(entry: Mapping[str, Any], measure: Measure) -> str:
         values = [entry["rows"][name][measure.value] for name in names]
@@ -98,11 +140,11 @@ def category_table(
             return "n/a"
         return " / ".join("n/a" if v is None else f"{v:.2f}" for v in values)
 
-    entries = result["by_category"]
+    entries = result[key]
     return header, [
-        [name, str(entries[name]["n"]), *(cell(entries[name], m) for m in Measure)]
-        for name in CATEGORIES
-        if name in entries
+        [label, str(entries[label]["n"]), *(cell(entries[label], m) for m in Measure)]
+        for label in order
+        if label in entries
     ]
 
 
@@ -152,13 +194,19 @@ def save_picture(
 ) -> None:
     """Draw one panel per measure and one line per row: means with intervals.
 
-    Dashed lines mark the mismatched and the real stems.
+    The scores are above, the traits below.  Dashed lines mark the mismatched and the real
+    stems.
     """
     rows = result["rows"]
     names = list(rows)
-    figure = plots.new_figure(2.0 + 3.1 * len(Measure), 1.4 + 0.36 * len(names), title)
-    axes = figure.subplots(1, len(Measure), sharey=True, squeeze=False)[0]
-    for axis, measure in zip(axes, Measure, strict=True):
+    columns = max(len(SCORES), len(TRAITS))
+    height = 2 * (1.4 + 0.36 * len(names))
+    figure = plots.new_figure(2.0 + 3.1 * columns, height, title)
+    axes = figure.subplots(2, columns, sharey=True, squeeze=False)
+    for axis in axes[1, len(TRAITS) :]:
+        axis.set_visible(False)
+    panels = [*zip(axes[0], SCORES, strict=True), *zip(axes[1], TRAITS, strict=False)]
+    for axis, measure in panels:
         for y, name in enumerate(names):
             entry = rows[name]["measures"][measure.value]
             if entry["value"] is None:
@@ -173,8 +221,10 @@ def save_picture(
             if value is not None:
                 axis.axvline(value, color=plots.ORANGE, lw=1, ls="--")
         axis.set_title(TITLES[measure], fontsize=11)
-        axis.set_xlabel("higher is better")
+        axis.set_xlabel(
+            "higher is better" if measure in SCORES else "compare with real"
+        )
         plots.clear_frame(axis, "x")
-    axes[0].set_yticks(range(len(names)), names)
-    axes[0].set_ylim(len(names) - 0.5, -0.5)
+    axes[0, 0].set_yticks(range(len(names)), names)
+    axes[0, 0].set_ylim(len(names) - 0.5, -0.5)
     plots.save(path, figure)

@@ -10,7 +10,10 @@ bits it used.  `codec_table` runs the coders over held-out clips:
   rate, decoded by Griffin-Lim.
 
 Columns: multi-scale mel distance (settings of the training loss; in decades, so 0.05 is
-1 dB), SI-SDR in dB (undefined for silence), kbit/s.  Values are means over clips.
+1 dB), SI-SDR in dB (undefined for silence), kbit/s; all are means over clips.  Two more
+columns are about the level error, the loudness of the output minus that of the input
+(K-weighted as in ITU-R BS.1770-4, without gating), of all clips scaled to each of
+`INPUT_LEVELS`: its median, and the share of errors within 1 dB.
 """
 
 import dataclasses
@@ -28,6 +31,7 @@ from stemjax.arrays import vq
 from stemjax.arrays.losses import multi_scale_mel_distance, si_sdr
 from stemjax.arrays.mel import mel_matrix
 from stemjax.codec import functional
+from stemjax.codec.level import k_weights
 from stemjax.config.codec import CodecConfig, CodecObjective
 from stemjax.config.runs import CodecRun
 from stemjax.tasks import codec as codec_task
@@ -40,6 +44,8 @@ MEL_WINDOW = 2048  # samples; STFT window of the k-means coder
 MEL_BINS = 80
 MEL_FLOOR = 1e-5
 GRIFFIN_LIM_ROUNDS = 32
+INPUT_LEVELS = (-40.0, -30.0, -20.0, -12.0, -6.0)  # root mean square, dB of full scale
+SMALL_ERROR = 1.0  # dB; greatest level error that `small_level_errors` counts
 UNTRAINED_CLIPS = 16  # clips whose latents fill the untrained codec's codebooks
 
 
@@ -55,6 +61,10 @@ class CoderScore:
     """Scale-invariant signal-to-distortion ratio in dB."""
     kbps: float
     """Bit rate in kbit/s."""
+    level_error: float
+    """Median level error in dB; positive: the output is louder."""
+    small_level_errors: float
+    """Share of level errors within 1 dB."""
     clips: int
     """Number of clips that are not silent."""
 
@@ -192,6 +202,23 @@ def _distances(sample_rate: int) -> Callable:
     return jax.jit(both)
 
 
+def loudness(clip: np.ndarray, sample_rate: int) -> float:
+    """K-weighted root mean square of a clip [N] in dB; -120 for silence."""
+    power = np.abs(np.fft.rfft(clip.astype(np.float64))) ** 2
+    mean = 2 * np.sum(power * k_weights(sample_rate, len(clip))) / len(clip) ** 2
+    return 10 * math.log10(mean + 1e-12)
+
+
+def level_errors(coder: Coder, clip: np.ndarray, sample_rate: int) -> list[float]:
+    """Level error in dB of a clip [N] that is scaled to each of `INPUT_LEVELS`."""
+    root = np.sqrt(np.mean(clip**2))
+    scaled = [np.float32(clip / root * 10 ** (level / 20)) for level in INPUT_LEVELS]
+    return [
+        loudness(coder(audio)[0], sample_rate) - loudness(audio, sample_rate)
+        for audio in scaled
+    ]
+
+
 def score(
     name: str, coder: Coder, clips: Iterable[np.ndarray], sample_rate: int
 ) -> CoderScore:
@@ -201,7 +228,7 @@ def score(
       ValueError: no clip above silence, or a coder that changes a clip's length.
     """
     distances = _distances(sample_rate)
-    values, has_sound, bits, seconds = [], [], 0.0, 0.0
+    values, has_sound, errors, bits, seconds = [], [], [], 0.0, 0.0
     for clip in clips:
         decoded, cost = coder(clip)
         if decoded.shape != clip.shape:
@@ -210,6 +237,7 @@ def score(
         if np.sqrt(np.mean(clip**2)) >= SILENT:
             values.append(distances(decoded, clip))
             has_sound.append(bool(np.any(decoded)))
+            errors += level_errors(coder, clip, sample_rate)
     if not values:
         raise ValueError(f"{name}: no clip above {SILENT} root mean square to score")
     mel, sdr = np.mean(np.asarray(values, np.float64), axis=0)
@@ -218,6 +246,8 @@ def score(
         mel=float(mel),
         si_sdr=float(sdr) if all(has_sound) else math.nan,
         kbps=bits / seconds / 1000,
+        level_error=float(np.median(errors)) if all(has_sound) else math.nan,
+        small_level_errors=float(np.mean(np.abs(errors) <= SMALL_ERROR)),
         clips=len(values),
     )
 

@@ -6,9 +6,12 @@ through the codec; silence.  Each measure analyses the stem alone, so rows diffe
 their stems.
 
 The place of generated stems is (generated - mismatched) / (real - mismatched): 0 if they
-fit no better than stems of another song, 1 if they fit as well as real stems.  Intervals
-are 95 % intervals of a jackknife that leaves out songs, paired over rows, so contexts
-that are hard for every row cancel.
+fit no better than stems of another song, 1 if they fit as well as real stems.  A silent
+stem scores 0, which lies below the mismatched stems, so places are also given for the
+examples whose generated stem sounds.  Traits (drones, pitches, silence, loudness) have no
+place: compare them with those of the real stems.  Intervals are 95 % intervals of a
+jackknife that leaves out songs, paired over rows, so contexts that are hard for every row
+cancel.
 """
 
 import enum
@@ -57,13 +60,31 @@ UNPITCHED = frozenset({"percussive", "sound-effects", "drums"})
 
 
 class Measure(enum.Enum):
-    """Columns of the table; higher is better in all of them."""
+    """Columns of the tables: fits, of which higher is better, then traits."""
 
     BEATS = "beat_alignment"
     ANY_LEVEL = "beat_alignment_any_level"
     CHROMA = "chroma_cosine"
+    GROOVE = "groove"
     INSTRUMENT = "instrument_accuracy"
     GAIN = "context_gain"
+    DRONE = "drones"
+    PITCH_SHARE = "pitch_share"
+    PITCHES = "distinct_pitches"
+    SILENT = "silent_frames"
+    BELOW = "loudness_below_context"
+
+
+TRAITS = (
+    Measure.DRONE,
+    Measure.PITCH_SHARE,
+    Measure.PITCHES,
+    Measure.SILENT,
+    Measure.BELOW,
+)
+"""Measures that have no best value; read them beside those of the real stems."""
+SCORES = tuple(measure for measure in Measure if measure not in TRAITS)
+"""Measures of which higher is better."""
 
 
 FITS: Mapping[Measure, FitMeasure] = MappingProxyType(
@@ -79,13 +100,25 @@ TITLES: Mapping[Measure, str] = MappingProxyType(
         Measure.BEATS: "beat alignment F",
         Measure.ANY_LEVEL: "beat F, any metrical level",
         Measure.CHROMA: "chroma cosine",
+        Measure.GROOVE: "groove",
         Measure.INSTRUMENT: "instrument accuracy",
         Measure.GAIN: "context gain, nats",
+        Measure.DRONE: "share of drones",
+        Measure.PITCH_SHARE: "time on the commonest pitch",
+        Measure.PITCHES: "distinct pitches per 10 s",
+        Measure.SILENT: "silent frames",
+        Measure.BELOW: "LU below the context",
     }
 )
 """Column titles."""
-PLACED = (Measure.BEATS, Measure.ANY_LEVEL, Measure.CHROMA, Measure.GAIN)
-"""Measures with a place. Mismatched stems have the right instrument, so accuracy of the
+PLACED = (
+    Measure.BEATS,
+    Measure.ANY_LEVEL,
+    Measure.CHROMA,
+    Measure.GROOVE,
+    Measure.GAIN,
+)
+"""Scores with a place. Mismatched stems have the right instrument, so accuracy of the
 instrument has none."""
 
 MeasureValues = Mapping[str, Mapping[Measure, np.ndarray]]
@@ -132,42 +165,77 @@ def other_contexts(
     return chosen
 
 
-def counted(values: MeasureValues, measure: Measure) -> np.ndarray:
-    """Whether real and mismatched stem of an example both have a value, [P] bool."""
-    both = [values[name][measure] for name in (REAL, MISMATCHED)]
+def counted(values: MeasureValues, name: str, measure: Measure) -> np.ndarray:
+    """Whether an example counts in the mean of a row, [P] bool.
+
+    A score counts if real and mismatched stem both have a value, for every row alike.  A
+    trait counts if the row's own stem has one: a silent stem has no pitch.
+    """
+    if measure in TRAITS:
+        return np.isfinite(values[name][measure])
+    both = [values[row][measure] for row in (REAL, MISMATCHED)]
     return np.isfinite(both).all(axis=0)
 
 
+def sounds(row: Mapping[Measure, np.ndarray]) -> np.ndarray:
+    """Whether the stems of a row have a frame that is not silent, [P] bool."""
+    return row[Measure.SILENT] < 1
+
+
 def summarise(
-    values: MeasureValues, songs: Sequence[str], categories: Sequence[str]
+    values: MeasureValues,
+    songs: Sequence[str],
+    categories: Sequence[str],
+    groups: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Means, places and verdicts by row, and means by category, as JSON values.
 
     Args:
       songs: [P] song of each example.
       categories: [P] category of each example.
+      groups: [P] name of each example's group of songs; empty: no groups.
     """
-    _, group = np.unique(np.asarray(songs), return_inverse=True)
-    masks = {measure: counted(values, measure) for measure in Measure}
+    _, song = np.unique(np.asarray(songs), return_inverse=True)
     rows: dict[str, Any] = {}
     for name, row in values.items():
+        masks = {m: counted(values, name, m) for m in Measure}
         rows[name] = {
             "measures": {
-                m.value: mean_entry(row[m][masks[m]], group[masks[m]]) for m in Measure
+                m.value: mean_entry(row[m][masks[m]], song[masks[m]]) for m in Measure
             }
         }
         if name not in REFERENCES:
-            scale = (row, values[MISMATCHED], values[REAL])
-            rows[name]["place"] = {
-                m.value: place(*(of[m][masks[m]] for of in scale), group[masks[m]])
-                for m in PLACED
-            }
-    return {
+            is_heard = sounds(row)
+            rows[name]["sounding"] = int(is_heard.sum())
+            rows[name]["place"] = places(values, name, song)
+            rows[name]["place_if_sounding"] = places(values, name, song, is_heard)
+    result = {
         "n": len(songs),
         "songs": len(set(songs)),
         "rows": rows,
-        "by_category": by_category(values, masks, categories),
+        "by_category": by_label(values, categories),
     }
+    return result | ({"by_group": by_label(values, groups)} if len(groups) else {})
+
+
+def places(
+    values: MeasureValues,
+    name: str,
+    song: np.ndarray,
+    is_chosen: np.ndarray | bool = True,
+) -> dict[str, Any]:
+    """Measure -> place of a row.
+
+    Args:
+      song: [P] int, number of each example's song.
+      is_chosen: [P] bool, examples that may count.
+    """
+    entries = {}
+    for m in PLACED:
+        mask = counted(values, name, m) & is_chosen
+        scale = (values[row][m][mask] for row in (name, MISMATCHED, REAL))
+        entries[m.value] = place(*scale, song[mask])
+    return entries
 
 
 def mean_entry(values: np.ndarray, group: np.ndarray) -> dict[str, Any]:
@@ -219,30 +287,28 @@ def verdict(low: float, high: float) -> str:
     return NEARER_MISMATCHED if high < 0.5 else UNCLEAR
 
 
-def by_category(
-    values: MeasureValues,
-    masks: Mapping[Measure, np.ndarray],
-    categories: Sequence[str],
-) -> dict[str, Any]:
-    """Category -> number of examples, and row -> measure -> mean, None without a value."""
-    names = np.asarray(categories)
+def by_label(values: MeasureValues, labels: Sequence[str]) -> dict[str, Any]:
+    """Label -> number of examples, and row -> measure -> mean, None without a value.
 
-    def mean(row_values: np.ndarray, is_chosen: np.ndarray) -> float | None:
-        chosen = row_values[is_chosen]
+    Args:
+      labels: [P] category or group of each example.
+    """
+    names = np.asarray(labels)
+
+    def mean(name: str, measure: Measure, label: str) -> float | None:
+        mask = counted(values, name, measure) & (names == label)
+        chosen = values[name][measure][mask]
         return finite(chosen.mean()) if len(chosen) else None
 
     return {
-        str(category): {
-            "n": int((names == category).sum()),
+        str(label): {
+            "n": int((names == label).sum()),
             "rows": {
-                name: {
-                    m.value: mean(row[m], masks[m] & (names == category))
-                    for m in Measure
-                }
-                for name, row in values.items()
+                name: {m.value: mean(name, m, label) for m in Measure}
+                for name in values
             },
         }
-        for category in np.unique(names)
+        for label in np.unique(names)
     }
 
 

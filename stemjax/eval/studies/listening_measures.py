@@ -6,11 +6,21 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from stemjax.analysis.audio import RATE
+from stemjax.analysis.loudness import integrated_lufs
 from stemjax.config.categories import category_of
 from stemjax.eval.metrics import alignment
 from stemjax.eval.metrics.context_gain import encode_files, stem_gains
 from stemjax.eval.metrics.instrument_classifier import LoadedClassifier
 from stemjax.eval.metrics.score import probe_all
+from stemjax.eval.metrics.stem_traits import (
+    DRONE_SHARE,
+    StemTraits,
+    cached_stem_traits,
+    distinct_pitches,
+    groove_values,
+    pitch_share,
+)
 from stemjax.eval.populations import anchors, clips
 from stemjax.eval.populations.clips import Example, Triple
 from stemjax.eval.populations.decoding_run import (
@@ -28,6 +38,7 @@ from stemjax.eval.studies.listening import (
     REAL,
     REFERENCES,
     SILENCE,
+    TRAITS,
     UNPITCHED,
     Measure,
     fit_values,
@@ -81,7 +92,7 @@ def measure_all(
 ) -> dict[str, dict[Measure, np.ndarray]]:
     """Row -> measure -> [P] values; means over seeds, NaN if an example has none.
 
-    A silent stem of a reference row is NaN; a silent generated stem scores 0.
+    A silent stem of a reference row has no score (NaN); a silent generated stem scores 0.
 
     Args:
       folder: the folder with `real/` and `context/`.
@@ -114,6 +125,12 @@ def measure_all(
             m: fit_values(fit, context, real, generated) for m, fit in FITS.items()
         }
         values[Measure.CHROMA][[pair.category in UNPITCHED for pair in pairs]] = np.nan
+        traits = cached_stem_traits(
+            [(e, "generated") for e in examples],
+            cache,
+            progress=advance(progress, f"traits: {name}", len(pairs)),
+        )
+        values[Measure.GROOVE] = groove_values([c.beats for c in context], traits)
         step = advance(progress, f"instruments: {name}", len(pairs))
         values[Measure.INSTRUMENT] = has_right_instrument(
             examples, pairs, instruments, cache, progress=step
@@ -122,6 +139,7 @@ def measure_all(
             is_silent = np.array([e.is_silent["generated"] for e in examples])
             for row in values.values():
                 row[is_silent] = np.nan
+        values |= trait_values(examples, pairs, traits)
         step = advance(progress, f"context gain: {name}", len(pairs))
         values[Measure.GAIN] = gains(
             examples, pairs, others, model, codes, cache, progress=step
@@ -131,8 +149,54 @@ def measure_all(
     means = {}
     for name, by_seed in stems.items():
         measured = [measure(name, paths) for paths in by_seed]
-        means[name] = {m: np.mean([v[m] for v in measured], axis=0) for m in Measure}
+        means[name] = {m: _mean([v[m] for v in measured], m) for m in Measure}
     return means
+
+
+def _mean(by_seed: Sequence[np.ndarray], measure: Measure) -> np.ndarray:
+    """Mean over seeds, [P]; of a trait, over the seeds that have a value."""
+    if measure not in TRAITS:
+        return np.mean(by_seed, axis=0)
+    has_value = np.isfinite(by_seed)
+    total = np.where(has_value, by_seed, 0).sum(axis=0)
+    count = has_value.sum(axis=0)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+def trait_values(
+    examples: Sequence[Example], pairs: Sequence[Pair], stems: Sequence[StemTraits]
+) -> dict[Measure, np.ndarray]:
+    """Traits of each stem, [P]; NaN if it has none.
+
+    Stems of unpitched categories have no pitch, silent stems neither pitch nor loudness.
+    """
+    is_unpitched = np.array([pair.category in UNPITCHED for pair in pairs])
+    contexts = [clips.load(e, "context") for e in examples]
+    below = np.array(
+        [
+            integrated_lufs(context, RATE) - stem.lufs
+            for context, stem in zip(contexts, stems, strict=True)
+        ]
+    )
+    shares = np.array([pitch_share(stem.notes) for stem in stems])
+    pitches = np.array(
+        [
+            distinct_pitches(stem.notes, e.seconds)
+            for e, stem in zip(examples, stems, strict=True)
+        ]
+    )
+    drones = np.where(np.isnan(shares), np.nan, shares >= DRONE_SHARE)
+    values = {
+        Measure.DRONE: drones,
+        Measure.PITCH_SHARE: shares,
+        Measure.PITCHES: pitches,
+    }
+    for row in values.values():
+        row[is_unpitched] = np.nan
+    return values | {
+        Measure.SILENT: np.array([stem.silent_share for stem in stems]),
+        Measure.BELOW: np.where(np.isfinite(below), below, np.nan),
+    }
 
 
 def has_right_instrument(

@@ -27,6 +27,7 @@ from stemjax.data.render.composer.instruments import (
     Role,
     draw_parts,
 )
+from stemjax.data.render.composer.lines import draw_phrase, split_of_line
 from stemjax.data.render.composer.patterns import PLAY, Bar, bass, drums, lead, pad
 from stemjax.data.render.events import DRUM_CHANNEL, Kind, stems_of
 
@@ -143,7 +144,7 @@ def test_voicings_hold_the_chords_notes_close_to_the_centre():
 
 
 def test_a_pad_holds_each_chord_once():
-    notes = pad(np.random.default_rng(0), bars(2), 60)
+    notes = pad(np.random.default_rng(0), bars(2), 60, Split.TRAIN)
     assert [(n.start, round(n.length, 2)) for n in notes] == [(0, 3.92)] * 3 + [
         (4, 3.92)
     ] * 3
@@ -153,7 +154,7 @@ def test_a_pad_holds_each_chord_once():
 
 @pytest.mark.parametrize("seed", range(20))
 def test_a_bass_plays_tones_of_its_chord(seed):
-    notes = bass(np.random.default_rng(seed), bars(), 38)
+    notes = bass(np.random.default_rng(seed), bars(), 38, Split.TRAIN)
     for note in notes:
         chord = (C_MAJOR, A_MINOR)[int(note.start // 4) % 2]
         assert note.pitch % 12 in chord.tones
@@ -164,7 +165,7 @@ def test_a_bass_plays_tones_of_its_chord(seed):
 
 @pytest.mark.parametrize("seed", range(20))
 def test_a_lead_keeps_to_the_scale_and_to_chords_on_the_beat(seed):
-    notes = lead(np.random.default_rng(seed), bars(8), 70)
+    notes = lead(np.random.default_rng(seed), bars(8), 70, Split.TRAIN)
     assert len(notes) >= 8
     for note in notes:
         chord = (C_MAJOR, A_MINOR)[int(note.start // 4) % 2]
@@ -174,15 +175,70 @@ def test_a_lead_keeps_to_the_scale_and_to_chords_on_the_beat(seed):
 
 @pytest.mark.parametrize("seed", range(20))
 def test_drums_crash_where_sections_start_and_fill_where_they_end(seed):
-    notes = drums(np.random.default_rng(seed), bars(), 0)
+    notes = drums(np.random.default_rng(seed), bars(), 0, Split.TRAIN)
     assert [n.start for n in notes if n.pitch == 49] == [0]
     toms = [n.start for n in notes if n.pitch in (50, 48, 45, 43)]
     assert toms and min(toms) >= 14
-    middle = [
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_drums_repeat_after_four_bars_or_fewer(seed):
+    notes = drums(np.random.default_rng(seed), bars(12), 0, Split.TRAIN)
+    played = [
         sorted((n.start % 4, n.pitch) for n in notes if n.start // 4 == k)
-        for k in (1, 2)
+        for k in range(12)
     ]
-    assert middle[0] == middle[1] and len(middle[0]) >= 4
+    assert played[1] == played[5] == played[9] and len(played[1]) >= 4
+    assert played[2] == played[6] == played[10]
+
+
+def _rhythms(role, split, beats, songs):
+    """Starts and pitches of every bar of a part over one chord; no fills."""
+    rhythms = set()
+    for seed in range(songs):
+        played = [
+            Bar(k, k * beats, (C_MAJOR,) * beats, SCALE, False, False) for k in range(4)
+        ]
+        notes = PLAY[role](
+            np.random.default_rng([seed, *split.encode()]), played, 60, split
+        )
+        for bar in played:
+            rhythms.add(
+                tuple(
+                    sorted(
+                        (n.start - bar.start, n.pitch if role is not Role.COMP else 0)
+                        for n in notes
+                        if bar.start <= n.start < bar.start + beats
+                    )
+                )
+            )
+    return rhythms
+
+
+@pytest.mark.parametrize("beats", [3, 4])
+@pytest.mark.parametrize("role", [Role.DRUMS, Role.BASS])
+def test_songs_of_different_splits_share_no_rhythm(role, beats):
+    train, test = (
+        _rhythms(role, split, beats, 60) for split in (Split.TRAIN, Split.TEST)
+    )
+    assert len(train) > 60 and len(test) > 30
+    assert not train & test
+
+
+@pytest.mark.parametrize("split", list(Split))
+def test_every_bar_of_a_phrase_belongs_to_its_split(split):
+    rng = np.random.default_rng(0)
+    common = [("x...x...x...x...", ""), ("..x.....o.......", "x.o.x.o.x.o.x.o.")]
+    for steps in (12, 16):
+        for _ in range(50):
+            phrase = draw_phrase(rng, common, split, steps)
+            assert len(phrase) in (1, 2, 4)
+            for line in phrase:
+                assert split_of_line(line) is split
+                assert all(len(voice) in (0, steps) for voice in line)
+                assert set("".join(line)) <= set("xo.")
+                if line[1] == "":
+                    assert line[0][0] == "x"  # the first beat stays
 
 
 @pytest.mark.parametrize("beats", [3, 4])
@@ -190,7 +246,7 @@ def test_drums_crash_where_sections_start_and_fill_where_they_end(seed):
 def test_all_roles_stay_within_their_bars(role, beats):
     played = [bar for bar in bars(8, beats) if bar.number in (1, 2, 5)]
     for seed in range(20):
-        notes = PLAY[role](np.random.default_rng(seed), played, 60)
+        notes = PLAY[role](np.random.default_rng(seed), played, 60, Split.TRAIN)
         assert notes
         for note in notes:
             assert int(note.start // beats) in (1, 2, 5)

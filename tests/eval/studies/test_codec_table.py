@@ -49,6 +49,35 @@ def test_silence_is_far_and_without_si_sdr():
     assert math.isnan(row.si_sdr) and row.kbps == 0
 
 
+def test_a_coder_that_halves_is_6_db_off_at_every_level():
+    row = codec_table.score("half", lambda clip: (clip / 2, 0.0), chords(2, 0), RATE)
+    assert row.level_error == pytest.approx(-6.02, abs=0.01)
+    assert row.small_level_errors == 0
+
+
+def test_level_errors_are_those_of_each_input_level():
+    """A limiter at -20 dB has no error below it, and a growing one above."""
+
+    def limit(clip):
+        root = np.sqrt(np.mean(clip**2))
+        return np.float32(clip * min(1.0, 0.1 / root)), 0.0
+
+    errors = codec_table.level_errors(limit, chords(1, 0)[0], RATE)
+    np.testing.assert_allclose(errors, [0, 0, 0, -8, -14], atol=0.01)
+    row = codec_table.score("limiter", limit, chords(1, 0), RATE)
+    assert row.level_error == pytest.approx(0, abs=0.01)
+    assert row.small_level_errors == 0.6
+
+
+def test_loudness_of_a_tone_is_its_power_after_the_k_filters():
+    tone = np.float32(0.1 * np.sin(2 * np.pi * 1_000 * np.arange(RATE) / RATE))
+    pyloudnorm = pytest.importorskip("pyloudnorm")
+    wanted = pyloudnorm.Meter(RATE).integrated_loudness(tone.astype(np.float64))
+    got = codec_table.loudness(tone, RATE)
+    assert got == pytest.approx(wanted + 0.691, abs=0.05)  # 0.691 dB: its constant
+    assert codec_table.loudness(0 * tone, RATE) == pytest.approx(-120)
+
+
 def test_noise_reads_its_own_ratio():
     rng = np.random.default_rng(0)
 
@@ -126,6 +155,6 @@ def test_the_untrained_codec_is_seeded_and_uses_its_codes():
 def test_markdown_shows_numbers_and_gaps(rows):
     _, table = rows
     text = coders_markdown(table).splitlines()
-    assert len(text) == 7 and text[1] == "| --- | --- | --- | --- | --- |"
+    assert len(text) == 7 and text[1] == "|" + " --- |" * 7
     silence = next(line for line in text if line.startswith("| silence"))
-    assert "| n/a | 0.00 | 2 |" in silence
+    assert "| n/a | 0.00 | n/a | 0.00 | 2 |" in silence

@@ -45,6 +45,8 @@ def values(generated, seed=0, gap=0.4):
             (SILENCE, np.full(P, np.nan)),
         ):
             found = found.copy()
+            if measure is Measure.SILENT:
+                found = np.full(P, float(name == SILENCE))
             if measure is Measure.CHROMA:
                 found[is_drums] = np.nan
             rows[name][measure] = found
@@ -114,8 +116,10 @@ def test_where_real_and_mismatched_are_alike_there_is_no_place():
 
 def test_silence_has_no_value_and_drums_have_no_chroma():
     found = summary(values(lambda zero, one, rng: one))
-    for entry in found["rows"][SILENCE]["measures"].values():
-        assert entry["value"] is None
+    of_silence = found["rows"][SILENCE]["measures"]
+    assert of_silence[Measure.SILENT.value]["value"] == 1
+    for name, entry in of_silence.items():
+        assert entry["value"] is None or name == Measure.SILENT.value
     of_real = found["rows"][REAL]["measures"]
     assert of_real[Measure.CHROMA.value]["counted"] == P * 2 // 3
     assert of_real[Measure.BEATS.value]["counted"] == P
@@ -128,17 +132,56 @@ def test_silence_has_no_value_and_drums_have_no_chroma():
     )
     page = listening_report.page(found, "A title", ["about"])
     silence = next(line for line in page.splitlines() if line.startswith("| silence"))
-    assert silence == "| silence | n/a | n/a | n/a | n/a | n/a |"
+    assert silence == "| silence |" + len(listening.SCORES) * " n/a |"
     drums = next(line for line in page.splitlines() if line.startswith("| drums"))
     assert drums.count("n/a") == 1
     assert f"- generated, chroma cosine: {NEARER_REAL}" in page
+
+
+def test_places_are_given_with_and_without_silent_stems():
+    """A third of the stems are silent and score 0, below the mismatched ones; the rest
+    are as good as real ones."""
+    rows = values(lambda zero, one, rng: one)
+    is_silent = np.arange(P) % 3 == 0
+    for measure in PLACED:
+        rows["generated"][measure][is_silent] = 0
+    rows["generated"][Measure.SILENT][is_silent] = 1
+    row = summary(rows)["rows"]["generated"]
+    assert row["sounding"] == P - P // 3
+    for measure in PLACED:
+        name = measure.value
+        assert row["place"][name]["value"] < 0.7
+        assert row["place_if_sounding"][name]["value"] == pytest.approx(1, abs=1e-12)
+    page = listening_report.page(summary(rows), "A title", [])
+    assert f"| generated, {P - P // 3} that sound | 1.00 (1.00 to 1.00) |" in page
+
+
+def test_a_trait_counts_where_the_row_s_own_stem_has_one():
+    rows = values(lambda zero, one, rng: one)
+    rows["generated"][Measure.DRONE] = np.where(np.arange(P) % 2, 1.0, np.nan)
+    rows[REAL][Measure.DRONE][:] = np.nan
+    entry = summary(rows)["rows"]["generated"]["measures"][Measure.DRONE.value]
+    assert entry["counted"] == P // 2 and entry["value"] == 1
+
+
+def test_means_by_group_of_songs():
+    rows = values(lambda zero, one, rng: one)
+    groups = ["composed" if k < 10 else "others" for k in range(P)]
+    found = listening.summarise(rows, SONGS, CATEGORIES, groups)["by_group"]
+    assert {k: v["n"] for k, v in found.items()} == {"composed": 10, "others": P - 10}
+    mean = rows[REAL][Measure.GROOVE][:10].mean()
+    assert found["composed"]["rows"][REAL]["groove"] == pytest.approx(mean)
+    page = listening_report.page(
+        listening.summarise(rows, SONGS, CATEGORIES, groups), "A title", []
+    )
+    assert "## By group of songs" in page and "| composed | 10 |" in page
 
 
 def test_an_example_counts_where_real_and_mismatched_both_have_a_value():
     rows = values(lambda zero, one, rng: one)
     rows[MISMATCHED][Measure.BEATS][0] = np.nan
     rows[REAL][Measure.BEATS][1] = np.nan
-    mask = listening.counted(rows, Measure.BEATS)
+    mask = listening.counted(rows, "generated", Measure.BEATS)
     assert not mask[:2].any() and mask[2:].all()
     entry = summary(rows)["rows"]["generated"]["measures"][Measure.BEATS.value]
     assert entry["counted"] == P - 2
@@ -182,7 +225,10 @@ def test_a_csv_line_for_each_row_and_example():
     assert len(lines) == 1 + P * len(rows)
     first = rows["generated"][Measure.BEATS][0]
     assert lines[1].startswith(f"00000,song 0,bass,generated,{first:.6g},")
-    assert lines[-1] == f"{ids[-1]},{SONGS[-1]},piano,silence,,,,,"
+    empty = {m: "" for m in Measure} | {Measure.SILENT: "1"}
+    assert lines[-1] == ",".join(
+        [ids[-1], SONGS[-1], "piano", SILENCE, *empty.values()]
+    )
 
 
 def test_the_picture_is_drawn(tmp_path):
