@@ -13,6 +13,7 @@ from stemjax.codec.codec import Codec
 from stemjax.config.categories import CATEGORIES, category_of
 from stemjax.config.decode import DECODE_PRESETS, DecodeConfig
 from stemjax.config.model import StemGenConfig
+from stemjax.config.numbers import Seed, Variations, check_number
 from stemjax.config.runs import to_json
 from stemjax.decode.devices import Devices, decode_shared, row_by_row, spread
 from stemjax.decode.host import ProgressCallback
@@ -122,16 +123,16 @@ class Model:
           A `Result`, or a list of them if `variations` > 1.
 
         Raises:
-          UserError: bad audio, an unknown instrument or setting, kept codes of another
-            length, or `kept` together with `loop`.
+          UserError: bad audio, an unknown instrument or setting, a number out of its
+            range, kept codes of another length, or `kept` together with `loop`.
         """
         config = self.decode_config(preset, **settings)
         try:
             category = category_of(instrument)
+            check_number(Seed, seed, "seed")
+            check_number(Variations, variations, "variations")
         except ValueError as error:
             raise UserError(str(error)) from None
-        if variations < 1:
-            raise UserError(f"variations must be >= 1, got {variations}")
         results = self.generate_stems(
             self.prepare_context(
                 context, sample_rate, allow_silent=allow_silent_context, name=name

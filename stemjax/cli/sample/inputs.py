@@ -29,8 +29,6 @@ def load_model(arguments: DecodeOptions) -> tuple[Model, DecodeConfig]:
       UserError: no such model, preset or setting.
     """
     use_compilation_cache()
-    if arguments.variations < 1:
-        raise UserError(f"--variations {arguments.variations}: give 1 or more")
     model = stemjax.load(arguments.checkpoint, codec=arguments.codec)
     preset = arguments.preset or None
     return model, model.decode_config(preset, **arguments.settings())

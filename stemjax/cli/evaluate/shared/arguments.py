@@ -6,6 +6,9 @@ from typing import Annotated
 
 import tyro
 
+from stemjax.config.numbers import CheckedNumbers, Seed, whole
+
+SelftestClips = whole(8)
 CACHE = "~/.cache/stemjax/eval"
 """Default folder of cached analyses."""
 
@@ -87,7 +90,7 @@ class ScoreArguments(EmbeddingArguments, PopulationArguments):
     Columns id,value and, for the ratio to real stems, real."""
     drop_silent: bool = False
     """Leave out examples whose generated stem is silent."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of the jackknife groups and of MIRDD's null distribution."""
 
 
@@ -128,10 +131,10 @@ class CompareArguments:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class SelftestArguments:
+class SelftestArguments(CheckedNumbers):
     """Check the metrics on synthetic clips whose music is known."""
 
-    n: int = 120
+    n: SelftestClips = 120
     """Number of clips in each population; the thresholds hold from 120 on."""
     out: str = ""
     """JSON file for the measured values."""
