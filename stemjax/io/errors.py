@@ -4,7 +4,7 @@ import contextlib
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NoReturn
 
 from stemjax.io.stdio import make_patient
@@ -77,3 +77,21 @@ def one_line_of(text: str) -> str:
     return "".join(
         c if c.isprintable() else c.encode("unicode_escape").decode() for c in line
     )
+
+
+def try_or_warn(write: Callable[[], None], what: str) -> bool:
+    """Call `write`; if it fails, print one line on stderr: results are not lost to it.
+
+    Args:
+      what: what is missing then, with the name of the file.
+
+    Returns:
+      Whether it succeeded.
+    """
+    try:
+        write()
+    except Exception as error:  # of any library
+        reason = one_line_of(f"{type(error).__name__}: {error}")
+        print(f"warning: {one_line_of(what)} ({reason})", file=sys.stderr)
+        return False
+    return True

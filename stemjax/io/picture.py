@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from stemjax.io.atomic import replacing
-from stemjax.io.errors import one_line_of
+from stemjax.io.errors import one_line_of, try_or_warn
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -31,13 +30,7 @@ def draw_or_warn(path: str | os.PathLike, draw: Callable[[], None]) -> bool:
     Returns:
       Whether the picture was drawn.
     """
-    try:
-        draw()
-    except Exception as error:
-        reason = one_line_of(f"{type(error).__name__}: {error}")
-        print(f"warning: {path}: no picture was drawn ({reason})", file=sys.stderr)
-        return False
-    return True
+    return try_or_warn(draw, f"{path}: no picture was drawn")
 
 
 def save_spectrograms(

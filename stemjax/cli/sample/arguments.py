@@ -20,6 +20,7 @@ from stemjax.config.numbers import (
     Variations,
 )
 from stemjax.io.audio_formats import AudioFormat
+from stemjax.io.places import OutFolder
 
 
 def _unset(metavar: str, default: str) -> Any:
@@ -123,7 +124,7 @@ class SampleArguments(OutputOptions, MusicOptions, DecodeOptions):
     """Context mix: wav, flac, ogg or mp3, any rate, 1 s or longer."""
     instrument: str = "bass"
     """One of the 18 categories: piano, bass, drums, guitar, strings, voice, ..."""
-    out: str
+    out: OutFolder
     """Folder to write."""
     joint_seconds: Annotated[float | None, _unset("FLOAT", "off")] = None
     """Joint models: generate the context too, of this length, s; --context, if given, is
@@ -139,7 +140,7 @@ class LayerArguments(OutputOptions, MusicOptions, DecodeOptions):
     Writes tracks that sum to the mix, tokens and session.json into --out. To add layers,
     run it again with the same --out and more --instruments."""
 
-    out: str
+    out: OutFolder
     """Folder of the session, new or existing."""
     context: Annotated[str, _unset("FILE", "none")] = ""
     """Context mix: wav, flac, ogg or mp3, any rate, 1 s or longer."""
@@ -169,7 +170,7 @@ class EditArguments(OutputOptions, DecodeOptions):
     """Tokens of the stem: tokens.npz or layer_NN.npz."""
     instrument: str
     """One of the 18 categories: piano, bass, drums, guitar, strings, voice, ..."""
-    out: str
+    out: OutFolder
     """Folder to write."""
     start: Annotated[Seconds, tyro.conf.arg(name="from")] = 0.0
     """Start of the part to regenerate, s."""
@@ -198,5 +199,5 @@ class BatchArguments(OutputOptions, MusicOptions, DecodeOptions):
     """Folder of context mixes: wav, flac, ogg or mp3."""
     instruments: str = "bass"
     """Categories, such as bass,piano,drums."""
-    out: str
+    out: OutFolder
     """Folder to write."""

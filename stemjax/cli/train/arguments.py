@@ -8,6 +8,7 @@ import tyro
 
 from stemjax.config.numbers import Count, CropSeconds, NonNegative, Seed
 from stemjax.config.runs import CommonRun, Invocation
+from stemjax.io.places import OutPlace
 
 SomeRun = TypeVar("SomeRun", bound=CommonRun)
 
@@ -42,7 +43,7 @@ class TokensCommand:
     """Random submixes per segment."""
     crop_seconds: CropSeconds = 20.0
     """Length in seconds of the crops to train on; decides only which stems are silent."""
-    out: str
+    out: OutPlace
     """Token store to write."""
     seed: Seed = 0
     """Seed of the submixes."""
@@ -56,7 +57,7 @@ class ExportCommand:
 
     workdir: str
     """Workdir of a run, local or gs://..."""
-    out: str
+    out: OutPlace
     """Release folder to write."""
     dtype: WeightType = WeightType.FLOAT32
     """Number format of the weights; codes of a codec are always f32."""
@@ -74,7 +75,7 @@ class ImportCodecCommand:
 
     source: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="SOURCE")]
     """Folder with config.json and model.safetensors."""
-    out: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="OUT")]
+    out: Annotated[tyro.conf.Positional[OutPlace], tyro.conf.arg(metavar="OUT")]
     """Release folder to write."""
 
 

@@ -19,6 +19,7 @@ from stemjax.config.runs import Invocation, Run
 from stemjax.config.train import traced_steps
 from stemjax.io import command_line
 from stemjax.io.errors import UserError, fail
+from stemjax.io.places import check_checkpoint_folder, check_folder
 from stemjax.train.planning.targets import check_request
 from stemjax.train.sweeps.sweep import select
 
@@ -118,6 +119,11 @@ def check(name: str, run: Run, invocation: Invocation) -> None:
         return
     if invocation.workdir is None:
         raise UserError(f"train {name}: give --workdir DIR")
+    try:
+        check_folder(invocation.workdir)
+        check_checkpoint_folder(invocation.workdir)
+    except ValueError as error:
+        raise UserError(f"--workdir {error}") from None
     if run.data is None and not PRESETS[name].is_self_contained:
         raise UserError(
             f"train {name}: give --data DIR, a prepared folder; make one with"

@@ -19,6 +19,7 @@ from stemjax.config.numbers import (
     Steps,
 )
 from stemjax.config.sweeps import FAST_SECONDS
+from stemjax.io.places import OutFile, OutFolder
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -56,7 +57,7 @@ class DecodingArguments(ModelArguments):
     When all shards are done, run the command without it."""
     dry_run: bool = False
     """Print the estimated cost on this machine and stop."""
-    out: str = "outputs/evaluation"
+    out: OutFolder = "outputs/evaluation"
     """Folder of clips and results. Running the command again resumes it."""
     cache: str = CACHE
     """Folder of cached analyses; clips are identified by content, not by name."""
@@ -118,7 +119,7 @@ class ListeningArguments(DecodingArguments):
     """Number of examples."""
     seconds: ClipSeconds = 10.0
     """Length of a crop in seconds."""
-    out: str = "outputs/listening"
+    out: OutFolder = "outputs/listening"
     """Folder of clips and results. Running the command again resumes it."""
     also: tuple[str, ...] = ()
     """Decoding presets to measure beside the model's own settings, e.g. best naive."""
@@ -134,7 +135,7 @@ class ClassifierArguments(CheckedNumbers):
 
     data: str
     """Prepared folder with a train split and at least one other."""
-    out: str
+    out: OutFolder
     """Release folder to write."""
     per_category: Count = 300
     """Clips of 10 s per instrument category, at most."""
@@ -148,7 +149,7 @@ class MakeManifestArguments(CheckedNumbers):
 
     data: str
     """Prepared folder."""
-    out: str
+    out: OutFile
     """File to write, usually manifest.jsonl."""
     n: Count = 1000
     """Number of pairs; a smaller n gives the first rows of a larger one."""
@@ -170,7 +171,7 @@ class GenerateArguments(ModelArguments):
     """File that `make-manifest` wrote."""
     data: str
     """Prepared folder that the manifest was made from."""
-    out: str
+    out: OutFolder
     """Folder of the run. Running the command again resumes it."""
     preset: str = ""
     """Decoding preset: best, naive, fast, vampnet or soundstorm.
@@ -203,7 +204,7 @@ class ContextGainArguments(ModelArguments):
     against: str = ""
     """Second checkpoint with the same codec, measured on the same pairs.
     Adds the paired difference to the report."""
-    out: str = ""
+    out: OutFile = ""
     """JSON file for the report."""
 
 
@@ -225,5 +226,5 @@ class CodecTableArguments(CheckedNumbers):
     """Seed that draws the clips."""
     fit_data: str = ""
     """Prepared folder whose train split fits the k-means codec. Empty: --data."""
-    out: str = ""
+    out: OutFile = ""
     """JSON file for the rows; a picture of the first clips is written beside it."""
