@@ -9,11 +9,11 @@ from typing import Any
 import jax
 import numpy as np
 
+from stemjax.api.request import checked_category
 from stemjax.codec.codec import Codec
-from stemjax.config.categories import CATEGORIES, category_of
+from stemjax.config.categories import CATEGORIES
 from stemjax.config.decode import DECODE_PRESETS, DecodeConfig
 from stemjax.config.model import StemGenConfig
-from stemjax.config.numbers import Seed, Variations, check_number
 from stemjax.config.runs import to_json
 from stemjax.decode.devices import Devices, decode_shared, row_by_row, spread
 from stemjax.decode.host import ProgressCallback
@@ -127,12 +127,7 @@ class Model:
             range, kept codes of another length, or `kept` together with `loop`.
         """
         config = self.decode_config(preset, **settings)
-        try:
-            category = category_of(instrument)
-            check_number(Seed, seed, "seed")
-            check_number(Variations, variations, "variations")
-        except ValueError as error:
-            raise UserError(str(error)) from None
+        category = checked_category(instrument, seed, variations)
         results = self.generate_stems(
             self.prepare_context(
                 context, sample_rate, allow_silent=allow_silent_context, name=name

@@ -10,6 +10,7 @@ from stemjax.config.numbers import (
     Amount,
     BeatsPerBar,
     Bpm,
+    ClipSeconds,
     Finite,
     Fraction,
     Portion,
@@ -126,7 +127,7 @@ class SampleArguments(OutputOptions, MusicOptions, DecodeOptions):
     """One of the 18 categories: piano, bass, drums, guitar, strings, voice, ..."""
     out: OutFolder
     """Folder to write."""
-    joint_seconds: Annotated[float | None, _unset("FLOAT", "off")] = None
+    joint_seconds: Annotated[ClipSeconds | None, _unset("FLOAT", "off")] = None
     """Joint models: generate the context too, of this length, s; --context, if given, is
     its beginning."""
     show_decoding: bool = False
