@@ -127,7 +127,7 @@ CropSeconds = real(
 ClipSeconds = real(1, MAX_SECONDS)
 """Length of a clip, s."""
 Seconds = real(0, MAX_SECONDS)
-"""Position in audio, or a length that may be nothing, s."""
+"""Length that may be nothing, s."""
 
 PLAIN = {float: Finite, int: whole(-MAX_INT)}
 """Types of the numbers of fields that have no type of this module."""

@@ -10,7 +10,7 @@ import dataclasses
 import numpy as np
 
 from stemjax.config.codec import AnyCodecConfig
-from stemjax.config.numbers import Amount, CheckedNumbers, Fraction, Seconds
+from stemjax.config.numbers import Amount, CheckedNumbers, Fraction, NonNegative
 from stemjax.decode import keep
 from stemjax.decode.result import SILENT_DB
 from stemjax.io.audio import rms_db
@@ -26,9 +26,9 @@ ONSET_REACH = 1
 class EditRequest(CheckedNumbers):
     """Part of a stem to regenerate, and the codes inside it to keep."""
 
-    start: Seconds = 0.0
+    start: NonNegative = 0.0
     """Start of the part, s."""
-    stop: Seconds | None = None
+    stop: NonNegative | None = None
     """End of the part, s; None: the end of the context."""
     keep_fraction: Fraction = 0.0
     """Fraction of the frames in the part that are kept, spread evenly."""

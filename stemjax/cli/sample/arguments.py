@@ -13,6 +13,7 @@ from stemjax.config.numbers import (
     ClipSeconds,
     Finite,
     Fraction,
+    NonNegative,
     Portion,
     Positive,
     Seconds,
@@ -173,10 +174,10 @@ class EditArguments(OutputOptions, DecodeOptions):
     """One of the 18 categories: piano, bass, drums, guitar, strings, voice, ..."""
     out: OutFolder
     """Folder to write."""
-    start: Annotated[Seconds, tyro.conf.arg(name="from")] = 0.0
+    start: Annotated[NonNegative, tyro.conf.arg(name="from")] = 0.0
     """Start of the part to regenerate, s."""
     stop: Annotated[
-        Seconds | None,
+        NonNegative | None,
         tyro.conf.arg(name="to"),
         _unset("FLOAT", "the end of the context"),
     ] = None
