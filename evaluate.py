@@ -1,6 +1,6 @@
 """Measure models and codecs: `python evaluate.py --help`. Same as `stemjax evaluate`."""
 
-from stemjax.cli.evaluate.main import main
+from stemjax.cli.main import run
 
 if __name__ == "__main__":
-    main(prog="evaluate.py")
+    run("stemjax.cli.evaluate.main", "main", prog="evaluate.py")

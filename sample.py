@@ -1,6 +1,6 @@
 """Generate a stem for a context mix; see `python sample.py --help`."""
 
-from stemjax.cli.sample.main import main
+from stemjax.cli.main import run
 
 if __name__ == "__main__":
-    main()
+    run("stemjax.cli.sample.main", "main")

@@ -1,6 +1,6 @@
 """Train models and release them: `python train.py --help`."""
 
-from stemjax.cli.train.main import main
+from stemjax.cli.main import run
 
 if __name__ == "__main__":
-    main()
+    run("stemjax.cli.train.main", "main")

@@ -15,6 +15,7 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
+from stemjax.config.numbers import Amount, CheckedNumbers, Count
 from stemjax.data.layouts import folder, medleydb, moisesdb, musdb, slakh
 from stemjax.data.layouts.song import SongFault
 from stemjax.data.layouts.split_table import read_split_table
@@ -31,6 +32,7 @@ from stemjax.data.prepared.shards import (
     plan_shards,
 )
 from stemjax.data.prepared.summary import lines_of, summarise
+from stemjax.io.command_line import parse
 from stemjax.io.errors import UserError, exit_on_bad_input, fail
 
 
@@ -54,7 +56,7 @@ _READERS = {
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class PrepareArgs:
+class PrepareArgs(CheckedNumbers):
     """Resample songs to 32 kHz mono and cut them into records.
 
     Run the same command again to continue after the last finished shard.
@@ -69,13 +71,13 @@ class PrepareArgs:
     unpacked, or one folder per song with one file per stem (folder)."""
     splits: Path | None = None
     """Table of splits: CSV with the column split and one of file, title, id."""
-    workers: int = os.cpu_count() or 1
+    workers: Count = os.cpu_count() or 1
     """Processes; the result does not depend on them."""
     flac: bool = False
     """Store records as FLAC: half the disk, slower to read."""
     strict: bool = False
     """Exit with status 2 if a song was skipped."""
-    shard_records: int = 0
+    shard_records: Amount = 0
     """Records of 10 s per shard; 0: chosen by the size of the data set."""
 
 
@@ -141,10 +143,6 @@ def prepare(args: PrepareArgs) -> PrepareResult:
 def _check(args: PrepareArgs) -> None:
     if not args.input.is_dir():
         raise UserError(f"--input {args.input} is no folder: check the path")
-    if args.workers < 1:
-        raise UserError("--workers must be 1 or more")
-    if args.shard_records < 0:
-        raise UserError("--shard-records must be 0 or more")
 
 
 def _no_song(args: PrepareArgs, faults: Sequence[SongFault]) -> str:
@@ -232,13 +230,10 @@ def main(
     argv: list[str] | None = None, *, prog: str = "python -m data.prepare"
 ) -> None:
     """Parse the arguments and prepare; bad input is one line and exit status 2."""
-    import tyro
-
     with exit_on_bad_input(resumes=True):
-        config = (tyro.conf.EnumChoicesFromValues,)
-        args = tyro.cli(PrepareArgs, args=argv, prog=prog, config=config)
+        args = parse(PrepareArgs, argv, prog=prog)
         result = prepare(args)
-    _print_result(result, args.out)
+        _print_result(result, args.out)
     if result.faults and args.strict:
         fail(f"{len(result.faults)} songs were skipped and --strict was given")
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from stemjax.config.codec import CodecIdentity, is_same_codec
+from stemjax.config.numbers import Positive, check_number
 from stemjax.data.drawing.mixture import Mixture
 from stemjax.data.prepared.manifest import KIND as PREPARED
 from stemjax.data.prepared.manifest import MANIFEST
@@ -15,6 +16,7 @@ from stemjax.data.prepared.staging import staged
 from stemjax.data.tokens.format import KIND as TOKENS
 from stemjax.io.errors import UserError
 from stemjax.io.json_file import read_as
+from stemjax.io.remote import is_remote
 
 
 class OpenedData(NamedTuple):
@@ -57,10 +59,13 @@ class OpenedData(NamedTuple):
 def open_data(spec: str) -> OpenedData:
     """Open "FOLDER" or "FOLDER=WEIGHT,FOLDER=WEIGHT,..."; the default weight is 1.
 
+    A folder that exists is taken for one, even if its name holds "=" or ",".
+
     Raises:
       UserError: a folder of another kind, kinds that differ, an invalid weight.
     """
-    places, weights = zip(*map(_folder_and_weight, spec.split(",")), strict=True)
+    parts = [spec] if _is_folder(spec) else spec.split(",")
+    places, weights = zip(*map(_folder_and_weight, parts), strict=True)
     folders = [staged(place) for place in places]
     kinds = {folder: _kind(folder) for folder in folders}
     if len(set(kinds.values())) > 1:
@@ -90,11 +95,23 @@ def open_audio(spec: str) -> Any:
 
 
 def _folder_and_weight(part: str) -> tuple[str, float]:
-    folder, _, weight = part.strip().partition("=")
+    folder, sign, weight = part.strip().rpartition("=")
+    if not sign or _is_folder(part.strip()):
+        return part.strip(), 1.0
     try:
-        return folder, float(weight or 1)
+        number = float(weight or 1)
+        check_number(Positive, number, "weight")
     except ValueError:
-        raise UserError(f"{part}: the weight {weight!r} is not a number") from None
+        raise UserError(
+            f"{part}: the weight {weight!r} is not a number above 0, and there is no"
+            " such folder"
+        ) from None
+    return folder, number
+
+
+def _is_folder(place: str) -> bool:
+    """Whether a place is a folder of this machine, whatever its name holds."""
+    return not is_remote(place) and Path(place).is_dir()
 
 
 def _kind(folder: Path) -> str:

@@ -6,6 +6,7 @@ from stemjax.data.render.arguments import RenderArgs
 from stemjax.data.render.estimate import announce
 from stemjax.data.render.jobs import Limits, RenderReport, render_all
 from stemjax.data.render.sources import list_jobs
+from stemjax.io.command_line import parse
 from stemjax.io.errors import UserError, exit_on_bad_input
 
 
@@ -37,22 +38,20 @@ def run(args: RenderArgs) -> list[RenderReport]:
 
 def main(argv: list[str] | None = None, *, prog: str = "python -m data.render") -> None:
     """Parse the arguments and render; bad input is one line and exit status 2."""
-    import tyro
-
     with exit_on_bad_input(resumes=True):
-        args = tyro.cli(RenderArgs, args=argv, prog=prog)
+        args = parse(RenderArgs, argv, prog=prog)
         reports = run(args)
         done = [report for report in reports if not report.problem]
         if not done:
             raise UserError(
                 f"no song of {len(reports)} could be rendered: {reports[0].problem}"
             )
-    minutes = sum(report.seconds for report in done) / 60
-    resumed = sum(report.is_resumed for report in done)
-    print(
-        f"{len(done)} songs in {args.out} ({minutes:.1f} min new, {resumed} already"
-        f" there), {len(reports) - len(done)} skipped"
-    )
+        minutes = sum(report.seconds for report in done) / 60
+        resumed = sum(report.is_resumed for report in done)
+        print(
+            f"{len(done)} songs in {args.out} ({minutes:.1f} min new, {resumed} already"
+            f" there), {len(reports) - len(done)} skipped"
+        )
 
 
 if __name__ == "__main__":

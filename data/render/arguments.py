@@ -7,16 +7,32 @@ from typing import Annotated
 
 import tyro
 
+from stemjax.config.numbers import (
+    Amount,
+    CheckedNumbers,
+    ClipSeconds,
+    Count,
+    NonNegative,
+    Seed,
+    real,
+    whole,
+)
 from stemjax.io.errors import UserError
 
 MAX_VERSIONS = 9
 MAX_SONGS = 9999
+"""Songs of a set of versions."""
+MAX_TRACKS = 99_999
+Versions = whole(1, MAX_VERSIONS)
+Semitones = whole(-12, 12)
+SpeedFactor = real(0.5, 2)
+TrackNumber = whole(1, MAX_TRACKS)
 COMPOSED_SONGS = 20
 """Songs that are composed by default if no MIDI is given."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class RenderArgs:
+class RenderArgs(CheckedNumbers):
     """Render songs into stems in Slakh2100's layout (32 kHz mono FLAC).
 
     Without --midi, a seeded composer writes the songs.  With --versions, MIDI songs and
@@ -32,29 +48,29 @@ class RenderArgs:
     """With --midi: table of splits (columns file,title,composer,split)."""
     split: str | None = None
     """With --splits: render only the songs of this split."""
-    versions: int | None = None
+    versions: Versions | None = None
     """Make a set of versions: the number of renderings of each training song of --midi
     (1 to 9; the first is as written). Validation and test songs are rendered once."""
-    transpose: int = 0
+    transpose: Semitones = 0
     """Semitones (-12 to 12) that MIDI songs are moved up; drums are not moved."""
-    tempo: float = 1.0
+    tempo: SpeedFactor = 1.0
     """Speed factor (0.5 to 2) of MIDI songs; 1.1 plays 10 % faster."""
-    max_seconds: float = 0.0
+    max_seconds: NonNegative = 0.0
     """Length in seconds at which MIDI songs are cut; 0: never."""
-    songs: int | None = None
+    songs: Amount | None = None
     """Number of songs to compose; default: 20 without --midi, none with it."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of the composer and of the versions."""
-    seconds: float = 60.0
+    seconds: ClipSeconds = 60.0
     """Length of each composed song in seconds."""
     sf2: Annotated[tuple[Path, ...], tyro.conf.UseAppendAction] = ()
     """Soundfont (.sf2, .sf3); repeat it with --versions for several. Default: TimGM6mb
     of pretty_midi, or a NumPy synth if tinysoundfont is not installed."""
-    min_notes: int = 8
+    min_notes: Count = 8
     """Parts with fewer notes are left out."""
-    first_track: int = 1
+    first_track: TrackNumber = 1
     """Number of the first TrackXXXXX, so that one folder can hold several renderings."""
-    workers: int = os.cpu_count() or 1
+    workers: Count = os.cpu_count() or 1
     """Processes; each loads one soundfont. The result does not depend on them."""
 
     @property
@@ -65,29 +81,15 @@ class RenderArgs:
         return self.songs
 
     def check(self) -> None:
-        """Check what the types do not say; tyro would hide errors of __post_init__.
+        """Check what the types of single fields do not say.
 
         Raises:
           UserError: naming the flag.
         """
-        least_songs = 1 if self.midi is None else 0
-        most_songs = MAX_SONGS if self.versions else 99_999
-        for name, value, least, most in (
-            ("--workers", self.workers, 1, 4096),
-            ("--min-notes", self.min_notes, 1, 10_000),
-            ("--songs", self.composed, least_songs, most_songs),
-            ("--first-track", self.first_track, 1, 99_999),
-            ("--versions", self.versions or 1, 1, MAX_VERSIONS),
-            ("--transpose", self.transpose, -12, 12),
-            ("--tempo", self.tempo, 0.5, 2),
-            ("--max-seconds", self.max_seconds, 0, 86_400),
-            ("--seconds", self.seconds, 1, 86_400),
-            ("--seed", self.seed, 0, 2**32 - 1),
-        ):
-            if not least <= value <= most:
-                raise UserError(f"{name} must be {least} to {most}, not {value}")
-        if self.versions == 0:
-            raise UserError(f"--versions must be 1 to {MAX_VERSIONS}, not 0")
+        least = 1 if self.midi is None else 0
+        most = MAX_SONGS if self.versions else MAX_TRACKS
+        if not least <= self.composed <= most:
+            raise UserError(f"--songs must be {least} to {most}, not {self.composed}")
         if self.midi is None and self.splits:
             raise UserError("--splits is a table of MIDI songs: give --midi too")
         if self.versions is None and len(self.sf2) > 1:

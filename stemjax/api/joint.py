@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 
 from stemjax.api.model import Model
-from stemjax.config.categories import CATEGORIES, category_of
+from stemjax.api.request import checked_category
+from stemjax.config.categories import CATEGORIES
+from stemjax.config.numbers import ClipSeconds, check_number
 from stemjax.config.runs import to_json
 from stemjax.decode.host import ProgressCallback
 from stemjax.decode.joint import decode_joint
@@ -14,10 +16,7 @@ from stemjax.decode.keep import Kept
 from stemjax.decode.network import JointNetwork
 from stemjax.decode.result import Result, make_result
 from stemjax.decode.settings import variation_keys
-from stemjax.io.audio import MIN_SECONDS
 from stemjax.io.errors import UserError
-
-MAX_SECONDS = 3600.0
 
 
 def check_joint(model: Model, seconds: float) -> None:
@@ -31,11 +30,10 @@ def check_joint(model: Model, seconds: float) -> None:
             f"{model.name}: no joint model, it needs a context; train one with"
             " --model.joint"
         )
-    if not MIN_SECONDS <= seconds <= MAX_SECONDS:
-        raise UserError(
-            f"{seconds:g} s of context and stem: give {MIN_SECONDS:g} to"
-            f" {MAX_SECONDS:g} s"
-        )
+    try:
+        check_number(ClipSeconds, seconds, "seconds")
+    except ValueError as error:
+        raise UserError(str(error)) from None
 
 
 def generate_joint(
@@ -78,12 +76,7 @@ def generate_joint(
     """
     check_joint(model, seconds)
     config = model.decode_config(preset, **settings)
-    try:
-        category = category_of(instrument)
-    except ValueError as error:
-        raise UserError(str(error)) from None
-    if variations < 1:
-        raise UserError(f"variations must be >= 1, got {variations}")
+    category = checked_category(instrument, seed, variations)
     started = time.perf_counter()
     samples = round(seconds * model.sample_rate)
     shape = (model.config.num_codebooks, model.codec.config.frames(samples))

@@ -9,8 +9,9 @@ from typing import Any
 import jax
 import numpy as np
 
+from stemjax.api.request import checked_category
 from stemjax.codec.codec import Codec
-from stemjax.config.categories import CATEGORIES, category_of
+from stemjax.config.categories import CATEGORIES
 from stemjax.config.decode import DECODE_PRESETS, DecodeConfig
 from stemjax.config.model import StemGenConfig
 from stemjax.config.runs import to_json
@@ -122,16 +123,11 @@ class Model:
           A `Result`, or a list of them if `variations` > 1.
 
         Raises:
-          UserError: bad audio, an unknown instrument or setting, kept codes of another
-            length, or `kept` together with `loop`.
+          UserError: bad audio, an unknown instrument or setting, a number out of its
+            range, kept codes of another length, or `kept` together with `loop`.
         """
         config = self.decode_config(preset, **settings)
-        try:
-            category = category_of(instrument)
-        except ValueError as error:
-            raise UserError(str(error)) from None
-        if variations < 1:
-            raise UserError(f"variations must be >= 1, got {variations}")
+        category = checked_category(instrument, seed, variations)
         results = self.generate_stems(
             self.prepare_context(
                 context, sample_rate, allow_silent=allow_silent_context, name=name

@@ -2,7 +2,9 @@
 
 import importlib
 import sys
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from stemjax.io.errors import exit_on_bad_input, fail
 
 
 class Command(NamedTuple):
@@ -59,14 +61,19 @@ def main(argv: list[str] | None = None) -> None:
     argv = sys.argv[1:] if argv is None else argv
     name = argv[0] if argv else "--help"
     if name in ("-h", "--help"):
-        print(help_text())
-        return
-    if name not in COMMANDS:
-        print(f"error: no command {name!r}; see stemjax --help", file=sys.stderr)
-        sys.exit(2)
-    command = COMMANDS[name]
-    function = getattr(importlib.import_module(command.module), command.function)
-    function(*command.arguments, argv[1:], prog=f"stemjax {name}")
+        with exit_on_bad_input():
+            print(help_text())
+    elif name in COMMANDS:
+        command = COMMANDS[name]
+        run(*command[:2], *command.arguments, argv[1:], prog=f"stemjax {name}")
+    else:
+        fail(f"no command {name!r}; see stemjax --help")
+
+
+def run(module: str, function: str, *arguments: Any, **options: Any) -> None:
+    """Import a module and call a function of it; Ctrl-C is one line even meanwhile."""
+    with exit_on_bad_input():
+        getattr(importlib.import_module(module), function)(*arguments, **options)
 
 
 def help_text() -> str:

@@ -5,6 +5,16 @@ import enum
 import math
 from typing import Protocol
 
+from stemjax.config.numbers import (
+    Amount,
+    CheckedNumbers,
+    Count,
+    CropSeconds,
+    Decay,
+    Fraction,
+    NonNegative,
+    Positive,
+)
 from stemjax.config.ranges import check_ranges
 from stemjax.config.train import OptimConfig
 
@@ -18,51 +28,52 @@ class PadMode(enum.Enum):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class CodecConfig:
+class CodecConfig(CheckedNumbers):
     """SEANet encoder and decoder with LSTM and a residual vector quantizer.
 
     Names and defaults are those of the published 32 kHz EnCodec (`EncodecConfig` of
     the Hugging Face layout): 32,000 Hz, hop 640, 50 frames/s, 4 x 2048 codes.
     """
 
-    sample_rate: int = 32_000
+    sample_rate: Count = 32_000
     """Hz."""
-    audio_channels: int = 1
+    audio_channels: Count = 1
     """Channels of the audio; only 1 is supported."""
-    num_filters: int = 64
+    num_filters: Count = 64
     """Channels of the convolutions at the sample rate; each stride doubles them."""
-    upsampling_ratios: tuple[int, ...] = (8, 5, 4, 4)
+    upsampling_ratios: tuple[Count, ...] = (8, 5, 4, 4)
     """Strides of the decoder, in its order; their product is the hop."""
-    num_residual_layers: int = 1
+    num_residual_layers: Amount = 1
     """Residual blocks per stride."""
-    kernel_size: int = 7
+    kernel_size: Count = 7
     """Kernel of the first convolution, in samples (decoder: frames)."""
-    last_kernel_size: int = 7
+    last_kernel_size: Count = 7
     """Kernel of the last convolution, in frames (decoder: samples)."""
-    residual_kernel_size: int = 3
+    residual_kernel_size: Count = 3
     """Kernel of the residual blocks, in samples."""
-    dilation_growth_rate: int = 2
+    dilation_growth_rate: Count = 2
     """Ratio of the dilations of consecutive residual blocks."""
-    compress: int = 2
+    compress: Count = 2
     """Ratio of a residual block's channels to its hidden channels."""
-    num_lstm_layers: int = 2
+    num_lstm_layers: Amount = 2
     """Layers of the LSTM."""
-    hidden_size: int = 128
+    hidden_size: Count = 128
     """Width D of the latent frames."""
-    num_codebooks: int = 4
+    num_codebooks: Count = 4
     """Codebook levels Q."""
-    codebook_size: int = 2048
+    codebook_size: Count = 2048
     """Codes per codebook, V."""
     use_causal_conv: bool = False
     """Pad convolutions on the left only."""
     use_conv_shortcut: bool = False
     """Residual blocks add a convolution of size 1 instead of the identity."""
-    trim_right_ratio: float = 1.0
+    trim_right_ratio: Fraction = 1.0
     """Share of a causal transposed convolution's surplus that is cut on the right."""
     pad_mode: PadMode = PadMode.REFLECT
     """Padding of the convolutions."""
 
     def __post_init__(self):
+        super().__post_init__()
         check_ranges(
             self,
             sample_rate=(1, 1_000_000),
@@ -100,21 +111,22 @@ class CodecConfig:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Band:
+class Band(CheckedNumbers):
     """A spectrum with bands spaced evenly in log frequency."""
 
-    window: int
+    window: Count
     """Samples of the Hann window."""
-    low: float
+    low: Positive
     """Centre of the first band, in Hz."""
-    high: float
+    high: Positive
     """Centre of the last band, in Hz."""
-    bands: int
+    bands: Count
     """Number of bands."""
-    rate: int = 1
+    rate: Count = 1
     """Spectra per frame."""
 
     def __post_init__(self):
+        super().__post_init__()
         check_ranges(
             self,
             window=(2, 131_072),
@@ -126,15 +138,15 @@ class Band:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class OscillatorCodecConfig:
+class OscillatorCodecConfig(CheckedNumbers):
     """Codec of magnitude spectra; its decoder synthesizes with oscillators and noise.
 
     The codes hold no phase.
     """
 
-    sample_rate: int = 32_000
+    sample_rate: Count = 32_000
     """Hz."""
-    hop: int = 640
+    hop: Count = 640
     """Samples per frame."""
     bands: tuple[Band, ...] = (
         Band(window=7_680, low=32.0, high=1_000.0, bands=120),
@@ -142,29 +154,29 @@ class OscillatorCodecConfig:
         Band(window=640, low=100.0, high=15_000.0, bands=32, rate=4),
     )
     """Spectra that the encoder reads."""
-    width: int = 256
+    width: Count = 256
     """Channels of the convolutions at the frame rate."""
-    encoder_dilations: tuple[int, ...] = (1, 1, 2, 1)
+    encoder_dilations: tuple[Count, ...] = (1, 1, 2, 1)
     """Dilations of the encoder's blocks, in frames."""
-    hidden_size: int = 128
+    hidden_size: Count = 128
     """Width D of the latent frames."""
-    num_codebooks: int = 4
+    num_codebooks: Count = 4
     """Codebook levels Q."""
-    codebook_size: int = 2048
+    codebook_size: Count = 2048
     """Codes per codebook, V."""
-    decoder_dilations: tuple[int, ...] = (1, 2, 4, 1, 2, 1)
+    decoder_dilations: tuple[Count, ...] = (1, 2, 4, 1, 2, 1)
     """Dilations of the decoder's blocks at the frame rate, in frames."""
-    steps_per_frame: int = 4
+    steps_per_frame: Count = 4
     """Synthesis steps per frame."""
-    step_width: int = 128
+    step_width: Count = 128
     """Channels of the convolutions at the rate of the synthesis steps."""
-    step_dilations: tuple[int, ...] = (1, 2, 1)
+    step_dilations: tuple[Count, ...] = (1, 2, 1)
     """Dilations of the decoder's blocks at the rate of the steps, in steps."""
-    lowest: float = 27.5
+    lowest: Positive = 27.5
     """Frequency of the lowest oscillator, in Hz."""
-    highest: float = 14_000.0
+    highest: Positive = 14_000.0
     """Limit of the highest oscillator, in Hz."""
-    noise_bands: int = 48
+    noise_bands: Count = 48
     """Bands of the filtered noise."""
     level_units: float = 0.0
     """Scale of the latent channel that holds a frame's level, in units per decade; 0: no
@@ -181,6 +193,7 @@ class OscillatorCodecConfig:
         return 1 if self.level_units else 0
 
     def __post_init__(self):
+        super().__post_init__()
         check_ranges(
             self,
             sample_rate=(1, 1_000_000),
@@ -233,50 +246,50 @@ def is_same_codec(a: CodecIdentity, b: CodecIdentity) -> bool:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class CodecObjective:
+class CodecObjective(CheckedNumbers):
     """Losses and codebook updates of codec training (EnCodec, sec. 3.4)."""
 
-    mel_weight: float = 1.0
+    mel_weight: NonNegative = 1.0
     """Weight of the multi-scale log-mel distance."""
-    wave_weight: float = 0.1
+    wave_weight: NonNegative = 0.1
     """Weight of the mean absolute difference of samples."""
-    sisdr_weight: float = 0.0
+    sisdr_weight: NonNegative = 0.0
     """Weight of -SI-SDR / 10, in dB."""
-    commit_weight: float = 0.25
+    commit_weight: NonNegative = 0.25
     """Weight of the commitment loss."""
-    mel_windows: tuple[int, ...] = (64, 128, 256, 512, 1024, 2048)
+    mel_windows: tuple[Count, ...] = (64, 128, 256, 512, 1024, 2048)
     """Windows of the log-mel distance, in samples."""
-    mel_bins: int = 64
+    mel_bins: Count = 64
     """Most mel bands per window; a window of n samples has at most n / 8."""
-    mel_floor: float = 1e-5
+    mel_floor: Positive = 1e-5
     """Least mel magnitude; 1 is noise of full scale."""
-    mel_l2_weight: float = 0.0
+    mel_l2_weight: NonNegative = 0.0
     """Weight of the root mean square term of the log-mel distance."""
-    tone_weight: float = 0.0
+    tone_weight: NonNegative = 0.0
     """Weight of the distance of root magnitudes in bands as narrow as notes."""
     tone_bands: tuple[Band, ...] = (
         Band(window=8_192, low=32.0, high=1_000.0, bands=120),
         Band(window=4_096, low=500.0, high=8_000.0, bands=97),
     )
     """Spectra of that distance."""
-    spectrum_weight: float = 0.0
+    spectrum_weight: NonNegative = 0.0
     """Weight of the spectrum loss of an oscillator codec."""
-    ema_decay: float = 0.99
+    ema_decay: Decay = 0.99
     """Decay per step of the codebooks' moving averages."""
-    dead_threshold: float = 0.1
+    dead_threshold: NonNegative = 0.1
     """Codes used less than this share of the mean count are restarted."""
-    kmeans_iterations: int = 10
+    kmeans_iterations: Count = 10
     """Iterations of k-means that initialize the codebooks."""
-    level_dropout: float = 0.0
+    level_dropout: Fraction = 0.0
     """Share of examples that are decoded from fewer levels."""
-    crop_seconds: float = 1.0
+    crop_seconds: CropSeconds = 1.0
     """Length of the training crops, in seconds."""
     crop_levels: tuple[float, ...] = ()
     """Range of the random level of a training crop: least and greatest root mean square,
     in dB of full scale; empty: crops keep their level."""
     synthetic_share: float = 0.0
     """Share of the training crops that are replaced by synthetic tones."""
-    continuous_steps: int = 0
+    continuous_steps: Amount = 0
     """First steps of a run, during which latents are not quantized."""
     freeze_codes: bool = False
     """Train only the decoder; codes do not change and token stores stay valid."""
@@ -292,22 +305,23 @@ class Spectrum(enum.Enum):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class DiscriminatorConfig:
+class DiscriminatorConfig(CheckedNumbers):
     """Multi-scale STFT discriminator (EnCodec, sec. 3.4), small enough for a CPU.
 
     The published one has windows of 128 to 2048 and 32 channels.
     """
 
-    windows: tuple[int, ...] = (512, 2048)
+    windows: tuple[Count, ...] = (512, 2048)
     """One scale per window, in samples; the hop is a quarter of it."""
-    channels: int = 8
+    channels: Count = 8
     """Channels of the convolutions."""
-    dilations: tuple[int, ...] = (1, 2, 4)
+    dilations: tuple[Count, ...] = (1, 2, 4)
     """Dilations in frames, one layer each; each layer halves the frequency bins."""
     spectrum: Spectrum = Spectrum.COMPLEX
     """Input of the convolutions."""
 
     def __post_init__(self):
+        super().__post_init__()
         # window / 2 bins, halved by the first layer and by one layer per dilation
         factor = 2 ** (len(self.dilations) + 2)
         for window in self.windows:
@@ -316,12 +330,12 @@ class DiscriminatorConfig:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class AdversarialObjective:
+class AdversarialObjective(CheckedNumbers):
     """Adversarial losses of codec training; without a weight, no discriminator."""
 
-    weight: float = 0.0
+    weight: NonNegative = 0.0
     """Weight of the generator's hinge loss."""
-    matching_weight: float = 0.0
+    matching_weight: NonNegative = 0.0
     """Weight of the distance of the discriminator's features."""
     discriminator: DiscriminatorConfig = DiscriminatorConfig()
     """Architecture of the discriminator."""

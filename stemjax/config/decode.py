@@ -3,6 +3,14 @@
 import dataclasses
 import enum
 
+from stemjax.config.numbers import (
+    CheckedNumbers,
+    Finite,
+    Portion,
+    Positive,
+    Steps,
+)
+
 
 class Guidance(enum.Enum):
     """Mode of classifier-free guidance (paper, sec. 2.1.2)."""
@@ -16,39 +24,36 @@ class Guidance(enum.Enum):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class DecodeConfig:
+class DecodeConfig(CheckedNumbers):
     """Settings of iterative decoding; the defaults are the paper's best (sec. 3.2.1).
 
     `steps` and `guidance` are static: changing them recompiles.  The rest is traced.
     """
 
-    steps: tuple[int, ...] = (128, 64, 32, 32)
+    steps: tuple[Steps, ...] = (128, 64, 32, 32)
     """Steps per level, coarse first; the last number repeats."""
     guidance: Guidance = Guidance.MULTI
-    scales: tuple[float, ...] = (3.0, 3.0)
+    scales: tuple[Finite, ...] = (3.0, 3.0)
     """Scales (lambda of eq. 3) of the context and the conditions; SINGLE uses the first."""
-    w_conf: float = 0.1
+    w_conf: Finite = 0.1
     """Weight of the confidence in the ranking (w_c of eq. 1)."""
-    w_causal: float = 0.1
+    w_causal: Finite = 0.1
     """Causal bias: weight of early positions (w_s of eq. 1)."""
-    w_rand: float = 1.0
+    w_rand: Finite = 1.0
     """Weight of random noise (w_r of eq. 1)."""
-    temperature: float = 1.0
+    temperature: Positive = 1.0
     """Sampling temperature at the first step of a level."""
-    temperature_final: float = 1.0
+    temperature_final: Positive = 1.0
     """Sampling temperature at the last step of a level; linear in between (A10)."""
-    w_rand_final: float = 1.0
+    w_rand_final: Finite = 1.0
     """Factor on `w_rand` at the last step of a level; linear in between (A13)."""
-    top_p: float = 1.0
+    top_p: Portion = 1.0
     """Probability mass of the nucleus filter; 1: no filter (A10)."""
 
     def __post_init__(self):
-        if not self.steps or min(self.steps) < 1:
-            raise ValueError(f"steps must all be >= 1, got {self.steps}")
-        if min(self.temperature, self.temperature_final) <= 0:
-            raise ValueError("temperature and temperature_final must be > 0")
-        if not 0 < self.top_p <= 1:
-            raise ValueError(f"top_p must be in (0, 1], got {self.top_p}")
+        super().__post_init__()
+        if not self.steps:
+            raise ValueError("steps: give one number or more")
 
     def steps_for(self, num_codebooks: int) -> tuple[int, ...]:
         """Steps of each level of a codec with Q levels."""

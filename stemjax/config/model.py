@@ -4,6 +4,7 @@ import dataclasses
 import enum
 
 from stemjax.config.categories import CATEGORIES
+from stemjax.config.numbers import CheckedNumbers, Count, Fraction, Positive
 from stemjax.config.ranges import check_ranges
 
 
@@ -17,18 +18,18 @@ class Precision(enum.Enum):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class TransformerConfig:
+class TransformerConfig(CheckedNumbers):
     """Bidirectional LLaMA-type transformer (Assumption A8)."""
 
-    width: int = 1024
+    width: Count = 1024
     """Width D of the embeddings."""
-    layers: int = 20
+    layers: Count = 20
     """Layers L."""
-    heads: int = 16
+    heads: Count = 16
     """Attention heads H."""
-    mlp_hidden: int = 2736
+    mlp_hidden: Count = 2736
     """Hidden width of the SwiGLU: 8/3 D rounded up to a multiple of 8."""
-    rope_theta: float = 10_000.0
+    rope_theta: Positive = 10_000.0
     """Base of the rotary positions' wavelengths."""
     precision: Precision = Precision.AUTO
     """Type of matrix products."""
@@ -36,6 +37,7 @@ class TransformerConfig:
     """Recompute each layer's activations in the backward pass, to save memory."""
 
     def __post_init__(self):
+        super().__post_init__()
         check_ranges(
             self,
             width=(1, 65_536),
@@ -60,17 +62,18 @@ class ConditionKind(enum.Enum):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Condition:
+class Condition(CheckedNumbers):
     """One row of the table of conditions other than audio."""
 
     name: str
     """Name, used in parameters and batches."""
     kind: ConditionKind
     """Type of its values."""
-    size: int
+    size: Count
     """Number of categories, or length of the vector."""
 
     def __post_init__(self):
+        super().__post_init__()
         check_ranges(self, size=(1, 65_536))
         if not self.name.isidentifier():
             raise ValueError(f"name {self.name!r} must be a word")
@@ -82,18 +85,18 @@ INSTRUMENT = Condition(
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class StemGenConfig:
+class StemGenConfig(CheckedNumbers):
     """Two streams of summed code embeddings and one transformer (StemGen, fig. 3).
 
     `num_codebooks`, `codebook_size` and `frame_rate` are the codec's: a run sets them
     from the codec's config (`stemjax.config.presets.fit_to_codec`).
     """
 
-    num_codebooks: int = 4
+    num_codebooks: Count = 4
     """Codebook levels Q."""
-    codebook_size: int = 2048
+    codebook_size: Count = 2048
     """Codes per codebook, V."""
-    frame_rate: float = 50.0
+    frame_rate: Positive = 50.0
     """Frames per second."""
     transformer: TransformerConfig = TransformerConfig()
     """Architecture of the transformer."""
@@ -105,6 +108,7 @@ class StemGenConfig:
     """Also predict the context's codes, p(t, a) (Assumption A24)."""
 
     def __post_init__(self):
+        super().__post_init__()
         check_ranges(
             self,
             num_codebooks=(1, 256),
@@ -122,14 +126,14 @@ class StemGenConfig:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class StemGenObjective:
+class StemGenObjective(CheckedNumbers):
     """Masking and dropout of StemGen training (StemGen, sec. 2.1; SoundStorm)."""
 
-    context_dropout: float = 0.1
+    context_dropout: Fraction = 0.1
     """Probability of dropping the context (Assumption A16)."""
-    condition_dropout: float = 0.1
+    condition_dropout: Fraction = 0.1
     """Probability of dropping each condition, independently."""
-    level_decay: float = 1.0
+    level_decay: Positive = 1.0
     """Odds of training a level relative to the level before it (Assumption A1)."""
     keep_prefix: bool = False
     """Leave a random prefix unmasked, as SoundStorm does (Assumption A3)."""

@@ -13,6 +13,7 @@ from stemjax.config.codec import (
     OscillatorCodecConfig,
 )
 from stemjax.config.model import StemGenConfig, StemGenObjective
+from stemjax.config.numbers import Amount, CheckedNumbers, Count, Decay, Seed
 from stemjax.config.plain_values import to_json
 from stemjax.config.train import (
     LoopConfig,
@@ -45,16 +46,16 @@ def _field(saving: Saving, default: Any = dataclasses.MISSING) -> Any:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class CommonRun:
+class CommonRun(CheckedNumbers):
     """Settings that every run has; they and the data decide what is learned."""
 
-    steps: int = _field(Saving.MAY_CHANGE)
+    steps: Count = _field(Saving.MAY_CHANGE)
     """Optimiser steps after which the run is finished."""
-    batch_size: int
+    batch_size: Count
     """Examples per optimiser step, over all devices."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of initial weights, masks and data order."""
-    ema_decay: float = 0.0
+    ema_decay: Decay = 0.0
     """Decay per step of the averaged parameters, which are evaluated and released;
     0 keeps no average."""
     paper_size: bool = False
@@ -122,7 +123,7 @@ RUN_TYPES: dict[str, Any] = {
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Invocation:
+class Invocation(CheckedNumbers):
     """Settings of one start of a run; none changes what is learned, none is saved."""
 
     workdir: str | None = None
@@ -142,14 +143,14 @@ class Invocation:
     """A:B traces steps A + 1 to B into WORKDIR/profile, for TensorBoard."""
     sweep: str | None = None
     """Named sweep or .toml file; trains its run --index in WORKDIR/SWEEP/INDEX."""
-    index: int | None = None
+    index: Amount | None = None
     """Number of the sweep's run, from 0; without it the sweep's runs are listed."""
     coordinator: str | None = None
     """HOST:PORT of process 0 of a run over several processes; a cluster that JAX knows
     (SLURM, Kubernetes, TPU pods, Open MPI) needs none."""
-    num_processes: int | None = None
+    num_processes: Count | None = None
     """Processes of the run, with --coordinator; 1 joins no cluster."""
-    process_id: int | None = None
+    process_id: Amount | None = None
     """Number of this process, from 0, with --coordinator."""
 
 

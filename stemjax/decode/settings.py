@@ -11,8 +11,9 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from stemjax.arrays.sampling import MAX_LEVELS, MAX_STEPS
+from stemjax.arrays.sampling import MAX_LEVELS
 from stemjax.config.decode import DecodeConfig, Guidance
+from stemjax.config.numbers import Seed, check_number
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -74,11 +75,8 @@ def stack_settings(
                 f"scales {row.scales}: the model has {num_sources} guidance sources;"
                 " give one scale for each"
             )
-        if max(row.steps) >= MAX_STEPS or num_codebooks > MAX_LEVELS:
-            raise ValueError(
-                f"{max(row.steps)} steps, {num_codebooks} levels: fewer than"
-                f" {MAX_STEPS} and at most {MAX_LEVELS}"
-            )
+        if num_codebooks > MAX_LEVELS:
+            raise ValueError(f"{num_codebooks} levels: at most {MAX_LEVELS}")
         if row.guidance is not rows[0].guidance:
             raise ValueError("guidance must be the same for all examples of a batch")
         if row.steps_for(num_codebooks) != rows[0].steps_for(num_codebooks):
@@ -101,7 +99,13 @@ def stack_settings(
 
 
 def variation_keys(seeds: np.ndarray, variations: np.ndarray) -> jax.Array:
-    """Random keys [B] of decoding; each depends only on its seed and variation."""
+    """Random keys [B] of decoding; each depends only on its seed and variation.
+
+    Raises:
+      ValueError: a seed out of its range; its key would be that of another seed.
+    """
+    for seed in np.ravel(seeds):
+        check_number(Seed, seed, "seed")
 
     def key(seed, k):
         return jax.random.fold_in(jax.random.key(seed), k)

@@ -25,6 +25,8 @@ def replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
         raise UserError(
             f"{path}: give a folder of this machine, not gs://, and copy it"
         )
+    if path.name in ("", ".."):
+        raise UserError(f"{os.fspath(path)!r}: is no file; give a file")
     path.parent.mkdir(parents=True, exist_ok=True)
     # the suffix stays last: writers choose a format by it
     part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
@@ -53,8 +55,11 @@ def replacing_folder(folder: pathlib.Path) -> Iterator[pathlib.Path]:
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:
-    """Write UTF-8 text to a file or URL, whole or not at all."""
-    write_bytes(path, text.encode())
+    """Write UTF-8 text to a file or URL, whole or not at all.
+
+    Bytes of a file name that are no text are escaped, as in \\udce9.
+    """
+    write_bytes(path, text.encode("utf-8", "backslashreplace"))
 
 
 def write_bytes(path: str | os.PathLike, content: bytes) -> None:

@@ -1,12 +1,18 @@
 """Pictures: mel-spectrograms, the order of decoding, and a warning when drawing fails."""
 
+import contextlib
 import os
-import sys
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from stemjax.io.atomic import replacing
+from stemjax.io.errors import one_line_of, try_or_warn
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 FLOOR_DB = -80.0
 """Lowest level of the colour scale, below the peak."""
@@ -24,13 +30,7 @@ def draw_or_warn(path: str | os.PathLike, draw: Callable[[], None]) -> bool:
     Returns:
       Whether the picture was drawn.
     """
-    try:
-        draw()
-    except Exception as error:
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
-        print(f"warning: {path}: no picture was drawn ({reason})", file=sys.stderr)
-        return False
-    return True
+    return try_or_warn(draw, f"{path}: no picture was drawn")
 
 
 def save_spectrograms(
@@ -50,12 +50,8 @@ def save_spectrograms(
       order: [Q, T] step that revealed each token.
       steps: decoding steps per level; needed with `order`.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     count = len(rows) + (order is not None)
-    figure = Figure(figsize=(10, 2.2 * count), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(10, 2.2 * count)
     axes = figure.subplots(count, 1, sharex=True, squeeze=False)[:, 0]
     peak = max(float(mel.max()) for _, mel in rows) or 1.0
     for axis, (title, mel) in zip(axes, rows, strict=False):
@@ -75,8 +71,55 @@ def save_spectrograms(
     if order is not None:
         _draw_order(axes[-1], order, seconds, steps)
     axes[-1].set_xlabel("seconds")
-    with replacing(path) as part:
-        figure.savefig(part, dpi=110, format="png")
+    save_figure(path, figure, dpi=110)
+
+
+def new_figure(width: float, height: float) -> "Figure":
+    """An empty figure, sized in inches, without a display or global state."""
+    with _own_backend():
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def save_figure(path: str | os.PathLike, figure: "Figure", *, dpi: float) -> None:
+    """Write a figure as a PNG, atomically; its texts are plain.
+
+    A title may hold the name of a file: $ starts no formula, bytes that are no text and
+    control characters are escaped, and a character that the font lacks is a box.
+    """
+    import matplotlib
+    from matplotlib.text import Text
+
+    for text in figure.findobj(Text):
+        text.set_parse_math(False)
+        text.set_text(_plain(text.get_text()))
+    with (
+        matplotlib.rc_context({"text.parse_math": False}),
+        warnings.catch_warnings(),
+        replacing(path) as part,
+    ):
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        figure.savefig(part, dpi=dpi, format="png")
+
+
+@contextlib.contextmanager
+def _own_backend() -> Iterator[None]:
+    """Import matplotlib without $MPLBACKEND, which may name a backend that is absent."""
+    named = os.environ.pop("MPLBACKEND", None)
+    try:
+        yield
+    finally:
+        if named is not None:
+            os.environ["MPLBACKEND"] = named
+
+
+def _plain(text: str) -> str:
+    lines = text.encode("utf-8", "backslashreplace").decode().split("\n")
+    return "\n".join(map(one_line_of, lines))
 
 
 def _draw_order(axis, order: np.ndarray, seconds: float, steps: Sequence[int]) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from stemjax.config.releases import ReleaseConfig
 from stemjax.io.atomic import write_text
+from stemjax.io.cache import home_folder
 from stemjax.io.errors import UserError
 from stemjax.io.json_file import read_as, typed, write_json
 from stemjax.io.remote import Path, as_path, is_remote, make_folder, stage
@@ -46,8 +47,9 @@ class Release(Generic[C]):
 
 def own_weights() -> pathlib.Path:
     """Folder of the user's releases: $STEMJAX_WEIGHTS, else ~/.local/share/stemjax."""
-    default = pathlib.Path.home() / ".local" / "share" / "stemjax"
-    return pathlib.Path(os.environ.get(OWN_WEIGHTS) or default)
+    if named := os.environ.get(OWN_WEIGHTS):
+        return pathlib.Path(named)
+    return (home_folder() or pathlib.Path("/")) / ".local" / "share" / "stemjax"
 
 
 def bundled_names() -> list[str]:

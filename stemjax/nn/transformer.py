@@ -77,7 +77,7 @@ def has_flash(
       report names instead of numbers.
     """
     generation = capability.partition(".")[0]
-    is_new = platform == "gpu" and generation.isdigit() and int(generation) >= 8
+    is_new = platform == "gpu" and generation.isdecimal() and int(generation) >= 8
     is_half = dtype in (jnp.bfloat16, jnp.float16)
     return is_new and is_half and head_width <= 128 and head_width % 8 == 0
 

@@ -10,9 +10,11 @@ import dataclasses
 import numpy as np
 
 from stemjax.config.codec import AnyCodecConfig
+from stemjax.config.numbers import Amount, CheckedNumbers, Fraction, NonNegative
 from stemjax.decode import keep
 from stemjax.decode.result import SILENT_DB
 from stemjax.io.audio import rms_db
+from stemjax.io.cache import use_numba_cache
 from stemjax.io.errors import UserError
 
 FADE_SECONDS = 0.02
@@ -21,18 +23,18 @@ ONSET_REACH = 1
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class EditRequest:
+class EditRequest(CheckedNumbers):
     """Part of a stem to regenerate, and the codes inside it to keep."""
 
-    start: float = 0.0
+    start: NonNegative = 0.0
     """Start of the part, s."""
-    stop: float | None = None
+    stop: NonNegative | None = None
     """End of the part, s; None: the end of the context."""
-    keep_fraction: float = 0.0
+    keep_fraction: Fraction = 0.0
     """Fraction of the frames in the part that are kept, spread evenly."""
     keep_onsets: bool = False
     """Keep the frames at onsets of the stem."""
-    keep_levels: int = 0
+    keep_levels: Amount = 0
     """Number of coarse levels that are kept."""
 
 
@@ -76,6 +78,7 @@ def kept_mask(
 
 def onset_frames(stem: np.ndarray, cfg: AnyCodecConfig) -> list[int]:
     """Frames of the onsets in a stem [N], by librosa's onset detector."""
+    use_numba_cache()
     import librosa
 
     times = librosa.onset.onset_detect(y=stem, sr=cfg.sample_rate, units="time")

@@ -12,6 +12,7 @@ import numpy as np
 
 from stemjax.config.categories import CATEGORIES
 from stemjax.config.decode import DecodeConfig
+from stemjax.config.numbers import CheckedNumbers, Count, Seed, Variations
 from stemjax.decode.host import ProgressCallback
 from stemjax.decode.stem_model import StemModel
 from stemjax.decode.windows import OVERLAP_SECONDS
@@ -27,18 +28,18 @@ from stemjax.session.session_file import (
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class LayerRequest:
+class LayerRequest(CheckedNumbers):
     """A layer to generate."""
 
     category: int
     """Index into `CATEGORIES`."""
-    seed: int
+    seed: Seed
     config: DecodeConfig
     preset: str | None = None
     """Name of the preset of `config`."""
-    variations: int = 1
+    variations: Variations = 1
     """Number of stems to generate."""
-    keep: int | None = None
+    keep: Count | None = None
     """Number, from 1, of the variation to keep; None: the one with the best score."""
 
     def settings(self) -> LayerSettings:

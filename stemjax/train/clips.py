@@ -5,6 +5,7 @@ for StemGen the context, the true stem, the generated stem and the mix (decoding
 `fast`, fixed keys); for a codec the original and its reconstruction.
 """
 
+import functools
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -134,10 +135,13 @@ def write_example(
 ) -> None:
     """Write `NUMBER-NAME.wav` for each clip, and `NUMBER.png` with all spectrograms."""
     from stemjax.arrays.mel import mel_power
-    from stemjax.io.picture import save_spectrograms
+    from stemjax.io.picture import draw_or_warn, save_spectrograms
 
     for name, audio in clips.items():
         write_wav(folder / f"{number}-{name}.wav", audio, rate)
     rows = [(name, mel_power(a, sample_rate=rate)) for name, a in clips.items()]
     seconds = len(next(iter(clips.values()))) / rate
-    save_spectrograms(folder / f"{number}.png", rows, seconds=seconds)
+    picture = folder / f"{number}.png"
+    draw_or_warn(
+        picture, functools.partial(save_spectrograms, picture, rows, seconds=seconds)
+    )

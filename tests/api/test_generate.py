@@ -60,7 +60,7 @@ def test_a_loop_is_decoded_twice_at_its_seam_and_as_a_circle(random_model, conte
         ({"speed": 2}, "unknown setting 'speed'"),
         ({"scales": (1.0,)}, "2 guidance sources"),
         ({"temperature": 0.0}, "temperature"),
-        ({"variations": 0}, "variations must be >= 1"),
+        ({"variations": 0}, "variations 0: give a whole number"),
         ({"instrument": "kazoo"}, "unknown instrument 'kazoo'"),
     ],
 )

@@ -38,10 +38,25 @@ def test_several_are_a_mixture_with_weights(opened_folders):
     assert opened.sources == (("prepared", a), ("prepared", b))
 
 
+def test_a_folder_whose_name_looks_like_a_weight_is_a_folder(opened_folders):
+    for name in ("x=3", "x,y"):
+        (opened_folders / "a").rename(opened_folders / name)
+        path = opened_folders / name
+        assert open_data(str(path)).data == ("prepared", path)
+        path.rename(opened_folders / "a")
+    (opened_folders / "a").rename(opened_folders / "x=3")
+    path, b = opened_folders / "x=3", opened_folders / "b"
+    for spec, weights in ((f"{path},{b}=2", (1.0, 2.0)), (f"{path}=4,{b}", (4.0, 1.0))):
+        mixed = open_data(spec).data
+        assert mixed == Mixture((("prepared", path), ("prepared", b)), weights)
+
+
 @pytest.mark.parametrize(
     ("spec", "said"),
     [
         ("{}/a=much", "'much' is not a number"),
+        ("{}/a=nan", "'nan' is not a number above 0"),
+        ("{}/a=-1,{}/b", "'-1' is not a number above 0"),
         ("{}/a,{}/t", "cannot be mixed"),
         ("{}/nowhere", "no manifest.json"),
         ("{}", "no manifest.json"),

@@ -57,7 +57,7 @@ def sample(*args) -> subprocess.CompletedProcess:
 
 def sample_here(*args) -> subprocess.CompletedProcess:
     """Run sample.py in this process, which has imported jax and compiled programs."""
-    import sample as script
+    from stemjax.cli.sample import main as script
 
     stdout, stderr, code = io.StringIO(), io.StringIO(), 0
     with (

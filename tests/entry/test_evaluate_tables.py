@@ -277,7 +277,7 @@ def test_dry_run_prints_the_cost_and_writes_nothing(root):
     "grid, more, words",
     [
         ("causal", [], "no grid 'causal': one of presets, guidance"),
-        ("presets", ["--n", 3], "--n 3: give 4 or more"),
+        ("presets", ["--n", 3], "--n 3: give a whole number, 4 or more"),
     ],
 )
 def test_errors_take_one_line(root, grid, more, words):

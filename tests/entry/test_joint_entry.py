@@ -79,11 +79,11 @@ def test_both_streams_are_generated_alone_and_around_given_codes(model):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"seconds": float("nan")}, "give 1 to 3600 s"),
-        ({"seconds": 0.5}, "give 1 to 3600 s"),
-        ({"seconds": 1e9}, "give 1 to 3600 s"),
+        ({"seconds": float("nan")}, "give a number from 1 to 3600"),
+        ({"seconds": 0.5}, "give a number from 1 to 3600"),
+        ({"seconds": 1e9}, "give a number from 1 to 3600"),
         ({"instrument": "kazoo"}, "unknown instrument 'kazoo'"),
-        ({"variations": 0}, "variations must be >= 1"),
+        ({"variations": 0}, "variations 0: give a whole number"),
         ({"preset": "loudest"}, "unknown preset"),
         (
             {"stem": Kept(np.zeros((2, 9), int), np.zeros((2, 9), bool))},

@@ -126,7 +126,9 @@ def test_other_bad_input(release, loop, tmp_path):
     assert "guidance sources" in message("--scales", 1.0, 2.0, 3.0)
     assert "neither a folder" in message(checkpoint="no-such-model")
     assert "two passes" in message("--loop", "--show-decoding")
-    assert "--variations 0: give 1 or more" in message("--variations", 0)
+    assert "--variations 0: give a whole number from 1 to 999" in message(
+        "--variations", 0
+    )
 
     stranger = codec.random(CODEC_TINY.model, 1)
     stranger.save(tmp_path / "stranger")

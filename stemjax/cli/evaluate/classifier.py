@@ -1,6 +1,7 @@
 """`evaluate.py classifier`: train and measure the instrument classifier."""
 
 import functools
+import pathlib
 from typing import Any
 
 from stemjax.cli.evaluate.shared.decoding_arguments import ClassifierArguments
@@ -36,7 +37,9 @@ def run(command: ClassifierArguments) -> None:
     print(f"{command.out}: config.json, model.safetensors, README.md")
 
 
-def load_classifier(folder: str, source: StemSource, cache: str) -> LoadedClassifier:
+def load_classifier(
+    folder: str, source: StemSource, cache: pathlib.Path
+) -> LoadedClassifier:
     """The classifier in `folder`; if it is "", that of the data, trained at first use.
 
     Raises:

@@ -56,7 +56,8 @@ def run(command: ListeningArguments) -> None:
     )
     instruments = None
     if will_score(command):
-        instruments = load_classifier(command.classifier, source, command.cache)
+        cache = cache_folder(command.cache)
+        instruments = load_classifier(command.classifier, source, cache)
     rows = settings_rows(decoding_run.system.decode, command.also, steps)
     measure_rows(command, rows, decoding_run, mismatched, instruments)
 

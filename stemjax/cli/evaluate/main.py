@@ -7,6 +7,7 @@ from typing import Annotated, Any, Union
 import tyro
 
 from stemjax.cli.evaluate.shared import arguments, decoding_arguments
+from stemjax.io import command_line
 
 COMMANDS = {
     "score": arguments.ScoreArguments,
@@ -49,6 +50,6 @@ def parse(argv: list[str], prog: str) -> Any:
         Annotated[kind, tyro.conf.subcommand(name)] for name, kind in COMMANDS.items()
     ]
     choice = Union[tuple(kinds)]  # noqa: UP007  (made from a table)
-    return tyro.cli(
-        choice, args=argv, prog=prog, description="Measure models and codecs."
+    return command_line.parse(
+        choice, argv, prog=prog, description="Measure models and codecs."
     )

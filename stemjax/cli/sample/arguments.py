@@ -6,7 +6,23 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from stemjax.config.decode import Guidance
+from stemjax.config.numbers import (
+    Amount,
+    BeatsPerBar,
+    Bpm,
+    ClipSeconds,
+    Finite,
+    Fraction,
+    NonNegative,
+    Portion,
+    Positive,
+    Seconds,
+    Seed,
+    Steps,
+    Variations,
+)
 from stemjax.io.audio_formats import AudioFormat
+from stemjax.io.places import OutFolder
 
 
 def _unset(metavar: str, default: str) -> Any:
@@ -28,14 +44,14 @@ class DecodeOptions:
     """Codec folder; needed if the codec of the checkpoint is not bundled."""
     preset: Annotated[str, _unset("STR", "from the checkpoint")] = ""
     """Decoding preset: best, naive, fast, vampnet or soundstorm."""
-    seed: int = 0
+    seed: Seed = 0
     """Random seed; the same seed gives the same stem on the same machine."""
-    variations: int = 1
+    variations: Variations = 1
     """Number of different stems to generate."""
     allow_silent_context: bool = False
     """Accept a context below -60 dB RMS."""
     steps: Annotated[
-        tuple[int, ...] | None, _unset("[INT [INT ...]]", "from the preset")
+        tuple[Steps, ...] | None, _unset("[INT [INT ...]]", "from the preset")
     ] = None
     """Decoding steps per codec level, coarse first; the last number repeats."""
     guidance: Annotated[
@@ -44,22 +60,22 @@ class DecodeOptions:
     ] = ""
     """Guidance: none, single (one scale for all) or multi (one scale per source)."""
     scales: Annotated[
-        tuple[float, ...] | None, _unset("[FLOAT [FLOAT ...]]", "from the preset")
+        tuple[Finite, ...] | None, _unset("[FLOAT [FLOAT ...]]", "from the preset")
     ] = None
     """Guidance scales: context, instrument; the paper uses 3 3."""
-    w_conf: Annotated[float | None, PRESET_FLOAT] = None
+    w_conf: Annotated[Finite | None, PRESET_FLOAT] = None
     """Weight of the confidence in the ranking of tokens (w_c of eq. 1)."""
-    w_causal: Annotated[float | None, PRESET_FLOAT] = None
+    w_causal: Annotated[Finite | None, PRESET_FLOAT] = None
     """Causal bias: weight of early positions in the ranking (w_s of eq. 1)."""
-    w_rand: Annotated[float | None, PRESET_FLOAT] = None
+    w_rand: Annotated[Finite | None, PRESET_FLOAT] = None
     """Weight of random noise in the ranking (w_r of eq. 1)."""
-    w_rand_final: Annotated[float | None, PRESET_FLOAT] = None
+    w_rand_final: Annotated[Finite | None, PRESET_FLOAT] = None
     """Factor on w-rand at the last step of a level; linear in between."""
-    temperature: Annotated[float | None, PRESET_FLOAT] = None
+    temperature: Annotated[Positive | None, PRESET_FLOAT] = None
     """Sampling temperature at the first step of a level."""
-    temperature_final: Annotated[float | None, PRESET_FLOAT] = None
+    temperature_final: Annotated[Positive | None, PRESET_FLOAT] = None
     """Sampling temperature at the last step of a level; linear in between."""
-    top_p: Annotated[float | None, PRESET_FLOAT] = None
+    top_p: Annotated[Portion | None, PRESET_FLOAT] = None
     """Nucleus sampling: probability mass of the tokens that may be drawn; 1 is all."""
 
     def settings(self) -> dict[str, Any]:
@@ -89,11 +105,9 @@ class OutputOptions:
 class MusicOptions:
     """Tempo, metre and key of the context."""
 
-    bpm: Annotated[float | None, _unset("FLOAT", "estimated for loops and layers")] = (
-        None
-    )
+    bpm: Annotated[Bpm | None, _unset("FLOAT", ESTIMATED)] = None
     """Tempo, beats per minute."""
-    beats_per_bar: Annotated[int | None, _unset("INT", ESTIMATED)] = None
+    beats_per_bar: Annotated[BeatsPerBar | None, _unset("INT", ESTIMATED)] = None
     """Metre, beats per bar, 1 to 16."""
     key: Annotated[str | None, _unset("STR", ESTIMATED)] = None
     """Key, such as C:maj or A:min."""
@@ -112,9 +126,9 @@ class SampleArguments(OutputOptions, MusicOptions, DecodeOptions):
     """Context mix: wav, flac, ogg or mp3, any rate, 1 s or longer."""
     instrument: str = "bass"
     """One of the 18 categories: piano, bass, drums, guitar, strings, voice, ..."""
-    out: str
+    out: OutFolder
     """Folder to write."""
-    joint_seconds: Annotated[float | None, _unset("FLOAT", "off")] = None
+    joint_seconds: Annotated[ClipSeconds | None, _unset("FLOAT", "off")] = None
     """Joint models: generate the context too, of this length, s; --context, if given, is
     its beginning."""
     show_decoding: bool = False
@@ -128,17 +142,17 @@ class LayerArguments(OutputOptions, MusicOptions, DecodeOptions):
     Writes tracks that sum to the mix, tokens and session.json into --out. To add layers,
     run it again with the same --out and more --instruments."""
 
-    out: str
+    out: OutFolder
     """Folder of the session, new or existing."""
     context: Annotated[str, _unset("FILE", "none")] = ""
     """Context mix: wav, flac, ogg or mp3, any rate, 1 s or longer."""
-    silence: float = 0.0
+    silence: Seconds = 0.0
     """Start from silence of this length, s, instead of a context."""
     instruments: Annotated[str, _unset("STR", "those of the session")] = ""
     """Categories of all layers in order, such as bass,piano,drums."""
     keep: str = "best"
     """Variation to keep: a number from 1, or best (the highest context gain)."""
-    replace: int = 0
+    replace: Amount = 0
     """Number, from 1, of a layer to generate again; later layers keep their settings."""
 
 
@@ -148,7 +162,7 @@ class EditArguments(OutputOptions, DecodeOptions):
 
     Writes stem, mix, tokens, edit.json and edit.png into --out."""
 
-    seed: int = 1
+    seed: Seed = 1
     """Random seed; the seed of the stem itself would repeat many of its tokens."""
     context: str
     """Context mix of the stem."""
@@ -158,21 +172,21 @@ class EditArguments(OutputOptions, DecodeOptions):
     """Tokens of the stem: tokens.npz or layer_NN.npz."""
     instrument: str
     """One of the 18 categories: piano, bass, drums, guitar, strings, voice, ..."""
-    out: str
+    out: OutFolder
     """Folder to write."""
-    start: Annotated[float, tyro.conf.arg(name="from")] = 0.0
+    start: Annotated[NonNegative, tyro.conf.arg(name="from")] = 0.0
     """Start of the part to regenerate, s."""
     stop: Annotated[
-        float | None,
+        NonNegative | None,
         tyro.conf.arg(name="to"),
         _unset("FLOAT", "the end of the context"),
     ] = None
     """End of the part to regenerate, s."""
-    keep_fraction: float = 0.0
+    keep_fraction: Fraction = 0.0
     """Fraction of the frames in the part to keep, spread evenly, 0 to 1."""
     keep_onsets: bool = False
     """Keep the frames at onsets of the stem, and with them its rhythm."""
-    keep_levels: int = 0
+    keep_levels: Amount = 0
     """Number of coarse codec levels to keep."""
 
 
@@ -187,5 +201,5 @@ class BatchArguments(OutputOptions, MusicOptions, DecodeOptions):
     """Folder of context mixes: wav, flac, ogg or mp3."""
     instruments: str = "bass"
     """Categories, such as bass,piano,drums."""
-    out: str
+    out: OutFolder
     """Folder to write."""

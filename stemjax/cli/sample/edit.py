@@ -26,6 +26,7 @@ def run(arguments: EditArguments) -> None:
     if not (arguments.stem or arguments.tokens):
         raise UserError("give --stem FILE, its --tokens, or both")
     category = inputs.parse_instrument(arguments.instrument)
+    inputs.check_options(arguments)
     model, config = inputs.load_model(arguments)
     path, out = pathlib.Path(arguments.context), pathlib.Path(arguments.out)
     session = open_session(
@@ -87,15 +88,16 @@ def run(arguments: EditArguments) -> None:
     }
     outputs.write_report(out / "edit.json", report)
     for entry, result, stem in zip(entries, results, stems, strict=True):
+        outputs.write_midi(out, entry, model, session, category, stem)
         try_save_picture(
             out / entry["picture"],
             [
-                (f"context: {path.name}", session.context),
+                (f"context: {session.recording.file}", session.context),
                 (f"stem: {CATEGORIES[category]}", stem),
             ],
             model.sample_rate,
             order=result.order,
-            steps=result.settings["steps"],
+            steps=config.steps_for(len(result.order)),
         )
         print(f"{out / entry['stem']}  {out / entry['mix']}")
     print(f"kept {100 * is_kept.mean():.0f} % of the tokens")

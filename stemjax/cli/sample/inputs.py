@@ -1,6 +1,7 @@
 """First stage of the commands: check arguments, load the model, read recordings."""
 
 import contextlib
+import dataclasses
 import hashlib
 import pathlib
 import sys
@@ -10,16 +11,41 @@ import stemjax
 from stemjax.api import Model
 from stemjax.cli.sample.arguments import DecodeOptions, MusicOptions, OutputOptions
 from stemjax.config.categories import category_of
-from stemjax.config.decode import DecodeConfig
+from stemjax.config.decode import BEST, DECODE_PRESETS, DecodeConfig
 from stemjax.decode.host import ProgressCallback
 from stemjax.io.audio import read_audio
 from stemjax.io.audio_formats import AudioFormat, check_format
 from stemjax.io.cache import use_compilation_cache
 from stemjax.io.errors import UserError
+from stemjax.io.places import printable_name
 from stemjax.session import midi, timing
 from stemjax.session.folder import TrackFormat
-from stemjax.session.music import MusicInfo
+from stemjax.session.music import MusicInfo, check_music
 from stemjax.session.session import Recording, Session
+
+
+def check_options(arguments: DecodeOptions) -> None:
+    """Check what needs no model, so that a mistake is told at once.
+
+    Raises:
+      UserError: no such file or preset, a bad tempo or key, or no pretty_midi for --midi.
+    """
+    if arguments.preset not in ("", *DECODE_PRESETS):
+        raise UserError(
+            f"--preset {arguments.preset}: one of {', '.join(DECODE_PRESETS)}"
+        )
+    try:
+        dataclasses.replace(BEST, **arguments.settings())
+    except ValueError as error:
+        raise UserError(f"--{error}") from None
+    if isinstance(arguments, MusicOptions):
+        check_music(music_info(arguments))
+    if isinstance(arguments, OutputOptions) and arguments.midi:
+        midi.require_pretty_midi()
+    for flag in ("context", "stem", "tokens"):
+        path = getattr(arguments, flag, "")
+        if path and not pathlib.Path(path).is_file():
+            raise UserError(f"--{flag} {path}: no such file; give an existing one")
 
 
 def load_model(arguments: DecodeOptions) -> tuple[Model, DecodeConfig]:
@@ -29,8 +55,6 @@ def load_model(arguments: DecodeOptions) -> tuple[Model, DecodeConfig]:
       UserError: no such model, preset or setting.
     """
     use_compilation_cache()
-    if arguments.variations < 1:
-        raise UserError(f"--variations {arguments.variations}: give 1 or more")
     model = stemjax.load(arguments.checkpoint, codec=arguments.codec)
     preset = arguments.preset or None
     return model, model.decode_config(preset, **arguments.settings())
@@ -68,7 +92,7 @@ def read_recording(path: pathlib.Path) -> Recording:
     """
     audio, rate = read_audio(path)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return Recording(path.name, digest, audio, rate)
+    return Recording(printable_name(path), digest, audio, rate)
 
 
 def music_info(arguments: MusicOptions) -> MusicInfo:
@@ -82,11 +106,8 @@ def track_format(
     """Rate and format of the files to write.
 
     Raises:
-      UserError: --midi without pretty_midi, or a format that cannot hold the channels
-        and the rate of the tracks.
+      UserError: a format that cannot hold the channels and the rate of the tracks.
     """
-    if arguments.midi:
-        midi.require_pretty_midi()
     track_format = TrackFormat(model.sample_rate, arguments.format)
     if arguments.like_context:
         ending = pathlib.Path(recording.file or "").suffix.lower().lstrip(".")

@@ -28,7 +28,7 @@ def sample_joint(
     started: float,
     timings: Mapping[str, float],
 ) -> dict[str, Any]:
-    """Generate contexts and stems; write audio, tokens, report, then pictures.
+    """Generate contexts and stems; write audio, tokens, report, then MIDI and pictures.
 
     The recording --context, if there is one, is the beginning of each context.
 
@@ -88,7 +88,7 @@ def sample_joint(
         track = resample_to_length(audio, model.sample_rate, track_format.rate, samples)
         write_audio(out / entry["context_track"], track, track_format.rate)
         session_file.save_tokens(
-            out / entry["context_tokens"], result.context_tokens, model.codec.sha256
+            out / entry["context_tokens"], result.context_tokens, model.codec
         )
         entries.append(entry)
         contexts.append(audio)
@@ -110,6 +110,7 @@ def sample_joint(
     }
     outputs.write_report(out / report_file, report)
     for entry, result, audio in zip(entries, results, contexts, strict=True):
+        outputs.write_midi(out, entry, model, session, category, result.stem)
         tracks = [
             ("context (generated)", audio),
             (f"stem: {result.settings['instrument']}", result.stem),

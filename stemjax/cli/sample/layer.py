@@ -1,6 +1,7 @@
 """Command `stemjax layer`: generate several stems, one on top of the other."""
 
 import dataclasses
+import functools
 import pathlib
 
 from stemjax.api import Model
@@ -8,7 +9,7 @@ from stemjax.cli.sample import inputs
 from stemjax.cli.sample.arguments import LayerArguments
 from stemjax.config.categories import CATEGORIES
 from stemjax.config.decode import DecodeConfig
-from stemjax.io.errors import UserError
+from stemjax.io.errors import UserError, try_or_warn
 from stemjax.session import layering, midi, session_file
 from stemjax.session.folder import (
     check_same_session,
@@ -30,6 +31,8 @@ def run(arguments: LayerArguments) -> None:
     names = arguments.instruments
     categories = inputs.parse_instruments(names) if names else []
     check_folder(out)
+    check_context(arguments)
+    inputs.check_options(arguments)
     model, config = inputs.load_model(arguments)
     session = start_session(arguments, model)
     track_format = inputs.track_format(arguments, session.recording, model)
@@ -89,29 +92,37 @@ def parse_keep(arguments: LayerArguments) -> int | None:
     keep, variations = arguments.keep, arguments.variations
     if keep == "best":
         return None
-    if not keep.isdigit() or not 1 <= int(keep) <= variations:
+    if not keep.isdecimal() or not 1 <= int(keep) <= variations:
         raise UserError(
             f"--keep {keep}: give best, or a number from 1 to --variations {variations}"
         )
     return int(keep)
 
 
+def check_context(arguments: LayerArguments) -> None:
+    """Check that there is one context.
+
+    Raises:
+      UserError: neither or both of --context and --silence, or too short a silence.
+    """
+    if arguments.silence and arguments.context:
+        raise UserError("--silence and --context: give one of them")
+    if not (arguments.silence or arguments.context):
+        raise UserError(
+            "give --context FILE, or --silence SECONDS to start without one"
+        )
+
+
 def start_session(arguments: LayerArguments, model: Model) -> Session:
     """Read the context, or make silence.
 
     Raises:
-      UserError: neither or both are given, or bad audio.
+      UserError: bad audio.
     """
     if arguments.silence:
-        if arguments.context:
-            raise UserError("--silence and --context: give one of them")
         recording = silent_recording(arguments.silence, model.sample_rate)
-    elif arguments.context:
-        recording = inputs.read_recording(pathlib.Path(arguments.context))
     else:
-        raise UserError(
-            "give --context FILE, or --silence SECONDS to start without one"
-        )
+        recording = inputs.read_recording(pathlib.Path(arguments.context))
     return open_session(
         model,
         recording,
@@ -191,12 +202,19 @@ def print_plan(
 def save_midi(
     out: pathlib.Path, model: Model, session: Session, stems: list[LayeredStem]
 ) -> None:
-    """Write layer_NN.mid of every layer."""
+    """Write layer_NN.mid of every layer; an error is one line on stderr."""
     for stem in stems:
         path = out / pathlib.Path(stem.layer.stem).with_suffix(".mid")
         category = CATEGORIES.index(stem.layer.instrument)
-        bpm = session.music.bpm
-        midi.write_midi(path, stem.audio, model.sample_rate, category, bpm)
+        write = functools.partial(
+            midi.write_midi,
+            path,
+            stem.audio,
+            model.sample_rate,
+            category,
+            session.music.bpm,
+        )
+        try_or_warn(write, f"{path}: not written")
 
 
 def describe_layer(stem: LayeredStem) -> str:

@@ -3,9 +3,8 @@
 import importlib
 import sys
 
-import tyro
-
 from stemjax.cli.sample import arguments
+from stemjax.io.command_line import parse
 
 COMMANDS = {
     "sample": arguments.SampleArguments,
@@ -18,12 +17,7 @@ COMMANDS = {
 
 def run_command(name: str, argv: list[str], *, prog: str) -> None:
     """Parse the arguments of a command, then import and run it."""
-    parsed = tyro.cli(
-        COMMANDS[name],
-        args=argv,
-        prog=prog,
-        config=(tyro.conf.EnumChoicesFromValues,),
-    )
+    parsed = parse(COMMANDS[name], argv, prog=prog)
 
     from stemjax.io.allocator import keep_memory
     from stemjax.io.errors import exit_on_bad_input

@@ -32,6 +32,7 @@ def run(arguments: SampleArguments) -> None:
             "--show-decoding and --loop: a loop is decoded in two passes; give one of"
             " them"
         )
+    inputs.check_options(arguments)
     model, config = inputs.load_model(arguments)
     timings = {"load": time.perf_counter() - started}
     if arguments.joint_seconds is not None:
@@ -65,7 +66,7 @@ def sample_recording(
     timings: Mapping[str, float],
     show_decoding: bool = False,
 ) -> None:
-    """Generate stems for a recording; write audio, tokens, report, then pictures.
+    """Generate stems for a recording; write audio, tokens, report, then MIDI and pictures.
 
     Args:
       path: the recording.
@@ -115,6 +116,7 @@ def sample_recording(
         "sample_rate": track_format.rate,
         "samples": outputs.track_length(model, session, track_format),
         "loop": arguments.loop,
+        "request": outputs.request_of(arguments, model, config, category),
         "music": session.music._asdict(),
         "timings": {
             **seconds,
@@ -126,8 +128,9 @@ def sample_recording(
     }
     outputs.write_report(out / REPORT, report)
     for entry, result in zip(entries, results, strict=True):
+        outputs.write_midi(out, entry, model, session, category, result.stem)
         tracks = [
-            (f"context: {path.name}", result.context),
+            (f"context: {session.recording.file}", result.context),
             (f"stem: {result.settings['instrument']}", result.stem),
             ("mix", result.mix),
         ]
@@ -136,7 +139,7 @@ def sample_recording(
             tracks,
             result.sample_rate,
             order=result.order if show_decoding else None,
-            steps=result.settings["steps"],
+            steps=config.steps_for(len(result.order)),
         )
     print_summary(report, out)
 

@@ -9,7 +9,8 @@ import tempfile
 import threading
 from collections.abc import Iterator
 
-import tyro
+from stemjax.config.numbers import Port
+from stemjax.io.command_line import parse
 
 HOST = "127.0.0.1"
 MAX_SESSIONS = 8
@@ -29,13 +30,13 @@ class DemoArguments:
     """Bundled name, release folder or training workdir."""
     codec: str = ""
     """Codec folder; needed if the codec of the checkpoint is not bundled."""
-    port: int = 7860
+    port: Port = 7860
     """TCP port of the page."""
 
 
 def main(argv: list[str], *, prog: str) -> None:
     """Serve the page until SIGINT or SIGTERM."""
-    arguments = tyro.cli(DemoArguments, args=argv, prog=prog)
+    arguments = parse(DemoArguments, argv, prog=prog)
 
     from stemjax.io.allocator import keep_memory
     from stemjax.io.errors import exit_on_bad_input

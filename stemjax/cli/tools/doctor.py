@@ -8,9 +8,8 @@ import platform
 import shutil
 from typing import Any
 
-import tyro
-
 from stemjax import __version__
+from stemjax.io.command_line import parse
 from stemjax.io.errors import UserError
 from stemjax.io.json_file import json_text
 from stemjax.io.release import PRETRAINED, bundled_names, own_weights, read_config
@@ -48,7 +47,7 @@ class DoctorArguments:
 
 def main(argv: list[str], *, prog: str) -> None:
     """Examine the machine and print the report."""
-    arguments = tyro.cli(DoctorArguments, args=argv, prog=prog)
+    arguments = parse(DoctorArguments, argv, prog=prog)
     report = examine()
     print(json_text(report, indent=2) if arguments.json else format_report(report))
 

@@ -6,7 +6,9 @@ from typing import Annotated, Generic, TypeVar
 
 import tyro
 
+from stemjax.config.numbers import Count, CropSeconds, NonNegative, Seed
 from stemjax.config.runs import CommonRun, Invocation
+from stemjax.io.places import OutPlace
 
 SomeRun = TypeVar("SomeRun", bound=CommonRun)
 
@@ -37,15 +39,15 @@ class TokensCommand:
     """Prepared folder, local or gs://..."""
     codec: str
     """Bundled name, release folder or workdir of the codec."""
-    draws: int
+    draws: Count
     """Random submixes per segment."""
-    crop_seconds: float = 20.0
+    crop_seconds: CropSeconds = 20.0
     """Length in seconds of the crops to train on; decides only which stems are silent."""
-    out: str
+    out: OutPlace
     """Token store to write."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of the submixes."""
-    batch_size: int = 4
+    batch_size: Count = 4
     """Segments that are encoded together, rounded up to the number of devices."""
 
 
@@ -55,7 +57,7 @@ class ExportCommand:
 
     workdir: str
     """Workdir of a run, local or gs://..."""
-    out: str
+    out: OutPlace
     """Release folder to write."""
     dtype: WeightType = WeightType.FLOAT32
     """Number format of the weights; codes of a codec are always f32."""
@@ -71,9 +73,9 @@ class ExportCommand:
 class ImportCodecCommand:
     """Convert a published EnCodec into a release folder of stemjax."""
 
-    source: tyro.conf.Positional[str]
+    source: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="SOURCE")]
     """Folder with config.json and model.safetensors."""
-    out: tyro.conf.Positional[str]
+    out: Annotated[tyro.conf.Positional[OutPlace], tyro.conf.arg(metavar="OUT")]
     """Release folder to write."""
 
 
@@ -81,12 +83,12 @@ class ImportCodecCommand:
 class RunsCommand:
     """Print the runs below a folder: settings that differ, best metric, status."""
 
-    folder: tyro.conf.Positional[str]
+    folder: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="DIR")]
     """Folder with workdirs at any depth, local or gs://..."""
     sort: str = "best"
     """Column to sort by: best, path, state, step, loss, seen, ..., or a setting that
     differs."""
-    stale: float = 600.0
+    stale: NonNegative = 600.0
     """Seconds without a heartbeat after which a run has died."""
     json: bool = False
     """Print JSON instead of a table."""

@@ -17,7 +17,9 @@ from stemjax.cli.train.arguments import (
 from stemjax.config.presets import PRESETS
 from stemjax.config.runs import Invocation, Run
 from stemjax.config.train import traced_steps
+from stemjax.io import command_line
 from stemjax.io.errors import UserError, fail
+from stemjax.io.places import check_checkpoint_folder, check_folder
 from stemjax.train.planning.targets import check_request
 from stemjax.train.sweeps.sweep import select
 
@@ -28,7 +30,6 @@ TOOLS: dict[str, tuple[type, str]] = {
     "runs": (RunsCommand, "runs"),
 }
 """Settings of each command, and the module whose `run` executes it."""
-CONFIG = (tyro.conf.EnumChoicesFromValues,)
 PREPARE = "stemjax prepare --layout NAME --input DIR --out DIR"
 
 
@@ -44,7 +45,7 @@ def main(argv: list[str] | None = None) -> None:
 def tool(name: str, argv: list[str], *, prog: str) -> None:
     """Run one of the commands beside training."""
     settings, module = TOOLS[name]
-    command = tyro.cli(settings, args=argv, prog=prog, config=CONFIG)
+    command = command_line.parse(settings, argv, prog=prog)
     _exit_on_sigterm()
 
     from stemjax.io.allocator import keep_memory
@@ -94,11 +95,10 @@ def parse(argv: list[str], prog: str) -> TrainCommand[Any]:
         ]
         for name, preset in PRESETS.items()
     ]
-    return tyro.cli(
+    return command_line.parse(
         Union[tuple(presets)],  # noqa: UP007  (made from a table)
-        args=argv,
+        argv,
         prog=prog,
-        config=CONFIG,
         description="Train a preset. Other commands: " + ", ".join(TOOLS) + ".",
     )
 
@@ -119,6 +119,11 @@ def check(name: str, run: Run, invocation: Invocation) -> None:
         return
     if invocation.workdir is None:
         raise UserError(f"train {name}: give --workdir DIR")
+    try:
+        check_folder(invocation.workdir)
+        check_checkpoint_folder(invocation.workdir)
+    except ValueError as error:
+        raise UserError(f"--workdir {error}") from None
     if run.data is None and not PRESETS[name].is_self_contained:
         raise UserError(
             f"train {name}: give --data DIR, a prepared folder; make one with"

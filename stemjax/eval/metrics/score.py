@@ -12,6 +12,7 @@ import numpy as np
 
 from stemjax.analysis.records import Analyser
 from stemjax.config.metrics import TITLES, Metric
+from stemjax.config.numbers import MIN_EXAMPLES
 from stemjax.config.streams import Stream
 from stemjax.eval.metrics import frechet, imported_scores, related
 from stemjax.eval.metrics.embeddings import Embedding, population_vectors
@@ -29,8 +30,6 @@ from stemjax.io.errors import UserError
 from stemjax.io.random import generator
 
 FORMAT = 1
-MIN_EXAMPLES = 4
-"""Below it no standard error can be computed."""
 HEADLINE = 200
 """Examples that a headline value needs."""
 KAD_VECTORS = 8_000

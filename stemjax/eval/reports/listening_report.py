@@ -201,7 +201,7 @@ def save_picture(
     names = list(rows)
     columns = max(len(SCORES), len(TRAITS))
     height = 2 * (1.4 + 0.36 * len(names))
-    figure = plots.new_figure(2.0 + 3.1 * columns, height, title)
+    figure = plots.titled_figure(2.0 + 3.1 * columns, height, title)
     axes = figure.subplots(2, columns, sharey=True, squeeze=False)
     for axis in axes[1, len(TRAITS) :]:
         axis.set_visible(False)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from stemjax.config.metrics import TITLES, Metric
-from stemjax.io.atomic import replacing
+from stemjax.io.picture import new_figure, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -70,7 +70,7 @@ def bars(rows: Sequence[str], panels: Sequence[Panel], title: str) -> "Figure":
     for panel in panels:
         _check_length(panel, len(rows))
     width = 1.2 + 0.075 * max(map(len, rows)) + 3.8 * len(panels)
-    figure = new_figure(width, 1.5 + 0.32 * len(rows), title)
+    figure = titled_figure(width, 1.5 + 0.32 * len(rows), title)
     axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     at = np.arange(len(rows))
     for axis, panel in zip(axes, panels, strict=True):
@@ -128,7 +128,7 @@ def heatmap(
     errors = np.full((R, C), np.nan) if errors is None else _finite(errors)
     longest_row, longest_column = max(map(len, rows)), max(map(len, columns))
     is_upright = longest_column > 8
-    figure = new_figure(
+    figure = titled_figure(
         max(5.0, 2.2 + 0.08 * longest_row + 0.82 * C),
         max(4.0, 1.8 + 0.62 * R) + 0.08 * longest_column * is_upright,
         title,
@@ -176,7 +176,7 @@ def lines(
         _check_length(panel, len(settings))
     across = 2 if len(panels) == 4 else min(COLUMNS, len(panels))
     down = -(-len(panels) // across)
-    figure = new_figure(0.4 + 3.6 * across, 0.7 + 3.1 * down, title)
+    figure = titled_figure(0.4 + 3.6 * across, 0.7 + 3.1 * down, title)
     axes = figure.subplots(down, across, sharex=True, squeeze=False).ravel()
     order = np.argsort(settings, kind="stable")
     x = np.asarray(settings, float)[order]
@@ -217,13 +217,9 @@ def save_lines(
     save(path, lines(settings, panels, setting=setting, title=title))
 
 
-def new_figure(width: float, height: float, title: str) -> "Figure":
-    """An empty figure with a title, sized in inches, without a display or global state."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
-    FigureCanvasAgg(figure)
+def titled_figure(width: float, height: float, title: str) -> "Figure":
+    """An empty figure with a title, sized in inches."""
+    figure = new_figure(width, height)
     figure.suptitle(title, fontsize=12)
     return figure
 
@@ -241,8 +237,7 @@ def clear_frame(axis: "Axes", grid: str) -> None:
 
 def save(path: str | os.PathLike, figure: "Figure") -> None:
     """Write a figure as a PNG, atomically."""
-    with replacing(path) as part:
-        figure.savefig(part, format="png")
+    save_figure(path, figure, dpi=DPI)
 
 
 def _finite(values: Sequence[float] | np.ndarray) -> np.ndarray:

@@ -34,6 +34,7 @@ from stemjax.codec import functional
 from stemjax.codec.level import k_weights
 from stemjax.config.codec import CodecConfig, CodecObjective
 from stemjax.config.runs import CodecRun
+from stemjax.io.cache import use_numba_cache
 from stemjax.tasks import codec as codec_task
 
 Coder = Callable[[np.ndarray], tuple[np.ndarray, float]]
@@ -149,6 +150,7 @@ def kmeans_mel_coder(
     Levels, codes per level, frame rate and hence bit rate are those of the codec.  The
     filters' pseudo-inverse, clipped at 0, turns mel frames into magnitudes.
     """
+    use_numba_cache()
     import librosa
 
     filters = mel_matrix(cfg.sample_rate, MEL_WINDOW, MEL_BINS)  # [F, bins]

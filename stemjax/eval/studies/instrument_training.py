@@ -78,7 +78,7 @@ def load_or_train(
     if folder:
         return instrument_classifier.load(folder)
     name = f"v{instrument_classifier.VERSION}-{content_hash[:16]}"
-    cached = pathlib.Path(cache).expanduser() / "instrument-classifier" / name
+    cached = pathlib.Path(cache) / "instrument-classifier" / name
     if not (cached / CONFIG).is_file():
         train(cached, splits, content_hash, progress)
     return instrument_classifier.load(cached)

@@ -91,7 +91,7 @@ FAULTS = {
     "no list of lists": ("[axes]\nscales = [3.0, 3.0]", "expected a list, got 3.0"),
     "no number": ("[settings]\ntemperature = nan", "nan is not a finite number"),
     "endless": ("[axes]\nw_causal = [inf]", "inf is not a finite number"),
-    "no steps": ("[settings]\nsteps = []", "steps must all be >= 1"),
+    "no steps": ("[settings]\nsteps = []", "steps: give one number or more"),
     "out of range": ("[axes]\ntop_p = [0.5, 2.0]", "top_p must be in"),
     "unknown guidance": ('[settings]\nguidance = "both"', 'single, multi, got "both"'),
     "empty axis": ("[axes]\nw_conf = []", "axes.w_conf must be a list of values"),

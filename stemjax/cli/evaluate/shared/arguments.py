@@ -6,6 +6,10 @@ from typing import Annotated
 
 import tyro
 
+from stemjax.config.numbers import CheckedNumbers, Seed, whole
+from stemjax.io.places import OutFile, OutFolder
+
+SelftestClips = whole(8)
 CACHE = "~/.cache/stemjax/eval"
 """Default folder of cached analyses."""
 
@@ -67,7 +71,7 @@ class ScoreArguments(EmbeddingArguments, PopulationArguments):
 
     context: str = ""
     """Folder of contexts, needed by MIRDD. Empty: RUN/context."""
-    out: str = ""
+    out: OutFolder = ""
     """Folder for metrics.json and report.md. Optional with --only."""
     only: Annotated[SingleMetric | None, tyro.conf.EnumChoicesFromValues] = None
     """Measure this metric alone and print it in one line."""
@@ -87,7 +91,7 @@ class ScoreArguments(EmbeddingArguments, PopulationArguments):
     Columns id,value and, for the ratio to real stems, real."""
     drop_silent: bool = False
     """Leave out examples whose generated stem is silent."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of the jackknife groups and of MIRDD's null distribution."""
 
 
@@ -95,7 +99,7 @@ class ScoreArguments(EmbeddingArguments, PopulationArguments):
 class PerClipArguments(EmbeddingArguments, PopulationArguments):
     """Rank generated clips by their distance from the real stems, farthest first."""
 
-    out: str
+    out: OutFile
     """CSV file to write."""
 
 
@@ -109,7 +113,7 @@ class ReportArguments:
     """metrics.json files, or folders that hold one."""
     name: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
     """Name of a row, one per score in order. Empty: the scores' folder names."""
-    out: str
+    out: OutFolder
     """Folder for report.md, .csv, .tex, .json and .png."""
     force: bool = False
     """Include scores of different examples, with a footnote."""
@@ -123,17 +127,17 @@ class CompareArguments:
     """First score: a metrics.json file, or a folder that holds one."""
     b: str
     """Second score. Differences are a - b."""
-    out: str = ""
+    out: OutFile = ""
     """JSON file for the differences."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class SelftestArguments:
+class SelftestArguments(CheckedNumbers):
     """Check the metrics on synthetic clips whose music is known."""
 
-    n: int = 120
+    n: SelftestClips = 120
     """Number of clips in each population; the thresholds hold from 120 on."""
-    out: str = ""
+    out: OutFile = ""
     """JSON file for the measured values."""
 
 
@@ -143,5 +147,5 @@ class ConvertVggishArguments:
 
     source: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="SOURCE")]
     """The published file vggish-10086976.pth; torch is not needed."""
-    out: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="OUT")]
+    out: Annotated[tyro.conf.Positional[OutFile], tyro.conf.arg(metavar="OUT")]
     """The .safetensors file to write."""

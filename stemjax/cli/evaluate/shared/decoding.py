@@ -10,14 +10,12 @@ from stemjax.cli.evaluate.shared.decoding_arguments import (
 from stemjax.cli.evaluate.shared.folders import DELAY, cache_folder
 from stemjax.cli.evaluate.shared.progress import ProgressBar
 from stemjax.config.decode import FAST
-from stemjax.eval.metrics.score import MIN_EXAMPLES
 from stemjax.eval.populations.cost import estimate, lines
 from stemjax.eval.populations.decoding_run import DecodingRun, unique
 from stemjax.eval.populations.generate import Job
 from stemjax.eval.studies.decoding import WHOLE, JobShard, decode_missing, make_scorer
 from stemjax.eval.studies.rows import Scorer
 from stemjax.eval.studies.score_settings import make_settings
-from stemjax.io.audio import MIN_SECONDS
 from stemjax.io.errors import UserError
 
 
@@ -28,38 +26,14 @@ def parse_shard(text: str) -> JobShard:
       UserError: not two whole numbers with 0 <= i < N.
     """
     index, _, count = text.partition("/")
-    if index.isdigit() and count.isdigit() and int(index) < int(count):
+    is_number = index.isdecimal() and count.isdecimal()
+    if is_number and int(index) < int(count):
         return JobShard(int(index), int(count))
     raise UserError(f"--shard {text}: write i/N with 0 <= i < N, such as 0/4")
 
 
-def check_numbers(command: DecodingArguments) -> None:
-    """Check the numbers of a command before anything is loaded.
-
-    Raises:
-      UserError: a bad shard, or a number below its minimum.
-    """
-    parse_shard(command.shard)
-    for flag, value, minimum in (
-        ("--n", MIN_EXAMPLES if command.n is None else command.n, MIN_EXAMPLES),
-        ("--seeds", command.seeds, 1),
-        ("--batch-size", command.batch_size, 1),
-        ("--seed", command.seed, 0),
-        ("--seconds", command.seconds, MIN_SECONDS),
-    ):
-        if value < minimum:
-            raise UserError(f"{flag} {value:g}: give {minimum:g} or more")
-
-
 def given_steps(steps: tuple[int, ...], *, fast: bool) -> tuple[int, ...]:
-    """Decoding steps per level of `--steps`, or those of `--fast`; () if neither is given.
-
-    Raises:
-      UserError: a level with no step.
-    """
-    if steps and min(steps) < 1:
-        numbers = " ".join(map(str, steps))
-        raise UserError(f"--steps {numbers}: give 1 or more for each level")
+    """Steps per level of `--steps`, or those of `--fast`; () if neither is given."""
     return steps or (FAST.steps if fast else ())
 
 

@@ -10,11 +10,20 @@ from stemjax.cli.evaluate.shared.arguments import (
     EmbeddingArguments,
     NoteTranscriber,
 )
+from stemjax.config.numbers import (
+    CheckedNumbers,
+    ClipSeconds,
+    Count,
+    Examples,
+    Seed,
+    Steps,
+)
 from stemjax.config.sweeps import FAST_SECONDS
+from stemjax.io.places import OutFile, OutFolder
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ModelArguments:
+class ModelArguments(CheckedNumbers):
     """Which model to load."""
 
     checkpoint: str = "stemgen-mini"
@@ -31,24 +40,24 @@ class DecodingArguments(ModelArguments):
     """Prepared folder. Empty: a few synthetic songs, to try the command."""
     split: str = "test"
     """Split to draw examples from: train, validation or test."""
-    n: int | None = None
+    n: Examples | None = None
     """Number of examples."""
-    seconds: float = 20.0
+    seconds: ClipSeconds = 20.0
     """Length of a crop in seconds."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of the examples, of their settings and of the jackknife groups."""
-    seeds: int = 1
+    seeds: Count = 1
     """Stems generated per example with different seeds; values are means."""
     fast: bool = False
     """Quick trial: 16 decoding steps and crops of 5 s."""
-    batch_size: int = 4
+    batch_size: Count = 4
     """Stems decoded together; it does not change the stems."""
     shard: str = "0/1"
     """i/N: decode only examples k with k mod N = i, and do not score.
     When all shards are done, run the command without it."""
     dry_run: bool = False
     """Print the estimated cost on this machine and stop."""
-    out: str = "outputs/evaluation"
+    out: OutFolder = "outputs/evaluation"
     """Folder of clips and results. Running the command again resumes it."""
     cache: str = CACHE
     """Folder of cached analyses; clips are identified by content, not by name."""
@@ -78,9 +87,9 @@ class TablesArguments(ScoredDecodingArguments):
         tyro.conf.arg(metavar="TABLE ..."),
     ] = (1, 2, 3)
     """Numbers of the paper's tables to make: 1, 2, 3 or several of them."""
-    n: int | None = None
+    n: Examples | None = None
     """Number of examples, at most. None: the paper's 1000 and 400."""
-    steps: tuple[int, ...] = ()
+    steps: tuple[Steps, ...] = ()
     """Decoding steps per codec level, coarse first. Empty: the paper's."""
     against: str = ""
     """Second model of Table 3: bundled name, release folder or training workdir."""
@@ -97,7 +106,7 @@ class SweepArguments(ScoredDecodingArguments):
     grid: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="GRID")]
     """presets, guidance, causal-bias, confidence, temperature or steps.
     Or a TOML file; see docs/evaluation.md."""
-    n: int = 400
+    n: Examples = 400
     """Number of examples."""
 
 
@@ -106,49 +115,49 @@ class ListeningArguments(DecodingArguments):
     """Measure how well stems fit their contexts: beats, chroma, instrument, context
     gain, between real stems of other songs (0) and the right real stems (1)."""
 
-    n: int = 60
+    n: Examples = 60
     """Number of examples."""
-    seconds: float = 10.0
+    seconds: ClipSeconds = 10.0
     """Length of a crop in seconds."""
-    out: str = "outputs/listening"
+    out: OutFolder = "outputs/listening"
     """Folder of clips and results. Running the command again resumes it."""
     also: tuple[str, ...] = ()
     """Decoding presets to measure beside the model's own settings, e.g. best naive."""
-    steps: tuple[int, ...] = ()
+    steps: tuple[Steps, ...] = ()
     """Decoding steps per codec level, coarse first. Empty: each setting's own."""
     classifier: str = ""
     """Folder that `classifier` wrote. Empty: train one on the data and cache it."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ClassifierArguments:
+class ClassifierArguments(CheckedNumbers):
     """Train the instrument classifier on real stems and measure its accuracy."""
 
     data: str
     """Prepared folder with a train split and at least one other."""
-    out: str
+    out: OutFolder
     """Release folder to write."""
-    per_category: int = 300
+    per_category: Count = 300
     """Clips of 10 s per instrument category, at most."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed that draws the clips."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class MakeManifestArguments:
+class MakeManifestArguments(CheckedNumbers):
     """Draw evaluation pairs of context and stem, one JSON line each."""
 
     data: str
     """Prepared folder."""
-    out: str
+    out: OutFile
     """File to write, usually manifest.jsonl."""
-    n: int = 1000
+    n: Count = 1000
     """Number of pairs; a smaller n gives the first rows of a larger one."""
     split: str = "test"
     """Split to draw pairs from: train, validation or test."""
-    seconds: float = 20.0
+    seconds: ClipSeconds = 20.0
     """Length of a crop in seconds."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed that draws the pairs."""
 
 
@@ -162,16 +171,16 @@ class GenerateArguments(ModelArguments):
     """File that `make-manifest` wrote."""
     data: str
     """Prepared folder that the manifest was made from."""
-    out: str
+    out: OutFolder
     """Folder of the run. Running the command again resumes it."""
     preset: str = ""
     """Decoding preset: best, naive, fast, vampnet or soundstorm.
     Empty: the settings of the release."""
-    n: int | None = None
+    n: Count | None = None
     """Number of manifest rows to use, from the first. None: all."""
     shard: str = "0/1"
     """i/N: generate only rows k with k mod N = i, for arrays of jobs."""
-    batch_size: int = 4
+    batch_size: Count = 4
     """Stems decoded together; it does not change the stems."""
 
 
@@ -184,23 +193,23 @@ class ContextGainArguments(ModelArguments):
     """Prepared folder, or token store of the model's codec."""
     split: str = "test"
     """Split to draw pairs from: train, validation or test."""
-    n: int = 100
+    n: Count = 100
     """Number of held-out pairs."""
-    batch_size: int = 10
+    batch_size: Count = 10
     """Pairs in one forward pass."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of the pairs and of --shuffle-weights."""
     shuffle_weights: bool = False
     """Control: shuffle the model's weights first. The gain must be 0."""
     against: str = ""
     """Second checkpoint with the same codec, measured on the same pairs.
     Adds the paired difference to the report."""
-    out: str = ""
+    out: OutFile = ""
     """JSON file for the report."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class CodecTableArguments:
+class CodecTableArguments(CheckedNumbers):
     """Compare a codec with an untrained one, silence, Opus and k-means."""
 
     data: str
@@ -209,13 +218,13 @@ class CodecTableArguments:
     """Codec: bundled name or folder."""
     split: str = "test"
     """Split of the held-out clips: train, validation or test."""
-    n: int = 64
+    n: Count = 64
     """Number of held-out clips; as many training clips fit the k-means codec."""
-    seconds: float = 5.0
+    seconds: ClipSeconds = 5.0
     """Length of a clip in seconds."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed that draws the clips."""
     fit_data: str = ""
     """Prepared folder whose train split fits the k-means codec. Empty: --data."""
-    out: str = ""
+    out: OutFile = ""
     """JSON file for the rows; a picture of the first clips is written beside it."""

@@ -5,7 +5,7 @@ import pathlib
 from collections.abc import Sequence
 
 import stemjax
-from stemjax.cli.evaluate.shared.decoding import check_numbers
+from stemjax.cli.evaluate.shared.decoding import parse_shard
 from stemjax.cli.evaluate.shared.decoding_arguments import DecodingArguments
 from stemjax.data.drawing.audio import StemSource
 from stemjax.data.drawing.evaluation_pairs import (
@@ -57,9 +57,9 @@ def load_run(command: DecodingArguments, count: int) -> DecodingRun:
     """Load the model and draw its examples.
 
     Raises:
-      UserError: a bad number, bad data, or no such model.
+      UserError: a bad shard, bad data, or no such model.
     """
-    check_numbers(command)
+    parse_shard(command.shard)
     examples = draw_examples(command, command.data, count=count, seed=command.seed)
     model = stemjax.load(command.checkpoint, codec=command.codec)
     return DecodingRun(model, examples, pathlib.Path(command.out))

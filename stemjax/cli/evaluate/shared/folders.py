@@ -2,7 +2,8 @@
 
 import pathlib
 
-from stemjax.cli.evaluate.shared.arguments import PopulationArguments
+from stemjax.cli.evaluate.shared.arguments import CACHE, PopulationArguments
+from stemjax.io.cache import cache_base, user_path
 from stemjax.io.errors import UserError
 
 DELAY = 2.0  # seconds before a progress bar appears
@@ -26,5 +27,7 @@ def stem_folders(command: PopulationArguments) -> tuple[str, str]:
 
 
 def cache_folder(cache: str) -> pathlib.Path:
-    """Folder of cached analyses, with ~ expanded."""
-    return pathlib.Path(cache).expanduser()
+    """Folder of cached analyses: that of the user by default, else with ~ expanded."""
+    if cache == CACHE:
+        return cache_base() / CACHE.removeprefix("~/.cache/")
+    return user_path(cache)

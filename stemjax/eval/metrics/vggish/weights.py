@@ -25,6 +25,7 @@ import numpy as np
 from stemjax.eval.metrics.vggish import network as vggish
 from stemjax.eval.metrics.vggish.features import GUDGUD, SAMPLE_RATE, patches
 from stemjax.eval.metrics.vggish.torch_state_dict import read_state_dict
+from stemjax.io.cache import cache_base, home_folder
 from stemjax.io.errors import UserError
 from stemjax.io.json_file import json_text
 from stemjax.io.release import own_weights
@@ -268,8 +269,10 @@ def find(explicit: str | os.PathLike | None = None) -> VerifiedWeights | Unavail
 
 def _shown(path: pathlib.Path) -> str:
     """The path as text for reports, with the home folder as "~"."""
-    home = pathlib.Path.home()
-    return f"~/{path.relative_to(home)}" if path.is_relative_to(home) else str(path)
+    home = home_folder()
+    if home is None or not path.is_relative_to(home):
+        return str(path)
+    return f"~/{path.relative_to(home)}"
 
 
 def places() -> tuple[pathlib.Path, ...]:
@@ -277,8 +280,7 @@ def places() -> tuple[pathlib.Path, ...]:
 
     The user's folder of weights, the user's cache, the checkpoints of torch.hub.
     """
-    xdg = os.environ.get("XDG_CACHE_HOME")
-    cache = pathlib.Path(xdg) if xdg else pathlib.Path.home() / ".cache"
+    cache = cache_base()
     torch_home = pathlib.Path(os.environ.get("TORCH_HOME") or cache / "torch")
     return (
         own_weights() / FILE,
