@@ -216,6 +216,7 @@ def test_validation_of_a_joint_model_is_its_training_loss_on_the_same_masks(
         np.testing.assert_allclose(validated[f"loss/{name}"][0], nats, rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_joint", [True, False])
 def test_a_joint_model_is_scored_without_the_finer_levels_of_the_context(is_joint):
     """At each level, codes of the context count up to that level, as in training."""
