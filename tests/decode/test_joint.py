@@ -89,6 +89,7 @@ def test_the_scale_of_the_context_is_left_out():
     assert (none.guidance, none.scales) == (Guidance.NONE, ())
 
 
+@pytest.mark.slow
 def test_halves_of_the_rows_are_the_two_streams_of_the_network():
     params, network = random_params(CFG), JointNetwork(CFG)
     rng = np.random.default_rng(0)

@@ -13,7 +13,7 @@ from stemjax.api import Kept, generate_joint
 from stemjax.config.model import StemGenConfig
 from stemjax.config.runs import from_json
 from stemjax.io.errors import UserError
-from stemjax.io.release import read_release, write_release
+from stemjax.io.release import CONFIG, write_release
 from stemjax.io.weights import flatten
 from stemjax.models import stemgen
 from tests.entry.random_release import refused, sample_here, write_random_release
@@ -26,7 +26,7 @@ RATE = 32_000
 def joint_release(tmp_path_factory):
     """A release of a joint model that learned with prefixes; crops of 2 s."""
     folder = write_random_release(tmp_path_factory.mktemp("joint"))
-    config = read_release(folder, kind="stemgen").config
+    config = json.loads((folder / CONFIG).read_text())
     config["model"]["joint"] = config["keeps_prefix"] = True
     model = from_json(StemGenConfig, config["model"])
     params = stemgen.init(jax.random.key(0), model)

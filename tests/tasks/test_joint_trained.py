@@ -73,13 +73,13 @@ def obeys(context, stem):
 
 def test_it_scores_as_trained(task, params):
     """What is decided by the given context is known; another context does not decide."""
-    batch = batch_of(jax.random.key(99), 64)
-    other = batch_of(jax.random.key(98), 64)["context_codes"]
+    batch = batch_of(jax.random.key(99), 32)
+    other = batch_of(jax.random.key(98), 32)["context_codes"]
     batch |= {
         "other_context_codes": other,
-        "row": np.arange(64),
-        "song": np.arange(64),
-        "is_valid": np.ones(64, bool),
+        "row": np.arange(32),
+        "song": np.arange(32),
+        "is_valid": np.ones(32, bool),
     }
     sums = jax.jit(lambda p: task.eval_sums(p, {}, {}, batch, None))(params)
     values = {name: float(a / n) for name, (a, n) in sums.items()}
@@ -90,7 +90,7 @@ def test_it_scores_as_trained(task, params):
     draws = [one(key) for key in jax.random.split(jax.random.key(3), 40)]
     for name in ("loss/target", "loss/context"):
         nats, count = np.sum([draw[name] for draw in draws], axis=0)
-        # of 64 x 2 fixed masks against 40 x 64 drawn ones, some with dropped sources
+        # of 32 x 2 fixed masks against 40 x 32 drawn ones, some with dropped sources
         assert values[name] == pytest.approx(nats / count, abs=0.15)
     batch |= {name: np.asarray(value) for name, value in batch.items()}
     for level in measure(params, JOINT, [batch]).values():

@@ -11,7 +11,6 @@ import pytest
 from jax.sharding import PartitionSpec
 
 from stemjax.config.presets import PRESETS, STEMGEN_SLAKH
-from stemjax.config.runs import resolved
 from stemjax.config.train import MeshConfig
 from stemjax.config.train_sweeps import changed
 from stemjax.models import stemgen
@@ -20,6 +19,7 @@ from stemjax.train.export import _release_config, public_names
 from stemjax.train.hooks import Hook, TrainingProgress
 from stemjax.train.planning.dry_run import planned_mesh
 from stemjax.train.prefetch import Prefetch
+from stemjax.train.resume import SavedRun
 from stemjax.train.sharding import param_shardings, unbox
 
 
@@ -70,13 +70,9 @@ def test_sums_are_divided_once_and_empty_counts_are_left_out():
 @pytest.mark.parametrize("keeps_prefix", [True, False])
 def test_a_release_says_whether_its_training_kept_a_prefix(tmp_path, keeps_prefix):
     run = changed(STEMGEN_SLAKH, (("objective.keep_prefix", keeps_prefix),))
-    saved = {
-        "kind": "stemgen",
-        "id": "a",
-        "run": resolved(run),
-        "about": {"codec": {"name": "codec", "sha256": "b"}},
-    }
-    assert _release_config(tmp_path, saved, 1)["keeps_prefix"] is keeps_prefix
+    about = {"codec": {"name": "codec", "sha256": "b"}}
+    saved = SavedRun(format=1, kind="stemgen", id="a", run=run, about=about)
+    assert _release_config(tmp_path, saved, 1).keeps_prefix is keeps_prefix
 
 
 def test_lines_keep_full_precision_and_rewind(tmp_path):
