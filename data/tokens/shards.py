@@ -8,7 +8,6 @@ moves into the store's folder; then `codes-NNNNN.json` holds its size and hash.
 
 import dataclasses
 import hashlib
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from stemjax.config.plain_values import from_json
 from stemjax.data.prepared.manifest import to_json
 from stemjax.data.tokens.format import CODE_BYTES, FileFacts, file_facts, shard_name
 from stemjax.io.atomic import write_text
-from stemjax.io.json_file import read_as
+from stemjax.io.json_file import parse_json, read_as
 
 WORK = ".work"
 
@@ -74,7 +73,7 @@ class ShardInWork:
         done, kept = 0, []
         for line in lines:
             try:
-                made = from_json(_WrittenBatch, json.loads(line))
+                made = from_json(_WrittenBatch, parse_json(line, self._log, mend=""))
                 first, count = made.first, made.count
                 is_next = first == done and 0 < count <= self.entries - done
                 is_good = is_next and self._hash(first, count) == made.sha256
