@@ -17,8 +17,8 @@ import numpy as np
 from stemjax.config.plain_values import from_json
 from stemjax.data.prepared.manifest import to_json
 from stemjax.data.tokens.format import CODE_BYTES, FileFacts, file_facts, shard_name
-from stemjax.io.atomic import write_text
-from stemjax.io.json_file import parse_json, read_as
+from stemjax.io.atomic import write_bytes, write_text
+from stemjax.io.json_file import parse_json, read_as, read_bytes
 
 WORK = ".work"
 
@@ -69,7 +69,7 @@ class ShardInWork:
             return self.entries
         lines = []
         if self._log.is_file() and self._has_its_size():
-            lines = self._log.read_text(encoding="utf-8").splitlines()
+            lines = read_bytes(self._log, mend="delete it").splitlines()
         done, kept = 0, []
         for line in lines:
             try:
@@ -82,8 +82,8 @@ class ShardInWork:
             if not is_good:
                 break
             done += count
-            kept.append(line + "\n")
-        write_text(self._log, "".join(kept))
+            kept.append(line + b"\n")
+        write_bytes(self._log, b"".join(kept))
         return done
 
     def write(self, first: int, codes: np.ndarray) -> None:
