@@ -154,8 +154,9 @@ def make_workdir(folder: pathlib.Path) -> None:
     from stemjax.cli.train.main import main
 
     words = ["stemgen-tiny", "--workdir", str(folder), "--steps", "3"]
-    with contextlib.redirect_stdout(io.StringIO()):
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
         main([*words, "--loop.eval-every", "3"])
+    assert (folder / "DONE").is_file()
 
 
 def read_workdir(folder: pathlib.Path) -> str:

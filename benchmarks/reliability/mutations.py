@@ -105,7 +105,11 @@ def change(rng: np.random.Generator, value: Any) -> tuple[Any, str]:
 
 
 def change_json(rng, path):
-    value, done = change(rng, json.loads(path.read_text()))
+    try:
+        content = json.loads(path.read_text())
+    except ValueError:  # a file without an ending that is no JSON
+        return flip(rng, path)
+    value, done = change(rng, content)
     path.write_text(json.dumps(value).replace(f'"{NEST}"', NEST))
     return done
 

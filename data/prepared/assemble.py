@@ -24,10 +24,16 @@ from stemjax.data.prepared.manifest import (
     to_json,
 )
 from stemjax.data.prepared.records import DATASET, Encoding
-from stemjax.data.prepared.segments import RECORD_SECONDS, SAMPLE_RATE, SEGMENT_SECONDS
+from stemjax.data.prepared.segments import (
+    RECORD_SECONDS,
+    RMS_FRAMES,
+    SAMPLE_RATE,
+    SEGMENT_SECONDS,
+)
 from stemjax.data.prepared.shards import WORK, Shard
 from stemjax.io.atomic import write_text
 from stemjax.io.json_file import read_as
+from stemjax.io.npz import map_npy
 
 REPORT = "report.json"
 _MOVES = "moves.json"  # in .work: file name there -> final name
@@ -70,7 +76,14 @@ def assemble(
                 }
             )
             songs += [_moved(song, first) for song in report["songs"]]
-            levels.append(np.load(work / f"{shard.name}.npy", allow_pickle=False))
+            levels.append(
+                map_npy(
+                    work / f"{shard.name}.npy",
+                    "int16",
+                    (None, RMS_FRAMES),
+                    mend=f"delete {work} and prepare again",
+                )
+            )
             first += report["records"]
     write_text(work / _MOVES, to_json(moves))
     for made, name in moves.items():

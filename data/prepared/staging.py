@@ -15,8 +15,6 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from stemjax.data.disk import check_disk
 from stemjax.data.drawing.prefetch import in_threads
 from stemjax.data.prepared.manifest import KIND as PREPARED
@@ -27,12 +25,14 @@ from stemjax.data.prepared.manifest import (
     digest_of_levels,
 )
 from stemjax.data.prepared.records import Encoding, sha256_of_records
+from stemjax.data.prepared.segments import RMS_FRAMES
 from stemjax.data.tokens.format import KIND as TOKENS
 from stemjax.data.tokens.format import TokenManifest
 from stemjax.io.atomic import write_bytes
 from stemjax.io.cache import cache_folder
 from stemjax.io.errors import UserError
 from stemjax.io.json_file import parse_json, typed
+from stemjax.io.npz import map_npy
 from stemjax.io.remote import download, is_remote, read_object
 from stemjax.io.weights import sha256_of
 
@@ -125,7 +125,9 @@ def _prepared_files(manifest: Mapping[str, Any]) -> Iterator[StagedFile]:
 
 def _digest_of_levels(path: Path) -> str:
     """SHA-256 of the values of an .npy file, as in a prepared folder's manifest."""
-    return digest_of_levels(np.load(path, allow_pickle=False))
+    return digest_of_levels(
+        map_npy(path, "int16", (None, RMS_FRAMES), mend="copy it again")
+    )
 
 
 def _is_copied(folder: Path, file: StagedFile) -> bool:

@@ -16,6 +16,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from stemjax.data.layouts.yaml_file import read_yaml
 from stemjax.data.render.composer.compose import compose
 from stemjax.data.render.events import Event, last_note, stems_of
 from stemjax.data.render.levels import level_stems
@@ -241,13 +242,11 @@ def read_score(source: SongSource, limits: Limits) -> Score:
 
 def _resumed(folder: Path, about: dict) -> RenderReport:
     """The report of a finished folder that has the same source and settings."""
-    import yaml
-
-    try:
-        saved = yaml.safe_load((folder / "metadata.yaml").read_text(encoding="utf-8"))
-        differing = [key for key in about if saved.get(key) != about[key]]
-    except (OSError, AttributeError, yaml.YAMLError):
-        differing = ["metadata.yaml"]
+    mend = "choose another --out or delete the song"
+    saved = read_yaml(folder / "metadata.yaml", mend=mend)
+    differing = [key for key in about if saved.get(key) != about[key]]
+    if not isinstance(saved.get("stems"), dict):
+        differing.append("stems")
     if differing:
         raise UserError(
             f"{folder} was rendered otherwise ({', '.join(differing)} differ):"

@@ -8,7 +8,6 @@ moves into the store's folder; then `codes-NNNNN.json` holds its size and hash.
 
 import dataclasses
 import hashlib
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -18,8 +17,8 @@ import numpy as np
 from stemjax.config.plain_values import from_json
 from stemjax.data.prepared.manifest import to_json
 from stemjax.data.tokens.format import CODE_BYTES, FileFacts, file_facts, shard_name
-from stemjax.io.atomic import write_text
-from stemjax.io.json_file import read_as
+from stemjax.io.atomic import write_bytes, write_text
+from stemjax.io.json_file import parse_json, read_as, read_bytes
 
 WORK = ".work"
 
@@ -70,11 +69,11 @@ class ShardInWork:
             return self.entries
         lines = []
         if self._log.is_file() and self._has_its_size():
-            lines = self._log.read_text(encoding="utf-8").splitlines()
+            lines = read_bytes(self._log, mend="delete it").splitlines()
         done, kept = 0, []
         for line in lines:
             try:
-                made = from_json(_WrittenBatch, json.loads(line))
+                made = from_json(_WrittenBatch, parse_json(line, self._log, mend=""))
                 first, count = made.first, made.count
                 is_next = first == done and 0 < count <= self.entries - done
                 is_good = is_next and self._hash(first, count) == made.sha256
@@ -83,8 +82,8 @@ class ShardInWork:
             if not is_good:
                 break
             done += count
-            kept.append(line + "\n")
-        write_text(self._log, "".join(kept))
+            kept.append(line + b"\n")
+        write_bytes(self._log, b"".join(kept))
         return done
 
     def write(self, first: int, codes: np.ndarray) -> None:

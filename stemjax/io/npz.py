@@ -52,12 +52,12 @@ def read_npz(
 
 
 def map_npy(
-    path: str | os.PathLike, dtype: str, shape: Sequence[int], *, mend: str
+    path: str | os.PathLike, dtype: str, shape: Sequence[int | None], *, mend: str
 ) -> np.ndarray:
     """The array of an .npy file, mapped from the disk.
 
     Args:
-      dtype, shape: those that the file must have.
+      dtype, shape: those that the file must have; a length of None is any.
       mend: as for `read_npz`.
 
     Raises:
@@ -70,7 +70,9 @@ def map_npy(
     except Exception as error:  # noqa: BLE001  (NumPy raises many types)
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise UserError(f"{path}: not an .npy file ({reason}); {mend}") from None
-    if array.dtype != np.dtype(dtype) or array.shape != tuple(shape):
+    lengths = zip(array.shape, shape, strict=False)
+    is_shaped = array.ndim == len(shape) and all(b in (a, None) for a, b in lengths)
+    if array.dtype != np.dtype(dtype) or not is_shaped:
         raise UserError(
             f"{path}: is {array.dtype} {array.shape}, not {dtype} {tuple(shape)}; {mend}"
         )

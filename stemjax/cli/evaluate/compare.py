@@ -1,8 +1,8 @@
 """`evaluate.py compare`: paired differences of two scores of the same examples."""
 
 from stemjax.cli.evaluate.shared.arguments import CompareArguments
-from stemjax.cli.evaluate.shared.output import read_score
 from stemjax.eval.metrics import compare
+from stemjax.eval.metrics.score_file import read_score
 from stemjax.io.json_file import write_json
 
 

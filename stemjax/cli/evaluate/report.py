@@ -5,7 +5,7 @@ import pathlib
 from collections.abc import Sequence
 
 from stemjax.cli.evaluate.shared.arguments import ReportArguments
-from stemjax.cli.evaluate.shared.output import METRICS_FILE, read_score
+from stemjax.eval.metrics.score_file import METRICS_FILE, read_score
 from stemjax.eval.reports import overview
 from stemjax.io.atomic import write_text
 from stemjax.io.errors import UserError

@@ -11,11 +11,11 @@ from stemjax.cli.evaluate.shared.arguments import (
     ScoreArguments,
 )
 from stemjax.cli.evaluate.shared.folders import DELAY, cache_folder, stem_folders
-from stemjax.cli.evaluate.shared.output import METRICS_FILE
 from stemjax.cli.evaluate.shared.progress import ProgressBar
 from stemjax.config.metrics import Metric
 from stemjax.eval.metrics import imported, imported_scores
 from stemjax.eval.metrics.score import MusicSource, ScoreSettings, score
+from stemjax.eval.metrics.score_file import METRICS_FILE
 from stemjax.eval.populations.clips import Triple, pair_folders
 from stemjax.eval.reports import report
 from stemjax.eval.studies.score_settings import (

@@ -4,6 +4,7 @@ import pathlib
 
 from stemjax.cli.train.arguments import ExportCommand, WeightType
 from stemjax.io.errors import UserError
+from stemjax.io.json_file import read_bytes
 from stemjax.train.export import export
 
 
@@ -25,6 +26,8 @@ def run(command: ExportCommand) -> None:
 
 
 def _read_card(path: pathlib.Path) -> str:
-    if not path.is_file():
-        raise UserError(f"--card {path}: no such file")
-    return path.read_text(encoding="utf-8")
+    content = read_bytes(path, mend="give --card a text", most=1_000_000)
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise UserError(f"--card {path}: not UTF-8; save it as UTF-8 text") from None

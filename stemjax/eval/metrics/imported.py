@@ -15,7 +15,6 @@ Chords are reduced to triads, see `stemjax.analysis.labels`.
 """
 
 import collections
-import json
 import math
 import os
 import pathlib
@@ -29,7 +28,7 @@ from stemjax.analysis.records import METERS, NO_CHORD, NO_KEY, NO_METER, Analysi
 from stemjax.eval.metrics.histograms import NUM_SECTIONS
 from stemjax.eval.populations.clips import Example
 from stemjax.io.errors import UserError
-from stemjax.io.json_file import json_text
+from stemjax.io.json_file import json_text, read_as
 
 ROLES = ("real", "generated")
 UNNAMED = "unnamed"  # extractor of files without this field
@@ -194,17 +193,7 @@ def _check_length(path: pathlib.Path, analysis: Analysis, seconds: float) -> Non
 
 
 def _read(path: pathlib.Path) -> dict[str, Any]:
-    try:
-        fields = json.loads(path.read_text(encoding="utf-8"))
-    except OSError:
-        raise UserError(
-            f"{path}: cannot be read; every mix needs its analysis"
-        ) from None
-    except ValueError as error:
-        raise UserError(f"{path}: not JSON ({error}); write it again") from None
-    if not isinstance(fields, dict):
-        raise UserError(f"{path}: not an object of {', '.join(FIELDS)}")
-    return fields
+    return read_as(dict[str, Any], path, mend="every mix needs its analysis")
 
 
 def _extractor(path: pathlib.Path, fields: Mapping[str, Any]) -> str:

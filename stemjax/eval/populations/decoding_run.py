@@ -28,9 +28,9 @@ from stemjax.eval.populations.generate import (
     Pair,
     describe,
 )
-from stemjax.io.atomic import write_text
+from stemjax.io.atomic import write_bytes
 from stemjax.io.errors import UserError
-from stemjax.io.json_file import json_text, write_json
+from stemjax.io.json_file import json_text, read_bytes, write_json
 from stemjax.io.random import generator
 
 
@@ -52,16 +52,16 @@ def open_decoding_run(run: DecodingRun) -> None:
       UserError: the folder holds other examples.
     """
     path = run.folder / MANIFEST
-    text = run.examples.manifest
-    if path.is_file():
-        existing = path.read_text(encoding="utf-8")
+    text = run.examples.manifest.encode()
+    if path.exists():
+        existing = read_bytes(path, mend="give another --out, or remove it")
         if not (existing.startswith(text) or text.startswith(existing)):
             raise UserError(
                 f"{path}: lists other examples; give another --out, or remove it"
             )
         if len(existing) >= len(text):
             return
-    write_text(path, text)
+    write_bytes(path, text)
 
 
 def manifest_hash(examples: ExampleSet) -> str:

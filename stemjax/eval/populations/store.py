@@ -11,14 +11,13 @@ import hashlib
 import json
 import os
 import pathlib
-import zipfile
-import zlib
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
 
 from stemjax.io.atomic import replacing
+from stemjax.io.npz import read_npz
 
 CacheRow = dict[str, np.ndarray]
 Item = TypeVar("Item")
@@ -48,7 +47,7 @@ def read_rows(
     for path in sorted(folder.glob("shard-*.npz")):
         try:
             rows |= _read_shard(path, wanted)
-        except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error):
+        except ValueError:
             print(f"{path}: cannot be read; its clips are analysed again")
             path.unlink(missing_ok=True)
     return rows
@@ -58,12 +57,13 @@ def _read_shard(
     path: pathlib.Path, wanted: Container[str] | None
 ) -> dict[str, CacheRow]:
     rows: dict[str, CacheRow] = {}
-    # the zip directory names the members, so only wanted ones are read and checked
-    with path.open("rb") as file, np.load(file, allow_pickle=False) as members:
-        for name in members.files:
-            key, field = name.split(".", 1)
-            if wanted is None or key in wanted:
-                rows.setdefault(key, {})[field] = members[name]
+
+    def is_wanted(name: str) -> bool:
+        return wanted is None or name.split(".", 1)[0] in wanted
+
+    for name, array in read_npz(path, mend="delete it", is_wanted=is_wanted).items():
+        key, field = name.split(".", 1)
+        rows.setdefault(key, {})[field] = array
     return rows
 
 

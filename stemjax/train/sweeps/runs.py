@@ -199,7 +199,7 @@ def _newest(series: Path) -> int | None:
 
 def _dotted(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     fields: dict[str, Any] = {}
-    for name, value in table.items():
+    for name, value in sorted(table.items()):
         if isinstance(value, dict):
             fields |= _dotted(value, f"{prefix}{name}.")
         else:

@@ -172,7 +172,7 @@ def test_faults_name_their_file_before_anything_is_measured(folder, fields, mess
 
 def test_faults_of_folders(folder):
     source = imported.imported_music(folder)
-    with pytest.raises(UserError, match="c.json: cannot be read; every mix"):
+    with pytest.raises(UserError, match="c.json: no such file; every mix"):
         imported.check_ids(source, ["a", "c"])
     write(folder, "real", "a", SONG | {"notes": [[6.5, 7, 60]]})
     with pytest.raises(UserError, match=r"a.json: a note at 6.50 s, .* has 5.00 s"):

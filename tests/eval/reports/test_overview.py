@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from stemjax.cli.evaluate.report import row_names
-from stemjax.cli.evaluate.shared.output import read_score
 from stemjax.eval.metrics.jackknife import from_leave_outs
+from stemjax.eval.metrics.score_file import read_score
 from stemjax.eval.reports import overview, report
 from stemjax.io.errors import UserError
 

@@ -166,7 +166,7 @@ def test_one_broken_workdir_does_not_hide_the_others(tmp_path):
     (tmp_path / "b" / "run.json").write_text("{")
     records, (fault,) = gather(tmp_path, now=NOW, stale=STALE)
     assert [r.path for r in records] == ["a"]
-    assert "b/run.json: not valid JSON" in fault
+    assert "b/run.json: not JSON" in fault
     text = report(tmp_path, stale=STALE, now=NOW)
     assert text.splitlines()[-1] == f"not read: {fault}"
 
