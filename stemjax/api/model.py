@@ -22,7 +22,8 @@ from stemjax.decode.keep import Kept
 from stemjax.decode.network import StemGenNetwork
 from stemjax.decode.result import SILENT_DB, Result, make_result
 from stemjax.decode.settings import variation_keys
-from stemjax.io.audio import MIN_SECONDS, check_audio, rms_db, to_float32, to_mono
+from stemjax.io.audio import MIN_SECONDS, rms_db, to_mono
+from stemjax.io.audio_bounds import check_audio, to_float32
 from stemjax.io.errors import UserError
 from stemjax.session import loops
 
@@ -103,9 +104,8 @@ class Model:
         """Generate a stem for a context mix (StemGen, sec. 2.1).
 
         Args:
-          context: [N] or [N, C], float or int8, uint8, int16 or int32 PCM, 1 s or longer,
-            within the bounds of `stemjax.io.audio.check_audio`.  Contexts longer than the
-            training crops are decoded in windows (`stemjax.decode.windows`).
+          context: [N] or [N, C], see `stemjax.io.audio_bounds.check_audio`; 1 s or more.
+            One longer than the training crops is decoded in windows (`decode.windows`).
           sample_rate: rate of `context`, Hz; 4,000 to 768,000.
           instrument: a category name, see `stemjax.config.categories`.
           seed: variation k depends only on (seed, k).

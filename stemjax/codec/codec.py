@@ -23,7 +23,7 @@ from stemjax.codec import functional, import_published, long_audio, long_frames,
 from stemjax.config.codec import AnyCodecConfig, CodecConfig, OscillatorCodecConfig
 from stemjax.config.plain_values import digest_of, to_json
 from stemjax.config.releases import CodecReference, CodecRelease
-from stemjax.io.audio import to_float32
+from stemjax.io.audio_bounds import to_float32
 from stemjax.io.release import (
     CONFIG,
     WEIGHTS,
@@ -92,7 +92,7 @@ class Codec:
 
         Raises:
           ValueError: another shape, no samples, or rows that do not divide over the mesh.
-          UserError: another type, or out of the bounds of `stemjax.io.audio.to_float32`.
+          UserError: another type, or out of the bounds of `to_float32`.
         """
         cfg, audio = self.config, to_float32(audio, name="audio")
         if audio.ndim != 2 or 0 in audio.shape:

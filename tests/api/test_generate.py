@@ -70,6 +70,42 @@ def test_bad_settings_are_one_line_errors(random_model, context, settings, messa
         random_model.generate(context, random_model.sample_rate, **arguments)
 
 
+@pytest.mark.parametrize("kind", ["int16", "int32", "float64", "float16", "uint8"])
+def test_a_context_is_heard_alike_in_every_type(random_model, context, kind):
+    rate = random_model.sample_rate
+    heard = random_model.prepare_context(context, rate)
+    samples = {
+        "int16": np.rint(context * 2**15),
+        "int32": np.rint(context.astype(np.float64) * 2**31),
+        "uint8": np.rint(context * 2**7) + 128,
+    }.get(kind, context)
+    other = random_model.prepare_context(samples.astype(kind), rate)
+    steps = {"int16": 2**-16, "uint8": 2**-8, "float16": 2**-12}
+    np.testing.assert_allclose(other, heard, atol=steps.get(kind, 1e-7))
+    codes = random_model.encode_audio(samples.astype(kind)[None])
+    near = (codes == random_model.encode_audio(context[None])).mean()
+    assert near > (0.9 if kind != "uint8" else 0)
+
+
+@pytest.mark.parametrize(
+    ("audio", "rate", "message"),
+    [
+        (np.zeros(64_000, np.int64), 32_000, "context: samples of type int64"),
+        (np.zeros(64_000, bool), 32_000, "context: samples of type bool"),
+        (np.full((64_000, 2), 3e38, np.float32), 32_000, "context: peaks at 3e.38"),
+        (np.full(64_000, 1e30), 32_000, "context: peaks at 1e.30"),
+        (np.full(64_000, 0.1), 1, "context: sample rate 1 Hz"),
+        (np.full(64_000, 1e-30), 32_000, r"context: silent \(-inf dB"),
+    ],
+)
+def test_audio_out_of_bounds_is_refused(random_model, audio, rate, message):
+    with pytest.raises(UserError, match=message):
+        random_model.generate(audio, rate, instrument="bass")
+    assert not random_model.prepare_context(
+        np.full(64_000, 1e-30), 32_000, allow_silent=True
+    ).any()
+
+
 def test_importing_the_api_does_not_import_orbax():
     code = "import sys, stemjax.api; sys.exit('orbax' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -5,7 +5,7 @@ import pytest
 import soundfile
 
 from stemjax.io import audio_formats
-from stemjax.io.audio_formats import AudioFormat, write_audio
+from stemjax.io.audio_formats import AudioFormat, check_format, write_audio
 from stemjax.io.errors import UserError
 
 RATE = 32_000
@@ -78,6 +78,31 @@ def test_what_is_too_loud_is_clipped_or_turned_down(tmp_path):
     np.testing.assert_array_equal(
         soundfile.read(tmp_path / "a.wav", dtype="float32")[0], loud
     )
+
+
+@pytest.mark.parametrize(
+    ("kind", "channels", "rate", "holds"),
+    [
+        ("wav", 64, 768_000, True),
+        ("flac", 8, 44_100, True),
+        ("flac", 9, 44_100, False),
+        ("flac", 2, 768_000, False),
+        ("mp3", 2, 48_000, True),
+        ("mp3", 2, 96_000, False),
+        ("mp3", 2, 4_000, False),
+        ("mp3", 3, 44_100, False),
+        ("mp3", 6, 44_100, False),
+        ("ogg", 6, 44_100, True),
+        ("ogg", 1, 200_000, True),
+        ("ogg", 1, 200_001, False),  # the encoder itself would crash
+    ],
+)
+def test_channels_and_rates_that_a_format_holds(kind, channels, rate, holds):
+    if holds:
+        check_format(AudioFormat(kind), channels, rate)
+        return
+    with pytest.raises(UserError, match=f"{kind} cannot hold {channels} channels at"):
+        check_format(AudioFormat(kind), channels, rate)
 
 
 def test_other_endings_and_rates_are_refused(tmp_path):

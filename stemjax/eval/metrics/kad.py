@@ -10,6 +10,7 @@ depend on the number of vectors.  For equal distributions the value is below zer
 half the time; it is not clipped.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +22,8 @@ from stemjax.io.random import generator
 SCALE = 100.0
 MEDIAN_VECTORS = 2000
 """Most vectors of the random subset for the median."""
+ROUNDING = 1e-12
+"""Squared distances below this share of the largest squared norm are rounding errors."""
 TILE = 1024
 """Rows and columns of the kernel matrix in memory at a time."""
 
@@ -76,7 +79,10 @@ def kad(
 
 
 def median_distance(vectors: np.ndarray, *, seed: int = 0) -> float:
-    """Median Euclidean distance of the pairs of a random subset of vectors [N, D]."""
+    """Median Euclidean distance of the pairs of a random subset of vectors [N, D].
+
+    0 if it is within rounding of 0.
+    """
     if len(vectors) > MEDIAN_VECTORS:
         rng = generator(seed, Stream.KAD_BANDWIDTH)
         chosen = rng.choice(len(vectors), MEDIAN_VECTORS, replace=False)
@@ -85,7 +91,8 @@ def median_distance(vectors: np.ndarray, *, seed: int = 0) -> float:
     squares = np.einsum("nd,nd->n", x, x)
     apart = squares[:, None] + squares - 2 * (x @ x.T)
     pairs = np.concatenate([row[i + 1 :] for i, row in enumerate(apart)])
-    return float(np.sqrt(max(0.0, np.median(pairs))))
+    median = float(np.median(pairs))
+    return math.sqrt(median) if median > ROUNDING * squares.max() else 0.0
 
 
 def _kernel_sum(x: np.ndarray, y: np.ndarray) -> float:

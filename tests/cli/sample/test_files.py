@@ -50,3 +50,27 @@ def test_a_failing_picture_is_a_warning(release, context, tmp_path, monkeypatch)
         assert not list(out.glob("*.png"))
     report = json.loads((made / "sample.json").read_text())
     assert report["timings"]["total"] > 0 and report["samples"] == 64_000
+
+
+@pytest.mark.parametrize(
+    ("command", "more"),
+    [
+        ((), ("--instrument", "bass")),
+        (("layer",), ("--instruments", "bass")),
+        (("edit",), ("--instrument", "bass", "--from", 1)),
+    ],
+)
+def test_a_format_that_cannot_hold_the_context_is_refused_before_decoding(
+    release, tmp_path, command, more
+):
+    path = tmp_path / "six.wav"
+    audio = 0.1 * np.random.default_rng(0).normal(size=(64_000, 6))
+    soundfile.write(path, audio, 32_000, subtype="PCM_16")
+    if command == ("edit",):
+        more = (*more, "--stem", path)
+    out = tmp_path / "out"
+    common = ("--checkpoint", release, "--context", path, "--out", out)
+    run = sample_here(*command, *common, *more, "--format", "mp3")
+    assert run.returncode == 2
+    assert run.stderr.startswith("error: --format, six.wav: mp3 cannot hold 6 channels")
+    assert run.stderr.count("\n") == 1 and not out.exists()

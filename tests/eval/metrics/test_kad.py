@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from stemjax.eval.metrics import kad as module
+from stemjax.eval.metrics.jackknife import assign_groups
 from stemjax.eval.metrics.kad import kad, median_distance
+from stemjax.eval.metrics.score import frechet_entry
 from stemjax.io.errors import UserError
 
 
@@ -98,5 +100,30 @@ def test_bad_sets_are_refused():
         kad(x, x[:, :3])
     with pytest.raises(UserError, match="NaN or infinity in the reference"):
         kad(x * np.nan, x)
-    with pytest.raises(UserError, match="reference set is equal"):
+    with pytest.raises(UserError, match="reference set are equal"):
         kad(np.ones((10, 5)), x)
+
+
+def test_a_reference_that_is_mostly_equal_has_no_bandwidth():
+    rng = np.random.default_rng(0)
+    silence = np.tile(rng.normal(size=64), (60, 1))  # its distances are rounding errors
+    reference = np.concatenate([silence, points(20, 1, D=64)])
+    assert median_distance(reference) == 0.0
+    with pytest.raises(
+        UserError, match="KAD: most vectors of the reference set are eq"
+    ):
+        kad(reference, points(30, 2, D=64))
+    assert median_distance(np.concatenate([reference, points(80, 3, D=64)])) > 1
+
+
+def test_the_other_numbers_stand_without_a_kernel_distance():
+    silence = np.zeros((3, 4))
+    real = [silence] * 6 + [points(3, k, D=4) for k in range(2)]
+    generated = [points(3, 10 + k, D=4) for k in range(8)]
+    ids = [f"{k}" for k in range(8)]
+    entry = frechet_entry(real, generated, assign_groups(ids, seed=0), ids)
+    assert entry["kad"] is None and "no bandwidth" in entry["kad_reason"]
+    assert entry["value"] > 0 and entry["relative"] > 0
+    assert "kad_reason" not in frechet_entry(
+        generated, real, assign_groups(ids, seed=0), ids
+    )
