@@ -104,9 +104,9 @@ class Model:
         """Generate a stem for a context mix (StemGen, sec. 2.1).
 
         Args:
-          context: [N] or [N, C], see `stemjax.io.audio_bounds.check_audio`; 1 s or more.
-            One longer than the training crops is decoded in windows (`decode.windows`).
-          sample_rate: rate of `context`, Hz; 4,000 to 768,000.
+          context: [N] or [N, C], see `stemjax.io.audio_bounds`; past the length of the
+            training crops it is decoded in windows.
+          sample_rate: of `context`, Hz.
           instrument: a category name, see `stemjax.config.categories`.
           seed: variation k depends only on (seed, k).
           variations: number of stems; with more than one a list is returned.
@@ -314,8 +314,7 @@ class Model:
           UserError: bad audio, shorter than 1 s, or silent and not `allow_silent`.
         """
         audio = check_audio(context, sample_rate, name=name)
-        seconds = len(audio) / sample_rate
-        if seconds < MIN_SECONDS:
+        if (seconds := len(audio) / sample_rate) < MIN_SECONDS:
             raise UserError(
                 f"{name}: {seconds:.2f} s is shorter than {MIN_SECONDS:g} s;"
                 " give a longer recording"
@@ -334,9 +333,8 @@ class Model:
         Zeros complete the last frame, so that the codec does not reflect the end.
         """
         audio = to_float32(audio, name="audio")
-        padding = -audio.shape[1] % self.codec.config.hop
-        padded = np.pad(audio, ((0, 0), (0, padding)))
-        return row_by_row(self.devices, Codec.encode, padded)
+        padding = (0, 0), (0, -audio.shape[1] % self.codec.config.hop)
+        return row_by_row(self.devices, Codec.encode, np.pad(audio, padding))
 
     def decode_audio(self, codes: np.ndarray, num_samples: int) -> np.ndarray:
         """Decode codes [B, Q, T] to audio [B, num_samples] at the model's rate."""

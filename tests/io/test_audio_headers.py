@@ -9,9 +9,9 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stemjax.io import mp3, ogg
 from stemjax.io.audio import read_audio, read_mono
-from stemjax.io.audio_stream import count_frames, read_header
+from stemjax.io.decoding import mp3, ogg
+from stemjax.io.decoding.audio_stream import count_frames, read_header
 from stemjax.io.errors import UserError
 from tests.io.made_audio import (
     RATE,
