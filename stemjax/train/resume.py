@@ -21,6 +21,8 @@ from stemjax.train.metrics import EVALUATION, METRICS, drop_after
 DONE = "DONE"
 FORMAT = 1
 MEND = "restore it from a copy"
+NOT_RECORDED_AT_FIRST = frozenset({"codec_config"})
+"""Names in `SavedRun.identity` that the first version did not write."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -63,7 +65,8 @@ def claim(
     """Write run.json to a new workdir; check that an old workdir holds the same run.
 
     The run of an old workdir keeps its id.  What its run.json lacks, because an earlier
-    version wrote it, has the default, and a digest that it lacks is not compared.
+    version wrote it, has the default; a digest that early versions did not record is
+    compared where it is known.
 
     Args:
       kind: name of the task.
@@ -84,8 +87,9 @@ def claim(
                 " --workdir"
             )
         field = first_difference(resolved(saved.run), resolved(run))
+        unknown = NOT_RECORDED_AT_FIRST - saved.identity.keys()
         field = field or first_difference(
-            saved.identity, {n: v for n, v in identity.items() if n in saved.identity}
+            saved.identity, {n: v for n, v in identity.items() if n not in unknown}
         )
         if field:
             raise UserError(

@@ -65,7 +65,19 @@ def test_a_field_that_is_newer_than_the_run_has_its_default(preset, tmp_path):
     with pytest.raises(UserError, match="field 'ema_decay' differs"):
         claim(tmp_path, saved, changed)
     path.write_text(json.dumps(without(saved, "identity", "data")))
-    claim(tmp_path, saved, run)  # a digest that was not recorded is not compared
+    with pytest.raises(UserError, match="field 'data' differs"):
+        claim(tmp_path, saved, run)
+
+
+def test_a_digest_that_was_not_recorded_at_first_is_not_compared(tmp_path):
+    run, saved = run_of("stemgen-tiny"), SAVED["stemgen-tiny"]
+    (tmp_path / "run.json").write_text(json.dumps(saved))
+    newer = saved | {"identity": saved["identity"] | {"codec_config": "a" * 64}}
+    claim(tmp_path, newer, run)
+    assert json.loads((tmp_path / "run.json").read_text()) == newer
+    other = saved | {"identity": saved["identity"] | {"codec_config": "b" * 64}}
+    with pytest.raises(UserError, match="field 'codec_config' differs"):
+        claim(tmp_path, other, run)
 
 
 FAULTS = {

@@ -157,7 +157,7 @@ def test_more_sections_than_six_share_the_last_label(folder):
         ({"beats": "none"}, "beats: not a list"),
         ({"sections": [[2, 1, "a"]]}, "2 s starts after 1 s"),
         ({"chords": [[0, 2, "C"], [1, 3, "D"]]}, "overlap"),
-        ({"percussive_onsets": [float("nan")]}, "nan is not a number"),
+        ({"percussive_onsets": [float("nan")]}, "NaN is not a number"),
         ({"tempo": 120}, "unknown field 'tempo'"),
     ],
 )
