@@ -8,7 +8,7 @@ import tyro
 
 from stemjax.config.numbers import Count, CropSeconds, NonNegative, Seed
 from stemjax.config.runs import CommonRun, Invocation
-from stemjax.io.places import OutPlace
+from stemjax.io.process.places import OutPlace
 
 SomeRun = TypeVar("SomeRun", bound=CommonRun)
 

@@ -19,7 +19,7 @@ from stemjax.config.numbers import (
     Steps,
 )
 from stemjax.config.sweeps import FAST_SECONDS
-from stemjax.io.places import OutFile, OutFolder
+from stemjax.io.process.places import OutFile, OutFolder
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
