@@ -11,7 +11,7 @@ import json
 import time
 import warnings
 
-from stemjax.io.allocator import keep_memory
+from stemjax.io.process.allocator import keep_memory
 
 keep_memory()
 

@@ -29,7 +29,7 @@ from stemjax.eval.metrics.vggish import network as vggish
 from stemjax.eval.metrics.vggish.features import GOOGLE, GUDGUD, patches
 from stemjax.eval.populations import clips
 from stemjax.eval.selftest.synthetic import make_clip
-from stemjax.io.allocator import keep_memory
+from stemjax.io.process.allocator import keep_memory
 
 
 def seconds_per_clip(run: Callable[[], object], clips: int) -> float:

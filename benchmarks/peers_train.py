@@ -15,7 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from stemjax.io.allocator import keep_memory
+from stemjax.io.process.allocator import keep_memory
 
 keep_memory()
 

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from stemjax.config.presets import CODEC_SEANET, STEMGEN_MINI
-from stemjax.io.allocator import keep_memory
+from stemjax.io.process.allocator import keep_memory
 from stemjax.models.flops import flops_per_step
 from stemjax.nn.axes import compute_dtype, make_mesh
 from stemjax.tasks import codec as codec_task

@@ -32,8 +32,8 @@ from stemjax.data.prepared.shards import (
     plan_shards,
 )
 from stemjax.data.prepared.summary import lines_of, summarise
-from stemjax.io.command_line import parse
 from stemjax.io.errors import UserError, exit_on_bad_input, fail
+from stemjax.io.process.command_line import parse
 
 
 class SongLayout(enum.Enum):

@@ -6,8 +6,8 @@ from stemjax.data.render.arguments import RenderArgs
 from stemjax.data.render.estimate import announce
 from stemjax.data.render.jobs import Limits, RenderReport, render_all
 from stemjax.data.render.sources import list_jobs
-from stemjax.io.command_line import parse
 from stemjax.io.errors import UserError, exit_on_bad_input
+from stemjax.io.process.command_line import parse
 
 
 def run(args: RenderArgs) -> list[RenderReport]:

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import NoReturn
 
-from stemjax.io.stdio import make_patient
+from stemjax.io.process.stdio import make_patient
 
 STORAGE_ERRORS = {
     "gcsfs.retry": "HttpError",

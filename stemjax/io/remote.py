@@ -14,11 +14,13 @@ import json
 import os
 import pathlib
 import shutil
+import stat
 import tempfile
 from collections.abc import Collection, Iterator
 from typing import Any, TypeAlias
 
 from etils import epath
+from etils.epath import backend, stat_utils
 
 from stemjax.io.cache import cache_folder
 from stemjax.io.errors import UserError
@@ -29,6 +31,26 @@ CLIENTS = {"gs": "gcsfs", "s3": "s3fs", "az": "adlfs", "hf": "huggingface_hub"}
 DEPTH = 2
 """Folders below a staged one that are copied: a release with its codec beside it."""
 Path: TypeAlias = pathlib.Path | epath.Path
+
+
+def _stat_without_names(path: str | os.PathLike) -> stat_utils.StatResult:
+    """What etils tells of a local file, without the name of its owner.
+
+    etils asks the system for that name and fails if there is none, as in containers whose
+    user is only a number.
+    """
+    found = os.stat(path)
+    return stat_utils.StatResult(
+        is_directory=stat.S_ISDIR(found.st_mode),
+        length=found.st_size,
+        mtime=int(found.st_mtime),
+        owner=None,
+        group=None,
+        mode=found.st_mode,
+    )
+
+
+backend.os_backend.stat = _stat_without_names
 
 
 def is_remote(path: str | os.PathLike) -> bool:

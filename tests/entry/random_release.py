@@ -64,7 +64,7 @@ def sample_here(*args) -> subprocess.CompletedProcess:
         contextlib.redirect_stdout(stdout),
         contextlib.redirect_stderr(stderr),
         mock.patch("stemjax.cli.sample.inputs.use_compilation_cache"),
-        mock.patch("stemjax.io.allocator.keep_memory"),
+        mock.patch("stemjax.io.process.allocator.keep_memory"),
     ):
         try:
             script.main([str(word) for word in args])

@@ -9,6 +9,7 @@ from stemjax.cli.evaluate.shared.folders import cache_folder as evaluation_cache
 from stemjax.eval.metrics.vggish import weights
 from stemjax.io import cache, release
 from stemjax.io.errors import UserError
+from stemjax.io.remote import as_path
 
 
 @pytest.fixture
@@ -32,6 +33,7 @@ def test_without_a_home_caches_are_temporary(no_home):
     assert evaluation_cache("~/.cache/stemjax/eval") == folder / "eval"
     assert not release.own_weights().is_dir()
     assert all(str(place) == weights._shown(place) for place in weights.places())
+    assert as_path(__file__).stat().length == os.stat(__file__).st_size
     with pytest.raises(UserError, match="~/x: this user has no home; give a full path"):
         evaluation_cache("~/x")
 

@@ -3,9 +3,12 @@
 import os
 import warnings
 
+import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stemjax.config.decode import FAST
 from stemjax.io import picture
 
 FORMULAS = ("Cash $$ Rules $$", "a$_{b$", r"$\frac{1}$", "1$ and 2$", r"\alpha_{")
@@ -56,3 +59,13 @@ def test_a_failure_is_one_line_on_stderr(tmp_path, capsys):
     printed = capsys.readouterr().err
     assert printed.endswith("no picture was drawn (RuntimeError: no font)\n")
     assert printed.count("\n") == 1
+
+
+@pytest.mark.parametrize("levels", [2, 6])
+def test_the_order_of_any_number_of_levels_is_drawn(tmp_path, levels):
+    path = tmp_path / "a.png"
+    order = np.tile(np.arange(4), (levels, 1))
+    rows = [("stem", np.ones((4, 3)))]
+    steps = FAST.steps_for(levels)
+    picture.save_spectrograms(path, rows, seconds=1.0, order=order, steps=steps)
+    assert path.is_file()

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Union
 import tyro
 
 from stemjax.cli.evaluate.shared import arguments, decoding_arguments
-from stemjax.io import command_line
+from stemjax.io.process import command_line
 
 COMMANDS = {
     "score": arguments.ScoreArguments,
@@ -32,9 +32,9 @@ def main(argv: list[str] | None = None, *, prog: str = "stemjax evaluate") -> No
     """Parse one command and run it."""
     command = parse(sys.argv[1:] if argv is None else argv, prog)
 
-    from stemjax.io.allocator import keep_memory
     from stemjax.io.cache import use_compilation_cache
     from stemjax.io.errors import exit_on_bad_input
+    from stemjax.io.process.allocator import keep_memory
 
     keep_memory()
     with exit_on_bad_input():

@@ -22,7 +22,7 @@ from stemjax.config.numbers import (
     Variations,
 )
 from stemjax.io.audio_formats import AudioFormat
-from stemjax.io.places import OutFolder
+from stemjax.io.process.places import OutFolder
 
 
 def _unset(metavar: str, default: str) -> Any:

@@ -75,7 +75,12 @@ def destination_of(
     out: pathlib.Path, recording: pathlib.Path, category: int
 ) -> pathlib.Path:
     """Folder of the stems of one category for a recording."""
-    return out / recording.stem / CATEGORIES[category]
+    return out / folder_name(recording) / CATEGORIES[category]
+
+
+def folder_name(recording: pathlib.Path) -> str:
+    """Name of a recording's folder: without the ending, unless it would be . or .. then."""
+    return recording.name if recording.stem in (".", "..") else recording.stem
 
 
 def is_answered(
@@ -119,12 +124,12 @@ def find_recordings(folder: pathlib.Path) -> list[pathlib.Path]:
         path
         for path in folder.iterdir()
         if path.suffix.lower() in AUDIO_SUFFIXES
-        and not path.name.startswith(".")
+        and (path.name.startswith("..") or not path.name.startswith("."))
         and not path.is_dir()
     )
     if not paths:
         raise UserError(f"{folder}: no wav, flac, ogg or mp3 in it; add recordings")
-    names = [path.stem for path in paths]
+    names = [folder_name(path) for path in paths]
     if twice := next((n for n in names if names.count(n) > 1), None):
         raise UserError(f"{folder}: two recordings are called {twice}; rename one")
     return paths

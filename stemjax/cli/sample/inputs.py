@@ -17,7 +17,7 @@ from stemjax.io.audio import read_audio
 from stemjax.io.audio_formats import AudioFormat, check_format
 from stemjax.io.cache import use_compilation_cache
 from stemjax.io.errors import UserError
-from stemjax.io.places import printable_name
+from stemjax.io.process.places import printable_name
 from stemjax.session import midi, timing
 from stemjax.session.folder import TrackFormat
 from stemjax.session.music import MusicInfo, check_music

@@ -4,7 +4,7 @@ import importlib
 import sys
 
 from stemjax.cli.sample import arguments
-from stemjax.io.command_line import parse
+from stemjax.io.process.command_line import parse
 
 COMMANDS = {
     "sample": arguments.SampleArguments,
@@ -19,8 +19,8 @@ def run_command(name: str, argv: list[str], *, prog: str) -> None:
     """Parse the arguments of a command, then import and run it."""
     parsed = parse(COMMANDS[name], argv, prog=prog)
 
-    from stemjax.io.allocator import keep_memory
     from stemjax.io.errors import exit_on_bad_input
+    from stemjax.io.process.allocator import keep_memory
 
     keep_memory()
     with exit_on_bad_input():

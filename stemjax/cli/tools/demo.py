@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator
 
 from stemjax.config.numbers import Port
-from stemjax.io.command_line import parse
+from stemjax.io.process.command_line import parse
 
 HOST = "127.0.0.1"
 MAX_SESSIONS = 8
@@ -38,8 +38,8 @@ def main(argv: list[str], *, prog: str) -> None:
     """Serve the page until SIGINT or SIGTERM."""
     arguments = parse(DemoArguments, argv, prog=prog)
 
-    from stemjax.io.allocator import keep_memory
     from stemjax.io.errors import exit_on_bad_input
+    from stemjax.io.process.allocator import keep_memory
 
     keep_memory()
     with exit_on_bad_input(), temporary_files() as zip_folder:

@@ -9,9 +9,9 @@ import shutil
 from typing import Any
 
 from stemjax import __version__
-from stemjax.io.command_line import parse
 from stemjax.io.errors import UserError
 from stemjax.io.json_file import json_text
+from stemjax.io.process.command_line import parse
 from stemjax.io.release import PRETRAINED, bundled_names, own_weights, read_config
 
 PACKAGES = (

@@ -8,7 +8,7 @@ import tyro
 
 from stemjax.config.numbers import Count, CropSeconds, NonNegative, Seed
 from stemjax.config.runs import CommonRun, Invocation
-from stemjax.io.places import OutPlace
+from stemjax.io.process.places import OutPlace
 
 SomeRun = TypeVar("SomeRun", bound=CommonRun)
 
@@ -62,11 +62,11 @@ class ExportCommand:
     dtype: WeightType = WeightType.FLOAT32
     """Number format of the weights; codes of a codec are always f32."""
     name: str | None = None
-    """Name of the release; None: the name of the folder."""
+    """Name of the release, by default that of the folder."""
     version: str | None = None
-    """Version of the release; None: the version of stemjax."""
+    """Version of the release, by default that of stemjax."""
     card: str | None = None
-    """Markdown file to use as README.md; None: a short card is written."""
+    """Markdown file to use as README.md; by default a short card is written."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

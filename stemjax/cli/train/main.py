@@ -17,9 +17,9 @@ from stemjax.cli.train.arguments import (
 from stemjax.config.presets import PRESETS
 from stemjax.config.runs import Invocation, Run
 from stemjax.config.train import traced_steps
-from stemjax.io import command_line
 from stemjax.io.errors import UserError, fail
-from stemjax.io.places import check_checkpoint_folder, check_folder
+from stemjax.io.process import command_line
+from stemjax.io.process.places import check_checkpoint_folder, check_folder
 from stemjax.train.planning.targets import check_request
 from stemjax.train.sweeps.sweep import select
 
@@ -48,8 +48,8 @@ def tool(name: str, argv: list[str], *, prog: str) -> None:
     command = command_line.parse(settings, argv, prog=prog)
     _exit_on_sigterm()
 
-    from stemjax.io.allocator import keep_memory
     from stemjax.io.errors import exit_on_bad_input
+    from stemjax.io.process.allocator import keep_memory
 
     keep_memory()
     with exit_on_bad_input():
@@ -64,8 +64,8 @@ def train(argv: list[str], *, prog: str) -> None:
     name = argv[0]
     _exit_on_sigterm()
 
-    from stemjax.io.allocator import keep_memory
     from stemjax.io.errors import exit_on_bad_input
+    from stemjax.io.process.allocator import keep_memory
 
     keep_memory()
     with exit_on_bad_input():

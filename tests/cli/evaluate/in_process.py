@@ -21,7 +21,7 @@ def evaluate(*words, code: int = 0) -> Output:
     with (
         contextlib.redirect_stdout(stdout),
         contextlib.redirect_stderr(stderr),
-        mock.patch("stemjax.io.allocator.keep_memory"),
+        mock.patch("stemjax.io.process.allocator.keep_memory"),
     ):
         try:
             main([str(word) for word in words], prog="evaluate.py")

@@ -7,7 +7,7 @@ from typing import Annotated
 import tyro
 
 from stemjax.config.numbers import CheckedNumbers, Seed, whole
-from stemjax.io.places import OutFile, OutFolder
+from stemjax.io.process.places import OutFile, OutFolder
 
 SelftestClips = whole(8)
 CACHE = "~/.cache/stemjax/eval"

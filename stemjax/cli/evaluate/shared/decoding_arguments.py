@@ -19,7 +19,7 @@ from stemjax.config.numbers import (
     Steps,
 )
 from stemjax.config.sweeps import FAST_SECONDS
-from stemjax.io.places import OutFile, OutFolder
+from stemjax.io.process.places import OutFile, OutFolder
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -88,7 +88,7 @@ class TablesArguments(ScoredDecodingArguments):
     ] = (1, 2, 3)
     """Numbers of the paper's tables to make: 1, 2, 3 or several of them."""
     n: Examples | None = None
-    """Number of examples, at most. None: the paper's 1000 and 400."""
+    """Number of examples, at most; by default the paper's 1000 and 400."""
     steps: tuple[Steps, ...] = ()
     """Decoding steps per codec level, coarse first. Empty: the paper's."""
     against: str = ""
@@ -177,7 +177,7 @@ class GenerateArguments(ModelArguments):
     """Decoding preset: best, naive, fast, vampnet or soundstorm.
     Empty: the settings of the release."""
     n: Count | None = None
-    """Number of manifest rows to use, from the first. None: all."""
+    """Number of manifest rows to use, from the first; by default all."""
     shard: str = "0/1"
     """i/N: generate only rows k with k mod N = i, for arrays of jobs."""
     batch_size: Count = 4

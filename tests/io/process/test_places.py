@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stemjax.io import places
 from stemjax.io.atomic import write_text
 from stemjax.io.errors import UserError
+from stemjax.io.process import places
 
 
 def test_a_folder_that_can_be_made_is_good(tmp_path, monkeypatch):

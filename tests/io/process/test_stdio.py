@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from stemjax.io import errors
 from stemjax.io.errors import exit_on_bad_input, fail
-from stemjax.io.stdio import PatientStream
+from stemjax.io.process.stdio import PatientStream
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+ROOT = pathlib.Path(__file__).resolve().parents[3]
 PRINTING = """
 import sys
 from stemjax.io.errors import exit_on_bad_input

@@ -7,7 +7,7 @@ import pytest
 
 PROGRAM = """
 import resource, sys
-from stemjax.io.allocator import keep_memory
+from stemjax.io.process.allocator import keep_memory
 if sys.argv[1] == "keep":
     assert keep_memory()
 import numpy as np

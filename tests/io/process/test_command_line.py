@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stemjax.config.numbers import CheckedNumbers, Fraction, Seed, Steps
-from stemjax.io.command_line import one_line, parse
+from stemjax.io.process.command_line import one_line, parse
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
