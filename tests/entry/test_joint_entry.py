@@ -11,7 +11,7 @@ import soundfile
 import stemjax
 from stemjax.api import Kept, generate_joint
 from stemjax.config.model import StemGenConfig
-from stemjax.config.runs import from_json
+from stemjax.config.plain_values import from_json
 from stemjax.io.errors import UserError
 from stemjax.io.release import CONFIG, write_release
 from stemjax.io.weights import flatten

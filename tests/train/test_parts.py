@@ -136,12 +136,12 @@ def test_weights_are_released_under_public_names():
     half = {"layers_0": {"conv": {"weight": jnp.ones((2, 1, 3))}}}
     params = {"encoder": half, "decoder": half, "discriminator": half}
     state = {"quantizer": {"layers_1": {"codebook": {"embed": jnp.zeros((3, 2))}}}}
-    assert list(public_names("codec", params, state)) == [
+    assert list(public_names("codec", params, state, "w")) == [
         "decoder.layers.0.conv.weight",
         "encoder.layers.0.conv.weight",
         "quantizer.layers.1.codebook.embed",
     ]
-    assert list(public_names("stemgen", {"a": {"b": jnp.ones(1)}}, {})) == ["a.b"]
+    assert list(public_names("stemgen", {"a": {"b": jnp.ones(1)}}, {}, "w")) == ["a.b"]
 
 
 def test_the_tiny_presets_log_every_step():
