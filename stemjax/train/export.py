@@ -36,6 +36,7 @@ from stemjax.train.metrics import EVALUATION, read_lines
 from stemjax.train.resume import MEND, SavedRun, read_run
 
 LICENCE = "Apache-2.0"
+_CODEBOOK = "codebook.embed"
 RELEASES = {kind.KIND: kind for kind in (StemGenRelease, CodecRelease)}
 
 
@@ -48,7 +49,7 @@ def restore_model(workdir: str | os.PathLike, kind: type[C]) -> Release[C]:
       kind: `StemGenRelease` or `CodecRelease`.
 
     Raises:
-      UserError: another kind, no workdir, no checkpoint.
+      UserError: another kind, no workdir, no checkpoint, or a codec without codebooks.
     """
     workdir = as_path(workdir)
     saved = read_run(workdir)
@@ -58,6 +59,13 @@ def restore_model(workdir: str | os.PathLike, kind: type[C]) -> Release[C]:
         )
     params, model_state, step = restore_params(workdir)
     flat = public_names(saved.kind, params, model_state, workdir)
+    if kind is CodecRelease and not any(
+        v.any() for k, v in flat.items() if k.endswith(_CODEBOOK)
+    ):
+        raise UserError(
+            f"{workdir}: at step {step} the codebooks are empty; train past step"
+            f" {saved.run.objective.continuous_steps}"
+        )
     digest = hashlib.sha256()
     for name, array in flat.items():
         digest.update(name.encode())
@@ -156,7 +164,7 @@ def export(
     if is_half:
         flat = {
             k: v.astype(ml_dtypes.bfloat16)
-            if v.dtype == np.float32 and not k.endswith("codebook.embed")
+            if v.dtype == np.float32 and not k.endswith(_CODEBOOK)
             else v
             for k, v in flat.items()
         }
