@@ -203,7 +203,7 @@ def read_files(pipe: Connection) -> None:
     """Worker: read the files that the pipe names, until it closes."""
     from stemjax.data.prepared.segments import read_stem
     from stemjax.io.audio import MAX_CHANNELS, MAX_PEAK, read_audio
-    from stemjax.io.decoding.audio_stream import read_header
+    from stemjax.io.audio_files.stream import read_header
     from stemjax.io.errors import UserError
 
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # decoders write warnings

@@ -117,7 +117,7 @@ def measure(listing: SongListing) -> tuple[list[MeasuredSong], list[SongFault]]:
 
 
 def _measure_song(song: Song) -> MeasuredSong:
-    from stemjax.io.decoding.audio_stream import count_frames, read_header
+    from stemjax.io.audio_files.stream import count_frames, read_header
 
     longest, files = 0, []
     for stem in song.stems:

@@ -78,7 +78,7 @@ def _score_seconds(song: SongSource, limits: Limits) -> float:
 
 
 def _rendered_seconds(folder: Path) -> float:
-    from stemjax.io.decoding.audio_stream import read_header
+    from stemjax.io.audio_files.stream import read_header
 
     total = 0.0
     for path in (folder / "stems").glob("*.flac"):

@@ -23,7 +23,7 @@ from stemjax.decode.network import StemGenNetwork
 from stemjax.decode.result import SILENT_DB, Result, make_result
 from stemjax.decode.settings import variation_keys
 from stemjax.io.audio import MIN_SECONDS, rms_db, to_mono
-from stemjax.io.audio_bounds import check_audio, to_float32
+from stemjax.io.audio_files.bounds import check_audio, to_float32
 from stemjax.io.errors import UserError
 from stemjax.session import loops
 
@@ -104,8 +104,8 @@ class Model:
         """Generate a stem for a context mix (StemGen, sec. 2.1).
 
         Args:
-          context: [N] or [N, C], see `stemjax.io.audio_bounds`; past the length of the
-            training crops it is decoded in windows.
+          context: [N] or [N, C], see `stemjax.io.audio_files.bounds`; if longer than the
+            training crops, it is decoded in windows.
           sample_rate: of `context`, Hz.
           instrument: a category name, see `stemjax.config.categories`.
           seed: variation k depends only on (seed, k).

@@ -23,7 +23,7 @@ from stemjax.codec import functional, import_published, long_audio, long_frames,
 from stemjax.config.codec import AnyCodecConfig, CodecConfig, OscillatorCodecConfig
 from stemjax.config.plain_values import digest_of, to_json
 from stemjax.config.releases import CodecReference, CodecRelease
-from stemjax.io.audio_bounds import to_float32
+from stemjax.io.audio_files.bounds import to_float32
 from stemjax.io.release import (
     CONFIG,
     WEIGHTS,

@@ -18,7 +18,7 @@ from stemjax.config.decode import DecodeConfig
 from stemjax.decode.host import ProgressCallback
 from stemjax.demo.workspace import Workspace
 from stemjax.io.audio import sum_with_one_gain
-from stemjax.io.audio_formats import AudioFormat
+from stemjax.io.audio_files.formats import AudioFormat
 from stemjax.io.errors import UserError
 from stemjax.session import layering, timing
 from stemjax.session.folder import TrackFormat, save_session

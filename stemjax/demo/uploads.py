@@ -5,7 +5,7 @@ import os
 import pathlib
 
 from stemjax.io.audio import read_audio
-from stemjax.io.decoding.audio_stream import read_header
+from stemjax.io.audio_files.stream import read_header
 from stemjax.io.errors import UserError
 from stemjax.session.session import Recording
 

@@ -142,7 +142,7 @@ def accompaniment_prompt_adherence(
     from stemjax.eval.metrics import apa
     from stemjax.eval.metrics.jackknife import assign_groups
     from stemjax.io.audio import sum_with_one_gain
-    from stemjax.io.audio_bounds import to_float32
+    from stemjax.io.audio_files.bounds import to_float32
 
     ids = numbered_ids(real, generated)
     contexts, real, generated = (
@@ -193,7 +193,7 @@ def context_gain(
       [P] float64 nats per token.
     """
     from stemjax.config.categories import category_of
-    from stemjax.io.audio_bounds import to_float32
+    from stemjax.io.audio_files.bounds import to_float32
     from stemjax.tasks.context_loss import window_losses
 
     hop = model.codec.config.hop

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from stemjax.io.atomic import replacing
-from stemjax.io.audio_bounds import MAX_SECONDS, check_audio
+from stemjax.io.audio_files.bounds import MAX_SECONDS, check_audio
 
 MIN_SECONDS = 1.0
 """Minimum length of a context or clip."""
@@ -28,7 +28,7 @@ def read_audio(
       UserError: missing, not audio, empty, longer than `max_seconds`, or out of the
         bounds of `check_audio`.
     """
-    from stemjax.io.decoding.audio_stream import open_stream
+    from stemjax.io.audio_files.stream import open_stream
 
     with open_stream(path, max_seconds=max_seconds) as stream:
         audio = _joined(stream, stream.channels)
@@ -44,7 +44,7 @@ def read_mono(path: str | os.PathLike) -> tuple[np.ndarray, int]:
     Raises:
       UserError: as `read_audio`.
     """
-    from stemjax.io.decoding.audio_stream import open_stream
+    from stemjax.io.audio_files.stream import open_stream
 
     with open_stream(path) as stream:
         means = (

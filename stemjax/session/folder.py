@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from stemjax.decode.stem_model import StemModel
 from stemjax.io.audio import sum_with_one_gain
-from stemjax.io.audio_formats import AudioFormat, write_audio
+from stemjax.io.audio_files.formats import AudioFormat, write_audio
 from stemjax.io.errors import UserError
 from stemjax.session import session_file
 from stemjax.session.layering import LayeredStem, decode_layer

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stemjax.io.audio_bounds import check_audio, to_float32
+from stemjax.io.audio_files.bounds import check_audio, to_float32
 from stemjax.io.errors import UserError
 
 RATE = 32_000

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from stemjax.io import audio_formats
-from stemjax.io.audio_formats import AudioFormat, check_format, write_audio
+from stemjax.io.audio_files import formats as audio_formats
+from stemjax.io.audio_files.formats import AudioFormat, check_format, write_audio
 from stemjax.io.errors import UserError
 
 RATE = 32_000

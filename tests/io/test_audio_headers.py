@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stemjax.io.audio import read_audio, read_mono
-from stemjax.io.decoding import mp3, ogg
-from stemjax.io.decoding.audio_stream import count_frames, read_header
+from stemjax.io.audio_files import mp3, ogg
+from stemjax.io.audio_files.stream import count_frames, read_header
 from stemjax.io.errors import UserError
 from tests.io.made_audio import (
     RATE,

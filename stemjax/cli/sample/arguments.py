@@ -21,7 +21,7 @@ from stemjax.config.numbers import (
     Steps,
     Variations,
 )
-from stemjax.io.audio_formats import AudioFormat
+from stemjax.io.audio_files.formats import AudioFormat
 from stemjax.io.process.places import OutFolder
 
 

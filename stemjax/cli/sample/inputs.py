@@ -14,7 +14,7 @@ from stemjax.config.categories import category_of
 from stemjax.config.decode import BEST, DECODE_PRESETS, DecodeConfig
 from stemjax.decode.host import ProgressCallback
 from stemjax.io.audio import read_audio
-from stemjax.io.audio_formats import AudioFormat, check_format
+from stemjax.io.audio_files.formats import AudioFormat, check_format
 from stemjax.io.cache import use_compilation_cache
 from stemjax.io.errors import UserError
 from stemjax.io.process.places import printable_name

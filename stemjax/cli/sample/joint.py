@@ -11,7 +11,7 @@ from stemjax.api import Kept, Model, generate_joint
 from stemjax.api.joint import check_joint
 from stemjax.cli.sample import inputs, outputs
 from stemjax.cli.sample.arguments import SampleArguments
-from stemjax.io.audio_formats import write_audio
+from stemjax.io.audio_files.formats import write_audio
 from stemjax.io.errors import UserError
 from stemjax.session import editing, session_file
 from stemjax.session.mixing import resample_to_length

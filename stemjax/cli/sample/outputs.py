@@ -13,7 +13,7 @@ from stemjax.cli.sample.arguments import BatchArguments, SampleArguments
 from stemjax.config.categories import CATEGORIES
 from stemjax.config.decode import DecodeConfig
 from stemjax.config.plain_values import to_json
-from stemjax.io.audio_formats import write_audio
+from stemjax.io.audio_files.formats import write_audio
 from stemjax.io.errors import try_or_warn
 from stemjax.io.json_file import write_json
 from stemjax.session import midi, session_file

@@ -14,7 +14,7 @@ from stemjax.eval.populations.generate import (
     Pair,
     write_references,
 )
-from stemjax.io.audio_formats import write_flac
+from stemjax.io.audio_files.formats import write_flac
 
 
 def misaligned(pairs: Sequence[Pair]) -> list[int] | None:

@@ -16,7 +16,7 @@ from stemjax.config.decode import DecodeConfig
 from stemjax.decode.stem_model import StemModel
 from stemjax.eval.populations.clips import ROLES
 from stemjax.io.atomic import write_text
-from stemjax.io.audio_formats import write_flac
+from stemjax.io.audio_files.formats import write_flac
 from stemjax.io.errors import UserError
 from stemjax.io.json_file import read_as, write_json
 

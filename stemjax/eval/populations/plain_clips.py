@@ -25,7 +25,7 @@ def at_analysis_rate(population: Sequence[np.ndarray], rate: int) -> list[np.nda
       UserError: bad audio, or more than one channel.
     """
     from stemjax.analysis.audio import resample, whole_seconds
-    from stemjax.io.audio_bounds import check_audio
+    from stemjax.io.audio_files.bounds import check_audio
     from stemjax.io.errors import UserError
 
     clips = []

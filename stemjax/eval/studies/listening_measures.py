@@ -43,7 +43,7 @@ from stemjax.eval.studies.listening import (
     Measure,
     fit_values,
 )
-from stemjax.io.audio_formats import write_flac
+from stemjax.io.audio_files.formats import write_flac
 from stemjax.tasks.context_loss import ScoringModel
 
 Paths = Sequence[pathlib.Path]

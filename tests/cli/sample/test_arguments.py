@@ -8,7 +8,7 @@ import tyro
 from stemjax.cli.sample import layer
 from stemjax.cli.sample import main as sample_main
 from stemjax.config.decode import Guidance
-from stemjax.io.audio_formats import AudioFormat
+from stemjax.io.audio_files.formats import AudioFormat
 from stemjax.io.errors import UserError
 from stemjax.io.process import allocator
 

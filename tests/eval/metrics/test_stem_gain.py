@@ -10,7 +10,7 @@ from stemjax.config.model import StemGenConfig, TransformerConfig
 from stemjax.eval.metrics.context_gain import encode_files, stem_gains
 from stemjax.eval.metrics.jackknife import Estimate, jackknife
 from stemjax.eval.populations.anchors import misaligned
-from stemjax.io.audio_formats import write_flac
+from stemjax.io.audio_files.formats import write_flac
 from tests.models.oracle import LOUD, listener, random_params
 
 Q, V, T, HOP = 2, 8, 12, 100

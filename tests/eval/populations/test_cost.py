@@ -9,7 +9,7 @@ from stemjax.config.sweeps import TABLE_1, TABLE_2, TABLE_3, TableRow
 from stemjax.eval.populations import cost as module
 from stemjax.eval.populations.decoding_run import jobs_of, unique
 from stemjax.eval.populations.generate import Job
-from stemjax.io.audio_formats import write_flac
+from stemjax.io.audio_files.formats import write_flac
 from tests.eval import stand_ins
 from tests.eval.stand_ins import Echo
 

@@ -16,8 +16,13 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 import soundfile
 
-from stemjax.io.audio_bounds import MAX_SAMPLES, MAX_SECONDS, check_header, too_long
-from stemjax.io.decoding import mp3, ogg
+from stemjax.io.audio_files import mp3, ogg
+from stemjax.io.audio_files.bounds import (
+    MAX_SAMPLES,
+    MAX_SECONDS,
+    check_header,
+    too_long,
+)
 from stemjax.io.errors import UserError
 
 BLOCK = 1 << 16

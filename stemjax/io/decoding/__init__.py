@@ -1,1 +1,0 @@
-"""Decoding of audio files to their end, whatever their headers claim."""
