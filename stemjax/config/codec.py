@@ -73,7 +73,6 @@ class CodecConfig(CheckedNumbers):
     """Padding of the convolutions."""
 
     def __post_init__(self):
-        super().__post_init__()
         check_ranges(
             self,
             sample_rate=(1, 1_000_000),
@@ -92,6 +91,7 @@ class CodecConfig(CheckedNumbers):
             codebook_size=(1, 65_536),
             trim_right_ratio=(0, 1),
         )
+        super().__post_init__()
         if not 1 <= len(self.upsampling_ratios) <= 16:
             raise ValueError("upsampling_ratios must be 1 to 16 numbers")
 
@@ -126,7 +126,6 @@ class Band(CheckedNumbers):
     """Spectra per frame."""
 
     def __post_init__(self):
-        super().__post_init__()
         check_ranges(
             self,
             window=(2, 131_072),
@@ -135,6 +134,7 @@ class Band(CheckedNumbers):
             bands=(1, 4_096),
             rate=(1, 1_024),
         )
+        super().__post_init__()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -193,7 +193,6 @@ class OscillatorCodecConfig(CheckedNumbers):
         return 1 if self.level_units else 0
 
     def __post_init__(self):
-        super().__post_init__()
         check_ranges(
             self,
             sample_rate=(1, 1_000_000),
@@ -211,6 +210,7 @@ class OscillatorCodecConfig(CheckedNumbers):
             highest=(1, 1e6),
             noise_bands=(1, 4_096),
         )
+        super().__post_init__()
         if not 1 <= len(self.bands) <= 64:
             raise ValueError("bands must be 1 to 64 spectra")
 

@@ -37,7 +37,6 @@ class TransformerConfig(CheckedNumbers):
     """Recompute each layer's activations in the backward pass, to save memory."""
 
     def __post_init__(self):
-        super().__post_init__()
         check_ranges(
             self,
             width=(1, 65_536),
@@ -46,6 +45,7 @@ class TransformerConfig(CheckedNumbers):
             mlp_hidden=(1, 1_000_000),
             rope_theta=(1, 1e12),
         )
+        super().__post_init__()
         if self.width % (2 * self.heads):
             raise ValueError(
                 f"width {self.width} must be a multiple of 2 x heads = {2 * self.heads}"
@@ -73,8 +73,8 @@ class Condition(CheckedNumbers):
     """Number of categories, or length of the vector."""
 
     def __post_init__(self):
-        super().__post_init__()
         check_ranges(self, size=(1, 65_536))
+        super().__post_init__()
         if not self.name.isidentifier():
             raise ValueError(f"name {self.name!r} must be a word")
 
@@ -108,13 +108,13 @@ class StemGenConfig(CheckedNumbers):
     """Also predict the context's codes, p(t, a) (Assumption A24)."""
 
     def __post_init__(self):
-        super().__post_init__()
         check_ranges(
             self,
             num_codebooks=(1, 256),
             codebook_size=(1, 65_536),
             frame_rate=(1e-3, 1e6),
         )
+        super().__post_init__()
         names = [condition.name for condition in self.conditions]
         if len(set(names)) < len(names) or len(names) > 64:
             raise ValueError("conditions must be up to 64 with different names")

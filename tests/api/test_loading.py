@@ -47,7 +47,7 @@ FIELDS = [
     (("codec", "name"), "", "field codec: name is empty"),
     (("codec", "sha256"), "0" * 64, "its codec is 'codec' .000000000000, config"),
     (("codec", "config_sha256"), "0" * 64, "config 000000000000.*; give that codec"),
-    (("decode", "steps"), [], "field decode: steps must"),
+    (("decode", "steps"), [], "field decode: steps: give one"),
     (("decode", "scales"), [1, "x"], r"field decode.scales\[1\]: expected a number"),
     (("categories",), ["piano"], "its category table is not that of this version"),
     (("trained_frames",), -1, "trained_frames must be in 1.."),
