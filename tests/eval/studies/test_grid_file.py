@@ -37,6 +37,18 @@ def read(tmp_path):
     return from_text
 
 
+def test_a_byte_order_mark_and_windows_lines_are_passed_over(read, tmp_path):
+    path = tmp_path / "windows.toml"
+    path.write_bytes(b"\xef\xbb\xbf" + WHOLE.replace("\n", "\r\n").encode())
+    assert read_grid(path) == read(WHOLE)
+    path.write_bytes(b'base = "caf\xe9"')
+    with pytest.raises(UserError, match="windows.toml: not TOML .not UTF-8.; save it"):
+        read_grid(path)
+    path.write_bytes(b"a = " + b"[" * 5000)
+    with pytest.raises(UserError, match="windows.toml: not TOML .nested too deep"):
+        read_grid(path)
+
+
 def test_every_part(read):
     base = dataclasses.replace(NAIVE, steps=(32, 16), guidance=Guidance.MULTI)
     changed = {
@@ -92,7 +104,7 @@ FAULTS = {
     "no number": ("[settings]\ntemperature = nan", "nan is not a finite number"),
     "endless": ("[axes]\nw_causal = [inf]", "inf is not a finite number"),
     "no steps": ("[settings]\nsteps = []", "steps: give one number or more"),
-    "out of range": ("[axes]\ntop_p = [0.5, 2.0]", "top_p must be in"),
+    "out of range": ("[axes]\ntop_p = [0.5, 2.0]", "top_p 2.0: give a number above 0"),
     "unknown guidance": ('[settings]\nguidance = "both"', 'single, multi, got "both"'),
     "empty axis": ("[axes]\nw_conf = []", "axes.w_conf must be a list of values"),
     "axis no list": ("[axes]\nw_conf = 0.1", "axes.w_conf must be a list of values"),
@@ -124,5 +136,5 @@ def test_files_that_cannot_be_read(tmp_path):
     (tmp_path / "a.toml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(UserError, match="a.toml: not TOML"):
         read_grid(tmp_path / "a.toml")
-    with pytest.raises(UserError, match="not TOML"):
+    with pytest.raises(UserError, match="cannot be read .Is a directory.; give a TOML"):
         read_grid(tmp_path)
