@@ -1,0 +1,48 @@
+"""Worker processes that end with the process that started them."""
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+
+
+@contextlib.contextmanager
+def worker_pool(count: int) -> Iterator[ProcessPoolExecutor]:
+    """A pool of `count` processes; an error in the `with` drops the jobs not yet begun.
+
+    Workers do not hear Ctrl-C.  They end when this process is gone, however it ended:
+    left behind, they would write beside a restarted command.
+    """
+    # spawned, not forked: the parent may hold threads of readers or of jax
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(count, context, _end_with_parent) as pool:
+        with _blocked_interrupts():  # the mask of signals is inherited
+            pool.submit(os.getpid)  # the first job starts all processes
+        try:
+            yield pool
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+@contextlib.contextmanager
+def _blocked_interrupts() -> Iterator[None]:
+    if os.name != "posix":
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _end_with_parent() -> None:
+    def watch() -> None:
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
