@@ -24,6 +24,9 @@ from stemjax.train import processes
 from stemjax.train.layout import BEST, BROKEN, SERIES
 from stemjax.train.state import TrainState
 
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES)
+"""Errors that are long sentences of tensorstore otherwise."""
+
 
 @contextlib.contextmanager
 def open_series(
@@ -117,8 +120,8 @@ def _write_errors(manager: ocp.CheckpointManager) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        is_full = os.strerror(errno.ENOSPC) in str(error)
-        reason = os.strerror(errno.ENOSPC) if is_full else str(error)[:300]
+        reasons = [os.strerror(number) for number in DISK_ERRORS]
+        reason = next((r for r in reasons if r in str(error)), str(error)[:300])
         raise UserError(
             f"{manager.directory}: a checkpoint cannot be written ({reason}); check rights"
             f" and disk space, then {CONTINUES} from the last whole one"

@@ -18,7 +18,9 @@ def worker_pool(count: int) -> Iterator[ProcessPoolExecutor]:
     """
     # spawned, not forked: the parent may hold threads of readers or of jax
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(count, context, _end_with_parent) as pool:
+    with _quiet_tracker():
+        pool = ProcessPoolExecutor(count, context, _end_with_parent)
+    with pool:
         with _blocked_interrupts():  # the mask of signals is inherited
             pool.submit(os.getpid)  # the first job starts all processes
         try:
@@ -26,6 +28,23 @@ def worker_pool(count: int) -> Iterator[ProcessPoolExecutor]:
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
+
+
+@contextlib.contextmanager
+def _quiet_tracker() -> Iterator[None]:
+    """Let the process that counts semaphores, which starts now, print no warning.
+
+    It would where this process is killed.
+    """
+    name = "PYTHONWARNINGS"
+    before = os.environ.get(name)
+    os.environ[name] = "ignore:resource_tracker"
+    try:
+        yield
+    finally:
+        os.environ.pop(name)
+        if before is not None:
+            os.environ[name] = before
 
 
 @contextlib.contextmanager
