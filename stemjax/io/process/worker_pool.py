@@ -22,7 +22,8 @@ def worker_pool(count: int) -> Iterator[ProcessPoolExecutor]:
         pool = ProcessPoolExecutor(count, context, _end_with_parent)
     with pool:
         with _blocked_interrupts():  # the mask of signals is inherited
-            pool.submit(os.getpid)  # the first job starts all processes
+            for _ in range(count):  # each job starts a process while none is idle
+                pool.submit(os.getpid)
         try:
             yield pool
         except BaseException:
@@ -60,6 +61,8 @@ def _blocked_interrupts() -> Iterator[None]:
 
 
 def _end_with_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
     def watch() -> None:
         multiprocessing.parent_process().join()
         os._exit(1)
