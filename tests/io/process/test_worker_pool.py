@@ -10,7 +10,7 @@ import pytest
 
 PARENT = """
 import os, time
-from stemjax.io.worker_pool import worker_pool
+from stemjax.io.process.worker_pool import worker_pool
 
 if __name__ == "__main__":
     with worker_pool(2) as pool:

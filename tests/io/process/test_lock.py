@@ -8,8 +8,8 @@ import threading
 
 import pytest
 
-from stemjax.io import lock
 from stemjax.io.errors import UserError
+from stemjax.io.process import lock
 from stemjax.io.process.lock import LOCK, only_process
 
 HOLDER = """
