@@ -5,12 +5,11 @@ A layout lists the songs, processes write the shards, and `assemble` joins them.
 
 import dataclasses
 import enum
-import multiprocessing
 import os
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
@@ -34,6 +33,9 @@ from stemjax.data.prepared.shards import (
 from stemjax.data.prepared.summary import lines_of, summarise
 from stemjax.io.errors import UserError, exit_on_bad_input, fail
 from stemjax.io.process.command_line import parse
+from stemjax.io.process.lock import LOCK, only_process
+from stemjax.io.process.signals import CONTINUES, EndSignals
+from stemjax.io.process.worker_pool import worker_pool
 
 
 class SongLayout(enum.Enum):
@@ -102,6 +104,11 @@ def prepare(args: PrepareArgs) -> PrepareResult:
       UserError: nothing to prepare, an --out of other content, or too little disk.
     """
     _check(args)
+    with only_process(args.out):
+        return _prepare(args)
+
+
+def _prepare(args: PrepareArgs) -> PrepareResult:
     table = read_split_table(args.splits) if args.splits else None
     listing = _READERS[args.layout](args.input, table)
     if table and (unused := table.unused()):
@@ -143,6 +150,8 @@ def prepare(args: PrepareArgs) -> PrepareResult:
 def _check(args: PrepareArgs) -> None:
     if not args.input.is_dir():
         raise UserError(f"--input {args.input} is no folder: check the path")
+    if args.out.exists() and not args.out.is_dir():
+        raise UserError(f"--out {args.out} is a file: give a folder")
 
 
 def _no_song(args: PrepareArgs, faults: Sequence[SongFault]) -> str:
@@ -154,15 +163,11 @@ def _no_song(args: PrepareArgs, faults: Sequence[SongFault]) -> str:
 
 
 def _is_finished(out: Path, shards: Sequence[Shard]) -> bool:
-    """Whether `out` holds this preparation, finished; False if it is new or unfinished.
+    """Whether a folder holds this preparation, finished; False: new or unfinished.
 
     Raises:
       UserError: it holds other content.
     """
-    if not out.exists():
-        return False
-    if not out.is_dir():
-        raise UserError(f"--out {out} is a file: give a folder")
     if (out / MANIFEST).exists():
         if read_manifest(out)["plan"] == plan_of(shards):
             return True
@@ -170,7 +175,7 @@ def _is_finished(out: Path, shards: Sequence[Shard]) -> bool:
             f"--out {out} was prepared from other songs or with other options:"
             " give a new folder or delete it"
         )
-    if not (out / WORK).is_dir() and any(out.iterdir()):
+    if not (out / WORK).is_dir() and {path.name for path in out.iterdir()} - {LOCK}:
         raise UserError(f"--out {out} holds other files: give a new folder")
     return False
 
@@ -188,23 +193,19 @@ def _make_shards(
                 yield shard, make_shard(shard, work)
                 bar.update(len(shard.songs))
             return
-        # Spawned, not forked: the parent may hold threads of readers or of jax.
-        context = multiprocessing.get_context("spawn")
-        count = min(workers, len(missing))
-        with ProcessPoolExecutor(count, mp_context=context) as pool:
-            jobs = {pool.submit(make_shard, shard, work): shard for shard in missing}
-            try:
+        try:
+            with worker_pool(min(workers, len(missing))) as pool:
+                jobs = {
+                    pool.submit(make_shard, shard, work): shard for shard in missing
+                }
                 for job in as_completed(jobs):
                     yield jobs[job], job.result()
                     bar.update(len(jobs[job].songs))
-            except BrokenProcessPool:
-                raise UserError(
-                    "a process was killed, perhaps for lack of memory: start again with"
-                    " fewer --workers; finished shards are kept"
-                ) from None
-            except BaseException:
-                pool.shutdown(wait=True, cancel_futures=True)
-                raise
+        except BrokenProcessPool:
+            raise UserError(
+                "a process was killed, perhaps for lack of memory: start again with"
+                " fewer --workers; finished shards are kept"
+            ) from None
 
 
 def _print_result(result: PrepareResult, out: Path) -> None:
@@ -230,7 +231,7 @@ def main(
     argv: list[str] | None = None, *, prog: str = "python -m data.prepare"
 ) -> None:
     """Parse the arguments and prepare; bad input is one line and exit status 2."""
-    with exit_on_bad_input(resumes=True):
+    with EndSignals(CONTINUES), exit_on_bad_input():
         args = parse(PrepareArgs, argv, prog=prog)
         result = prepare(args)
         _print_result(result, args.out)

@@ -61,7 +61,8 @@ class ShardWriter:
 
         self.records = 0
         self._path, self._encoding = path, encoding
-        self._part = path.with_name(path.name + ".part")
+        # two writers of one shard, such as a killed command's, never share a file
+        self._part = path.with_name(f".{path.name}.{os.getpid()}.part")
         self._hash = hashlib.sha256()
         self._writer = array_record_module.ArrayRecordWriter(
             os.fsencode(self._part), encoding.writer_options

@@ -6,11 +6,8 @@ Each process loads one soundfont at a time.  A song that fails is reported, not 
 import dataclasses
 import functools
 import hashlib
-import multiprocessing
-import os
-import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -28,6 +25,7 @@ from stemjax.data.render.treat import Treatment, treat
 from stemjax.data.render.vary import AS_WRITTEN, Variation, vary
 from stemjax.data.render.versions import Version, draw_treatment
 from stemjax.io.errors import UserError
+from stemjax.io.process.worker_pool import worker_pool
 
 SAMPLE_RATE = 32_000
 _TAIL_SECONDS = 3.0  # after the last note, for its decay
@@ -257,19 +255,6 @@ def _resumed(folder: Path, about: dict) -> RenderReport:
     )
 
 
-def _end_with_parent() -> None:
-    """End this process when its parent is killed.
-
-    Otherwise it would keep its soundfont and write songs beside a resumed command.
-    """
-
-    def watch() -> None:
-        multiprocessing.parent_process().join()
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
 def render_all(
     sources: Sequence[SongSource],
     out: Path,
@@ -283,14 +268,9 @@ def render_all(
         for source in sources:
             yield render_song(source, out, choice, limits)
         return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, _end_with_parent) as pool:
+    with worker_pool(workers) as pool:
         futures = [
             pool.submit(render_song, source, out, choice, limits) for source in sources
         ]
-        try:
-            for future in as_completed(futures):
-                yield future.result()
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+        for future in as_completed(futures):
+            yield future.result()

@@ -47,7 +47,6 @@ class ShardInWork:
         self._facts = folder / self.facts_name
         self._part = folder / WORK / self.name
         self._log = folder / WORK / f"{self.path.stem}.jsonl"
-        self._codes: np.memmap | None = None
 
     @property
     def entries(self) -> int:
@@ -88,17 +87,22 @@ class ShardInWork:
 
     def write(self, first: int, codes: np.ndarray) -> None:
         """Write codes [b, Q, T] at row `first` and flush them to the disk."""
-        count = len(codes)
-        mapped = self._mapped()
-        mapped[first : first + count] = codes
-        mapped.flush()
-        line = {"first": first, "count": count, "sha256": self._hash(first, count)}
+        if not self._has_its_size():
+            with self._part.open("wb") as file:
+                file.truncate(self._row_bytes * self.entries)
+        content = codes.astype("<u2").tobytes()
+        # not through a memory map: on a full disk its writes end the process (SIGBUS)
+        with self._part.open("r+b") as file:
+            file.seek(self._row_bytes * first)
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        line = {"first": first, "count": len(codes), "sha256": _sha256(content)}
         with self._log.open("a", encoding="utf-8") as log:
             log.write(to_json(line) + "\n")
 
     def finish(self) -> dict[str, Any]:
         """Move the finished shard into the store; returns its facts."""
-        self._codes = None
         os.replace(self._part, self.path)
         facts = self._keep_facts()
         self._log.unlink()
@@ -109,18 +113,20 @@ class ShardInWork:
         write_text(self._facts, to_json(facts))
         return facts
 
+    @property
+    def _row_bytes(self) -> int:
+        """Size of an entry."""
+        return CODE_BYTES * int(np.prod(self._shape[1:]))
+
     def _has_its_size(self) -> bool:
-        size = CODE_BYTES * int(np.prod(self._shape))
+        size = self._row_bytes * self.entries
         return self._part.is_file() and self._part.stat().st_size == size
 
-    def _mapped(self) -> np.memmap:
-        if self._codes is None:
-            if not self._has_its_size():
-                with self._part.open("wb") as file:
-                    file.truncate(CODE_BYTES * int(np.prod(self._shape)))
-            self._codes = np.memmap(self._part, "<u2", mode="r+", shape=self._shape)
-        return self._codes
-
     def _hash(self, first: int, count: int) -> str:
-        rows = self._mapped()[first : first + count]
-        return hashlib.sha256(rows.tobytes()).hexdigest()
+        with self._part.open("rb") as file:
+            file.seek(self._row_bytes * first)
+            return _sha256(file.read(self._row_bytes * count))
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

@@ -56,11 +56,14 @@ class UploadedStore:
             shard.path.unlink()
 
     def finish(self, manifest: Mapping[str, Any]) -> None:
-        """Upload index and manifest, and delete the working files."""
+        """Upload index and manifest."""
         self._upload(INDEX)
         write_bytes(f"{self.url}/{MANIFEST}", to_json(manifest).encode())
+
+    def remove_work(self) -> None:
+        """Delete the working files of a finished store, there and here."""
         remove_tree(f"{self.url}/{WORK}")
-        shutil.rmtree(self.folder)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _upload(self, name: str) -> None:
         publish(self.folder / name, f"{self.url}/{name}")

@@ -34,6 +34,7 @@ from stemjax.data.tokens.upload import PLAN, UploadedStore
 from stemjax.io.atomic import write_bytes
 from stemjax.io.errors import UserError
 from stemjax.io.json_file import read_as
+from stemjax.io.process.lock import LOCK, only_process
 from stemjax.io.remote import is_remote
 
 Encode = Callable[[np.ndarray], Any]
@@ -140,10 +141,19 @@ class TokenWriter:
 
         Raises:
           ValueError: `encode` returned codes of another shape or out of range.
+          UserError: another process fills the store.
         """
+        with only_process(self.folder):
+            return self._fill(encode, batch_size, progress)
+
+    def _fill(
+        self, encode: Encode, batch_size: int, progress: ProgressCallback | None
+    ) -> dict[str, Any]:
         path = self.folder / MANIFEST
         if path.is_file():
-            return load_token_manifest(self.folder)
+            manifest = load_token_manifest(self.folder)
+            self._remove_work()
+            return manifest
         shards = self._begin()
         total, missing = len(self.entries), []
         for number, shard in enumerate(shards):
@@ -200,7 +210,8 @@ class TokenWriter:
                         " give another --out or remove it"
                     )
             return
-        if self.folder.is_dir() and any(self.folder.iterdir()):
+        names = os.listdir(self.folder) if self.folder.is_dir() else []
+        if set(names) - {LOCK, WORK}:
             raise UserError(f"{self._out} holds other files: give another --out")
 
     def _begin(self) -> list[ShardInWork]:
@@ -243,5 +254,12 @@ class TokenWriter:
             self._upload.finish(manifest)
         else:
             write_manifest(self.folder, manifest)
-            shutil.rmtree(self.folder / WORK)
+        self._remove_work()
         return manifest
+
+    def _remove_work(self) -> None:
+        """Delete the working files of a finished store."""
+        if self._upload:
+            self._upload.remove_work()
+        else:
+            shutil.rmtree(self.folder / WORK, ignore_errors=True)

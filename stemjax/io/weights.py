@@ -43,14 +43,23 @@ def save_safetensors(
     flat: Mapping[str, np.ndarray],
     metadata: Mapping[str, str] | None = None,
 ) -> None:
-    """Write arrays (float32, bfloat16, int...) under their names, atomically."""
+    """Write arrays (float32, bfloat16, int...) under their names, atomically.
+
+    Raises:
+      UserError: they cannot be written, for example on a full disk.
+    """
     arrays = {k: np.ascontiguousarray(v) for k, v in sorted(flat.items())}
     with replacing(path) as part:
         part.touch()
         mode = (
             part.stat().st_mode
         )  # safetensors makes the file readable by its owner alone
-        safetensors.numpy.save_file(arrays, part, metadata=dict(metadata or {}))
+        try:
+            safetensors.numpy.save_file(arrays, part, metadata=dict(metadata or {}))
+        except safetensors.SafetensorError as error:
+            raise UserError(
+                f"{path}: cannot be written ({error}); check rights and disk space"
+            ) from None
         part.chmod(mode)
 
 

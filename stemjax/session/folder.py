@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from stemjax.decode.stem_model import StemModel
+from stemjax.io.atomic import replacing_files
 from stemjax.io.audio import sum_with_one_gain
 from stemjax.io.audio_files.formats import AudioFormat, write_audio
 from stemjax.io.errors import UserError
@@ -50,20 +51,19 @@ def save_session(
     stems: Sequence[LayeredStem],
     track_format: TrackFormat,
 ) -> None:
-    """Write tokens and tracks, then session.json, then the picture."""
+    """Write tokens, tracks and session.json, all of them or none; then the picture."""
     recording, rate, ending = session.recording, track_format.rate, track_format.ending
     samples = round(len(session.context) * rate / model.sample_rate)
     tracks = mix_down(
         resample_to_length(recording.audio, recording.rate, rate, samples),
         [resample_to_length(s.audio, model.sample_rate, rate, samples) for s in stems],
     )
-    layers = []
-    for stem, track in zip(stems, tracks.stems, strict=True):
-        name = f"{pathlib.Path(stem.layer.stem).stem}.{ending}"
-        layers.append(dataclasses.replace(stem.layer, stem=name))
-        tokens = folder / stem.layer.tokens
-        session_file.save_tokens(tokens, stem.tokens, model.codec)
-        write_audio(folder / name, track, rate)
+    layers = [
+        dataclasses.replace(
+            stem.layer, stem=f"{pathlib.Path(stem.layer.stem).stem}.{ending}"
+        )
+        for stem in stems
+    ]
     record = SessionRecord(
         checkpoint=CheckpointRecord(**checkpoint_info(model)),
         context=ContextRecord(
@@ -78,9 +78,14 @@ def save_session(
         ),
         layers=tuple(layers),
     )
-    write_audio(folder / record.mix.context, tracks.context, rate)
-    write_audio(folder / record.mix.file, tracks.mix, rate)
-    session_file.save(folder, record)
+    with replacing_files(folder) as new:
+        for stem, layer, track in zip(stems, layers, tracks.stems, strict=True):
+            tokens = new / layer.tokens
+            session_file.save_tokens(tokens, stem.tokens, model.codec)
+            write_audio(new / layer.stem, track, rate)
+        write_audio(new / record.mix.context, tracks.context, rate)
+        write_audio(new / record.mix.file, tracks.mix, rate)
+        session_file.save(new, record)
     mix = sum_with_one_gain([session.context, *(stem.audio for stem in stems)])
     pictured = [
         (f"context: {recording.file or 'silence'}", session.context),

@@ -5,27 +5,48 @@ best validation metric.  Each holds `model` (params, ema, model_state), `optimis
 `host` (JSON: the state of logging and early stopping).
 """
 
+import contextlib
+import errno
 import os
+import sys
+from collections.abc import Iterator
 from typing import Any
 
+import absl.logging
 import jax
 import orbax.checkpoint as ocp
 from etils import epath
 
 from stemjax.io.errors import UserError
-from stemjax.io.remote import absolute, as_path, move_tree
+from stemjax.io.process.signals import CONTINUES
+from stemjax.io.remote import absolute, as_path, is_remote, move_tree, remove_tree
 from stemjax.train import processes
 from stemjax.train.layout import BEST, BROKEN, SERIES
 from stemjax.train.state import TrainState
 
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES)
+"""Errors that are long sentences of tensorstore otherwise."""
 
-def open_series(folder: str | os.PathLike, keep: int) -> ocp.CheckpointManager:
-    """Manager that keeps the newest `keep` steps in one folder."""
+
+@contextlib.contextmanager
+def open_series(
+    folder: str | os.PathLike, keep: int
+) -> Iterator[ocp.CheckpointManager]:
+    """Manager that keeps the newest `keep` steps in one folder.
+
+    Raises:
+      UserError: on leaving, a checkpoint could not be written.
+    """
+    absl.logging.set_verbosity(absl.logging.FATAL)  # errors are raised, not logged too
+    sys.unraisablehook = _without_late_writes
     options = ocp.CheckpointManagerOptions(
         max_to_keep=keep,
         step_prefix=None,
         cleanup_tmp_directories=True,
         enable_async_checkpointing=True,
+        # Where a folder cannot be made, the threads that wait for it would wait for
+        # `timeout_secs`, 20 minutes.
+        async_options=ocp.AsyncOptions(create_directories_asynchronously=False),
         # Two series save at the same time.  With equal names they would wait at each
         # other's barriers, in a different order in every process.
         multiprocessing_options=ocp.options.MultiprocessingOptions(
@@ -37,24 +58,83 @@ def open_series(folder: str | os.PathLike, keep: int) -> ocp.CheckpointManager:
         "optimiser": ocp.StandardCheckpointHandler(),
         "host": ocp.JsonCheckpointHandler(),
     }
-    return ocp.CheckpointManager(
+    manager = ocp.CheckpointManager(
         absolute(folder), options=options, item_handlers=handlers
     )
+    try:
+        yield manager
+        wait(manager)
+    except BaseException:
+        with contextlib.suppress(Exception):  # the first error counts
+            manager.close()
+        raise
+    manager.close()
+
+
+def drop_surplus(folder: str | os.PathLike, keep: int) -> None:
+    """Delete the old steps that a killed process had no time to delete.
+
+    In a bucket, where a step without its last file is no checkpoint, the manager deletes
+    them at its next save.
+    """
+    if is_remote(folder) or not os.path.isdir(folder):
+        return
+    steps = sorted(int(name) for name in os.listdir(folder) if name.isdecimal())
+    for step in steps[:-keep]:
+        remove_tree(os.path.join(folder, str(step)))
 
 
 def save(manager: ocp.CheckpointManager, state: TrainState, host: dict) -> None:
-    """Start writing the state; return when the arrays are copied."""
+    """Start writing the state; return when the arrays are copied.
+
+    Raises:
+      UserError: this checkpoint, or the one before, could not be written.
+    """
     step = int(state.step)
     if step in manager.all_steps():
         return  # the same step of the same run: the same state
-    manager.save(
-        step,
-        args=ocp.args.Composite(
-            model=ocp.args.StandardSave(_model_part(state)),
-            optimiser=ocp.args.StandardSave(_optimiser_part(state)),
-            host=ocp.args.JsonSave(host),
-        ),
-    )
+    with _write_errors(manager):
+        manager.save(
+            step,
+            args=ocp.args.Composite(
+                model=ocp.args.StandardSave(_model_part(state)),
+                optimiser=ocp.args.StandardSave(_optimiser_part(state)),
+                host=ocp.args.JsonSave(host),
+            ),
+        )
+
+
+def wait(manager: ocp.CheckpointManager) -> None:
+    """Wait until the last checkpoint is written.
+
+    Raises:
+      UserError: it could not be written.
+    """
+    with _write_errors(manager):
+        manager.wait_until_finished()
+
+
+@contextlib.contextmanager
+def _write_errors(manager: ocp.CheckpointManager) -> Iterator[None]:
+    """Turn what orbax raises into one `UserError`."""
+    try:
+        yield
+    except Exception as error:
+        reasons = [os.strerror(number) for number in DISK_ERRORS]
+        reason = next((r for r in reasons if r in str(error)), str(error)[:300])
+        raise UserError(
+            f"{manager.directory}: a checkpoint cannot be written ({reason}); check rights"
+            f" and disk space, then {CONTINUES} from the last whole one"
+        ) from error
+
+
+def _without_late_writes(unraisable: Any) -> None:
+    """Print an error that cannot be raised, as `sys.unraisablehook`.
+
+    After a write that failed, tensorstore says of the others that orbax waits no longer.
+    """
+    if str(unraisable.exc_value) != "Event loop is closed":
+        sys.__unraisablehook__(unraisable)
 
 
 def _model_part(state: TrainState) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from stemjax.config.codec import CodecConfig, is_same_codec
 from stemjax.config.presets import CODEC_TINY
 from stemjax.config.runs import StemGenRun
 from stemjax.io.errors import UserError
-from stemjax.io.release import locate
+from stemjax.io.release import CONFIG, locate
 from stemjax.io.remote import absolute, as_path
 from stemjax.train.layout import OWN_CODEC
 from stemjax.train.processes import is_writer, wait_for_all
@@ -92,7 +92,7 @@ def random_codec(workdir: str | None) -> Codec:
     if workdir is None:
         return codec.random(CODEC_TINY.model, SEED)
     folder = as_path(workdir) / OWN_CODEC
-    if not folder.is_dir() and is_writer():
+    if not (folder / CONFIG).is_file() and is_writer():
         codec.random(CODEC_TINY.model, SEED).save(folder)
     wait_for_all("made the codec")
     return codec.load(folder)

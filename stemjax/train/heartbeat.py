@@ -20,7 +20,7 @@ class RunPhase(enum.Enum):
 
     RUNNING = "running"
     SAVED = "saved"
-    """SIGTERM ended the run after a checkpoint; the same command resumes it."""
+    """A signal ended the run after a checkpoint; the same command resumes it."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -14,6 +14,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from stemjax.config.runs import CommonRun
 from stemjax.io.json_file import write_json
+from stemjax.io.process.signals import CONTINUES
 from stemjax.io.remote import as_path
 from stemjax.tasks.task import Task
 from stemjax.train import checkpoint, processes, resume
@@ -54,7 +55,9 @@ class TrainingOutcome(enum.IntEnum):
     DONE = 0
     NONFINITE = 3
     """A loss or a gradient was not finite."""
-    INTERRUPTED = 143
+    INTERRUPTED = 130
+    """SIGINT: 128 + 2."""
+    TERMINATED = 143
     """SIGTERM: 128 + 15."""
 
 
@@ -89,7 +92,7 @@ def fit(
     *,
     profile_steps: tuple[int, int] | None = None,
 ) -> TrainingOutcome:
-    """Train until `run.steps`, an early stop, SIGTERM or a non-finite step.
+    """Train until `run.steps`, an early stop, a signal or a non-finite step.
 
     The same call with the same workdir resumes at its newest checkpoint, bit for bit on
     a CPU.
@@ -99,7 +102,8 @@ def fit(
       profile_steps: (first, last]: steps to trace for TensorBoard.
 
     Raises:
-      UserError: a workdir of another run, or a batch that does not divide.
+      UserError: a workdir of another run, a batch that does not divide, or a checkpoint
+        that cannot be written.
     """
     run, workdir = parts.run, as_path(workdir)
     resume.claim(
@@ -113,6 +117,9 @@ def fit(
     if sentence := resume.finished(workdir, run.steps):
         print_once(sentence)
         return TrainingOutcome.DONE
+    if processes.is_writer():
+        checkpoint.drop_surplus(workdir / SERIES, run.loop.checkpoint_keep)
+        checkpoint.drop_surplus(workdir / BEST, 1)
     processes.wait_for_all("claimed")
     mesh = mesh_of(run)
     with (
@@ -128,12 +135,12 @@ def fit(
                 _write_nonfinite(workdir, run, session.state)
                 return TrainingOutcome.NONFINITE
             session.save()
+            for manager in (series, best):
+                checkpoint.wait(manager)
         finally:
             session.batches.close()
             session.log.close()
-        for manager in (series, best):
-            manager.wait_until_finished()
-    return _end(session, workdir)
+    return _end(session, workdir, termination)
 
 
 @dataclasses.dataclass
@@ -233,6 +240,7 @@ def _run_steps(session: _Session, termination: Termination) -> bool:
             session.state, session.frozen, next(session.batches)
         )
         session.step += 1
+        termination.defer()
         session.log.collect(sums)
         session.log.beat(session.step)
         due = [hook for hook in session.hooks if hook.is_due(session.step)]
@@ -244,13 +252,16 @@ def _run_steps(session: _Session, termination: Termination) -> bool:
     return not _is_false(is_finite)
 
 
-def _end(session: _Session, workdir: epath.Path) -> TrainingOutcome:
+def _end(
+    session: _Session, workdir: epath.Path, termination: Termination
+) -> TrainingOutcome:
     """Write DONE, or the heartbeat of a run that was interrupted."""
     step, is_stopped = session.step, session.progress.is_stopped
     if step < session.run.steps and not is_stopped:
-        print_once(f"{workdir}: SIGTERM, saved step {step}; the same command goes on")
+        received = termination.received
+        print_once(f"{workdir}: {received.name}, saved step {step}; {CONTINUES}")
         session.log.beat(step, RunPhase.SAVED)
-        return TrainingOutcome.INTERRUPTED
+        return TrainingOutcome(128 + received)
     reason = "no better validation" if is_stopped else "steps"
     if processes.is_writer():
         resume.mark_done(workdir, step, reason)
@@ -304,7 +315,6 @@ def _write_nonfinite(workdir: epath.Path, run: CommonRun, state: TrainState) -> 
     step = int(state.step)
     with checkpoint.open_series(folder / "state", 1) as manager:
         checkpoint.save(manager, state, {})
-        manager.wait_until_finished()
     report = {
         "step": step,
         "first_data_index": step * run.batch_size,

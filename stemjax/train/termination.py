@@ -1,40 +1,54 @@
-"""SIGTERM during training: all processes end after the same step."""
+"""SIGTERM and SIGINT during training: all processes end after the same step."""
 
+import os
 import signal
-import threading
 from typing import Self
 
 import jax
 import orbax.checkpoint as ocp
 
+from stemjax.io.process.signals import CONTINUES, EndSignals
+
 
 class Termination:
-    """Request by SIGTERM to save and end after the current step.
+    """Request by SIGTERM or SIGINT to save and end after the current step.
 
-    A single process handles the signal itself.  Of several, each calls orbax's preemption
-    check once per step: a signal to any of them makes all stop at the same step.
+    Before the first step there is nothing to save: a signal ends the process at once, and
+    so does a second one later.  Of several processes, each calls orbax's preemption check
+    once per step: a signal to any of them makes all stop at the same step.
     """
 
     def __init__(self, series: ocp.CheckpointManager):
         self._series = series
         self._is_shared = jax.distributed.is_initialized()
+        # of several processes, JAX itself watches SIGTERM, and SIGINT becomes one
+        watched = (
+            (signal.SIGINT,) if self._is_shared else (signal.SIGINT, signal.SIGTERM)
+        )
+        self._signals = EndSignals(CONTINUES, watched)
+        self._is_passed_on = False
 
     def __enter__(self) -> Self:
-        self._is_set = threading.Event()
-        self._before = None
-        is_main = threading.current_thread() is threading.main_thread()
-        if is_main and not self._is_shared:
-            self._before = signal.signal(
-                signal.SIGTERM, lambda number, frame: self._is_set.set()
-            )
+        self._signals.start()
         return self
 
     def __exit__(self, *error) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGTERM, self._before)
+        self._signals.stop()
+
+    @property
+    def received(self) -> signal.Signals:
+        """The signal to this process; SIGTERM if another process received it."""
+        return self._signals.received or signal.SIGTERM
+
+    def defer(self) -> None:
+        """A step is done: from here on a signal lets the run save first."""
+        self._signals.defer()
 
     def is_due(self, step: int) -> bool:
         """Whether to end now; every process must call it before every step."""
-        if self._is_shared:
-            return self._series.reached_preemption(step)
-        return self._is_set.is_set()
+        if not self._is_shared:
+            return self._signals.received is not None
+        if self._signals.received and not self._is_passed_on:
+            os.kill(os.getpid(), signal.SIGTERM)
+            self._is_passed_on = True
+        return self._series.reached_preemption(step)

@@ -1,4 +1,4 @@
-"""Runs that end by SIGTERM or SIGKILL, and runs on eight devices, each in a process."""
+"""Runs that end by a signal, and runs on eight devices, each in a process."""
 
 import signal
 import time
@@ -28,12 +28,16 @@ def straight(tmp_path_factory):
     return workdir
 
 
-def test_sigterm_saves_and_exits_143_and_the_same_command_goes_on(straight, tmp_path):
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)]
+)
+def test_a_signal_saves_and_the_same_command_goes_on(straight, tmp_path, number, code):
     process = start(tmp_path, pause=PAUSE)
     wait_for(lambda: len(lines(tmp_path)) >= 3, process)
-    process.send_signal(signal.SIGTERM)
+    process.send_signal(number)
     out, _ = process.communicate(timeout=120)
-    assert process.returncode == 143, out
+    assert process.returncode == code and "Traceback" not in out, out
+    assert f"{number.name}, saved step" in out
     _, step = weights(tmp_path)
     assert 3 <= step < STEPS and not (tmp_path / "DONE").exists()
     assert f"resuming at step {step}" in finish(start(tmp_path))

@@ -13,6 +13,7 @@ from stemjax.cli.sample.sample import REPORT, sample_recording
 from stemjax.config.categories import CATEGORIES
 from stemjax.io.errors import UserError
 from stemjax.io.json_file import read_json
+from stemjax.io.process.lock import only_process
 
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
@@ -31,6 +32,16 @@ def run(arguments: BatchArguments) -> None:
     inputs.check_options(arguments)
     folder, out = pathlib.Path(arguments.contexts), pathlib.Path(arguments.out)
     recordings = find_recordings(folder)
+    with only_process(out):
+        _sample_all(arguments, categories, recordings, out)
+
+
+def _sample_all(
+    arguments: BatchArguments,
+    categories: list[int],
+    recordings: list[pathlib.Path],
+    out: pathlib.Path,
+) -> None:
     model, config = inputs.load_model(arguments)
     jobs = [(path, category) for path in recordings for category in categories]
     missing = [

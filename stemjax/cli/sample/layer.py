@@ -9,7 +9,9 @@ from stemjax.cli.sample import inputs
 from stemjax.cli.sample.arguments import LayerArguments
 from stemjax.config.categories import CATEGORIES
 from stemjax.config.decode import DecodeConfig
+from stemjax.io.atomic import finish_replacing
 from stemjax.io.errors import UserError, try_or_warn
+from stemjax.io.process.lock import only_process
 from stemjax.session import layering, midi, session_file
 from stemjax.session.folder import (
     check_same_session,
@@ -27,6 +29,12 @@ def run(arguments: LayerArguments) -> None:
       UserError: bad input; nothing is written.
     """
     out = pathlib.Path(arguments.out)
+    with only_process(out):
+        finish_replacing(out)
+        _run(arguments, out)
+
+
+def _run(arguments: LayerArguments, out: pathlib.Path) -> None:
     keep = parse_keep(arguments)
     names = arguments.instruments
     categories = inputs.parse_instruments(names) if names else []

@@ -1,7 +1,6 @@
 """`stemjax train|tokens|export|import-codec|runs` and `python train.py`."""
 
 import importlib
-import signal
 import sys
 from typing import Annotated, Any, Union
 
@@ -20,6 +19,7 @@ from stemjax.config.train import traced_steps
 from stemjax.io.errors import UserError, fail
 from stemjax.io.process import command_line
 from stemjax.io.process.places import check_checkpoint_folder, check_folder
+from stemjax.io.process.signals import CONTINUES, EndSignals
 from stemjax.train.planning.targets import check_request
 from stemjax.train.sweeps.sweep import select
 
@@ -46,13 +46,13 @@ def tool(name: str, argv: list[str], *, prog: str) -> None:
     """Run one of the commands beside training."""
     settings, module = TOOLS[name]
     command = command_line.parse(settings, argv, prog=prog)
-    _exit_on_sigterm()
+    advice = CONTINUES if name == "tokens" else ""
 
     from stemjax.io.errors import exit_on_bad_input
     from stemjax.io.process.allocator import keep_memory
 
     keep_memory()
-    with exit_on_bad_input():
+    with EndSignals(advice), exit_on_bad_input():
         importlib.import_module(f"stemjax.cli.train.{module}").run(command)
 
 
@@ -62,13 +62,12 @@ def train(argv: list[str], *, prog: str) -> None:
         fail(f"no preset {argv[0]!r}: one of {', '.join(PRESETS)}")
     command = parse(argv, prog)
     name = argv[0]
-    _exit_on_sigterm()
 
     from stemjax.io.errors import exit_on_bad_input
     from stemjax.io.process.allocator import keep_memory
 
     keep_memory()
-    with exit_on_bad_input():
+    with EndSignals(CONTINUES), exit_on_bad_input():
         selected = select(command.run, command.invocation)
         if selected is None:
             return
@@ -129,8 +128,3 @@ def check(name: str, run: Run, invocation: Invocation) -> None:
             f"train {name}: give --data DIR, a prepared folder; make one with"
             f" `{PREPARE}`"
         )
-
-
-def _exit_on_sigterm() -> None:
-    """Exit at once on SIGTERM; `fit` replaces this once there is something to save."""
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(143))

@@ -1,5 +1,6 @@
 """`train.py PRESET`: train a model, or print the plan of a run."""
 
+import contextlib
 import dataclasses
 import functools
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from stemjax.config.train import traced_steps
 from stemjax.io.cache import use_compilation_cache
 from stemjax.io.errors import UserError
 from stemjax.io.json_file import json_text
+from stemjax.io.process.lock import only_process
 from stemjax.tasks import codec as codec_task
 from stemjax.tasks import stemgen as stemgen_task
 from stemjax.tasks.task import Task
@@ -31,7 +33,7 @@ from stemjax.train.initial import (
 from stemjax.train.loop import TrainingOutcome, TrainingParts, fit
 from stemjax.train.planning import dry_run
 from stemjax.train.planning.targets import compile_target, configure_jax
-from stemjax.train.processes import share_of_batch
+from stemjax.train.processes import is_writer, share_of_batch
 from stemjax.train.speed import step_cost
 from stemjax.train.step import mesh_of
 
@@ -43,9 +45,16 @@ def train(preset: Preset, run: Run, invocation: Invocation) -> TrainingOutcome:
       UserError: inputs that are missing, or do not fit together or to this machine.
     """
     configure_jax(invocation, run.mesh)
-    if not invocation.dry_run:
-        _check_machine(run, invocation)
-        check_initial_weights(run)
+    if invocation.dry_run:
+        return _train(preset, run, invocation)
+    _check_machine(run, invocation)
+    check_initial_weights(run)
+    lock = only_process(invocation.workdir) if is_writer() else contextlib.nullcontext()
+    with lock:
+        return _train(preset, run, invocation)
+
+
+def _train(preset: Preset, run: Run, invocation: Invocation) -> TrainingOutcome:
     use_compilation_cache()
     start = initial_weights(run)
     run = start.run
