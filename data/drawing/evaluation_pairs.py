@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from stemjax.config.categories import CATEGORIES
-from stemjax.config.ranges import check_ranges
+from stemjax.config.numbers import Amount, CheckedNumbers, Seed, whole
 from stemjax.config.streams import Stream
 from stemjax.config.train import PairConfig
 from stemjax.data.drawing.audio import StemSource, common_gain, read_stems
@@ -34,21 +34,21 @@ TRIES = 50
 
 
 @dataclasses.dataclass(frozen=True)
-class EvaluationPair:
+class EvaluationPair(CheckedNumbers):
     """One row of the manifest; stems are numbered within the segment."""
 
     id: str
     song: str
-    segment: int
+    segment: Amount
     """Row of the split's index table."""
-    start: int
+    start: whole(0, SEGMENT_SAMPLES)
     """First sample of the crop within the segment, at 32 kHz."""
-    samples: int
-    target: int
-    context: tuple[int, ...]
+    samples: whole(1, SEGMENT_SAMPLES)
+    target: Amount
+    context: tuple[Amount, ...]
     """Stems of the submix, ascending."""
     category: str
-    seed: int
+    seed: Seed
     """Seed of decoding."""
     redraws: int
     split: str
@@ -56,15 +56,7 @@ class EvaluationPair:
     """Content hash of the prepared folder."""
 
     def __post_init__(self):
-        check_ranges(
-            self,
-            segment=(0, 2**31),
-            start=(0, SEGMENT_SAMPLES),
-            samples=(1, SEGMENT_SAMPLES),
-            target=(0, 2**31),
-            context=(0, 2**31),
-            seed=(0, 2**31 - 1),
-        )
+        super().__post_init__()
         if self.category not in CATEGORIES or self.split not in SPLITS:
             raise ValueError("an unknown category or split")
         if not re.fullmatch(r"[\w-]+", self.id):

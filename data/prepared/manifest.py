@@ -30,7 +30,14 @@ from typing import Any
 import numpy as np
 
 from stemjax.config.categories import CATEGORIES, UNKNOWN
-from stemjax.config.ranges import check_ranges
+from stemjax.config.numbers import (
+    Bytes,
+    CheckedNumbers,
+    Count,
+    NonNegative,
+    real,
+    whole,
+)
 from stemjax.data.layouts.song import SPLITS
 from stemjax.data.prepared.segments import (
     RECORD_SECONDS,
@@ -77,27 +84,21 @@ class IndexTable:
 
 
 @dataclasses.dataclass(frozen=True)
-class StemEntry:
+class StemEntry(CheckedNumbers):
     """A stem of a segment in the manifest."""
 
     name: str
-    category: int
-    record: int
-
-    def __post_init__(self):
-        check_ranges(self, category=(UNKNOWN, len(CATEGORIES) - 1), record=(0, 2**62))
+    category: whole(UNKNOWN, len(CATEGORIES) - 1)
+    record: Bytes
 
 
 @dataclasses.dataclass(frozen=True)
-class SegmentEntry:
+class SegmentEntry(CheckedNumbers):
     """A segment of a song in the manifest."""
 
-    start: float
-    seconds: float
+    start: NonNegative
+    seconds: real(1 / SAMPLE_RATE, SEGMENT_SECONDS)
     stems: tuple[StemEntry, ...]
-
-    def __post_init__(self):
-        check_ranges(self, start=(0, 1e9), seconds=(1 / SAMPLE_RATE, SEGMENT_SECONDS))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,17 +118,17 @@ class SongEntry:
 
 
 @dataclasses.dataclass(frozen=True)
-class RecordShard:
+class RecordShard(CheckedNumbers):
     """A shard of records in the manifest."""
 
     file: str
-    records: int
-    bytes: int
+    records: Count
+    bytes: Bytes
     sha256: str
     """Of the samples."""
 
     def __post_init__(self):
-        check_ranges(self, records=(1, 2**62), bytes=(1, 2**62))
+        super().__post_init__()
         check_file_name(self.file)
 
 

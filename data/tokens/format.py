@@ -44,7 +44,16 @@ from typing import Any
 
 import numpy as np
 
-from stemjax.config.ranges import check_ranges
+from stemjax.config.numbers import (
+    Amount,
+    Bytes,
+    CheckedNumbers,
+    Count,
+    Frames,
+    Levels,
+    SampleRate,
+    Width,
+)
 from stemjax.config.releases import CodecReference
 from stemjax.config.train import PairConfig
 from stemjax.data.layouts.song import SPLITS
@@ -137,43 +146,37 @@ class StoreCodec:
 
 
 @dataclasses.dataclass(frozen=True)
-class FileFacts:
+class FileFacts(CheckedNumbers):
     """A file of a store in its manifest."""
 
-    bytes: int
+    bytes: Bytes
     sha256: str
-
-    def __post_init__(self):
-        check_ranges(self, bytes=(1, 2**62))
 
 
 @dataclasses.dataclass(frozen=True)
-class TokenSplit:
+class TokenSplit(CheckedNumbers):
     """A split of a store in its manifest."""
 
     songs: tuple[str, ...]
-    segments: int
-
-    def __post_init__(self):
-        check_ranges(self, segments=(0, 2**31))
+    segments: Amount
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class TokenManifest:
+class TokenManifest(CheckedNumbers):
     """Fields of manifest.json, see above."""
 
     format: int
     kind: str
     content_hash: str
     codec: CodecReference
-    sample_rate: int
-    hop: int
+    sample_rate: SampleRate
+    hop: Width
     frame_rate: float
-    num_codebooks: int
-    codebook_size: int
-    entries: int
-    frames: int
-    shard_entries: int
+    num_codebooks: Levels
+    codebook_size: Width
+    entries: Count
+    frames: Frames
+    shard_entries: Count
     is_padded: bool
     splits: dict[str, TokenSplit]
     files: dict[str, FileFacts]
@@ -183,16 +186,7 @@ class TokenManifest:
     pairs: PairConfig | None = None
 
     def __post_init__(self):
-        check_ranges(
-            self,
-            sample_rate=(1, 1_000_000),
-            hop=(1, 65_536),
-            num_codebooks=(1, 256),
-            codebook_size=(1, 2**16),
-            entries=(1, 2**31),
-            frames=(1, 10_000_000),
-            shard_entries=(1, 2**31),
-        )
+        super().__post_init__()
         if set(self.splits) != set(SPLITS):
             raise ValueError(f"splits must be {', '.join(SPLITS)}")
         count = -(-self.entries // self.shard_entries)

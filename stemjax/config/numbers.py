@@ -96,6 +96,20 @@ Count = whole(1)
 """Number of things, at least one."""
 Amount = whole(0)
 """Number of things, perhaps none."""
+Width = whole(1, 65_536)
+"""Length of an array's axis, kernel or stride."""
+Depth = whole(0, 1_000)
+"""Layers of a network, perhaps none."""
+Levels = whole(1, 256)
+"""Codebook levels."""
+SampleRate = whole(1, 1_000_000)
+"""Hz."""
+Frames = whole(1, 10_000_000)
+"""Length in frames."""
+Bytes = whole(0, 2**62)
+"""Size of a file, or place in one; 64 bits."""
+Decibels = real(-200, 200)
+"""Level or gain."""
 Variations = whole(1, 999)
 """Stems that differ only in their draws."""
 BeatsPerBar = whole(1, 16)

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from stemjax.config.codec import AnyCodecConfig
 from stemjax.config.decode import DecodeConfig
 from stemjax.config.model import StemGenConfig
-from stemjax.config.ranges import check_ranges
+from stemjax.config.numbers import CheckedNumbers, Frames
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -26,7 +26,7 @@ class CodecReference:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ReleaseConfig:
+class ReleaseConfig(CheckedNumbers):
     """Fields that every release has."""
 
     KIND: ClassVar[str]
@@ -58,7 +58,7 @@ class StemGenRelease(ReleaseConfig):
 
     model: StemGenConfig
     """Architecture."""
-    trained_frames: int
+    trained_frames: Frames
     """Length of the training crops, frames."""
     categories: tuple[str, ...]
     """Table of categories."""
@@ -68,9 +68,6 @@ class StemGenRelease(ReleaseConfig):
     """Default decoding settings."""
     keeps_prefix: bool = False
     """Trained with prefixes that are seen on every level (Assumption A3)."""
-
-    def __post_init__(self):
-        check_ranges(self, trained_frames=(1, 10_000_000))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

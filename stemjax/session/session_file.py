@@ -11,8 +11,8 @@ from stemjax.codec.codec import Codec
 from stemjax.config.categories import CATEGORIES
 from stemjax.config.codec import is_same_codec
 from stemjax.config.decode import DecodeConfig
+from stemjax.config.numbers import CheckedNumbers, Decibels, Seed, Variations
 from stemjax.config.plain_values import to_json
-from stemjax.config.ranges import check_ranges
 from stemjax.config.releases import CodecReference
 from stemjax.io.atomic import replacing
 from stemjax.io.errors import UserError
@@ -24,8 +24,6 @@ FILE = "session.json"
 MEND = "make the session again"
 TOKENS_MEND = "give the .npz of the stem"
 _FILE_NAME = re.compile(r"[\w-]+\.\w+")  # a file inside the session folder
-_SEEDS = (0, 2**31 - 1)
-_DECIBELS = (-200, 200)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -34,14 +32,13 @@ class LayerSettings(DecodeConfig):
 
     preset: str | None = None
     """Name of the preset of the settings."""
-    variations: int = 1
+    variations: Variations = 1
     """Number of stems that were generated."""
     keep: int | str = "best"
     """Number, from 1, of the variation to keep, or "best"."""
 
     def __post_init__(self):
         super().__post_init__()
-        check_ranges(self, variations=(1, 10_000))
         is_number = isinstance(self.keep, int)
         if not (
             1 <= self.keep <= self.variations if is_number else self.keep == "best"
@@ -60,28 +57,28 @@ class DecodingWindows:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class LayerRecord:
+class LayerRecord(CheckedNumbers):
     """Entry of one layer in session.json."""
 
     id: int
     """From 1, in the order in which layers were made."""
     instrument: str
-    seed: int
+    seed: Seed
     settings: LayerSettings
     window: DecodingWindows
     tokens: str
     """layer_NN.npz: codes of the stem."""
     stem: str
     """layer_NN.wav: the stem at its level in the mix."""
-    gain_db: float
+    gain_db: Decibels
     """Gain of the stem, dB, without the common gain of the mix."""
-    kept_variation: int
+    kept_variation: Variations
     """Number of the variation that was kept, from 1."""
     scores: dict[str, tuple[float, ...]]
     """Scores by name, one value per variation."""
 
     def __post_init__(self):
-        check_ranges(self, seed=_SEEDS, gain_db=_DECIBELS, kept_variation=(1, 10_000))
+        super().__post_init__()
         if self.instrument not in CATEGORIES:
             raise ValueError(f"instrument must be one of {', '.join(CATEGORIES)}")
         counts = {self.settings.variations, *map(len, self.scores.values())}
