@@ -7,8 +7,8 @@ from stemjax.config.categories import CATEGORIES
 from stemjax.config.numbers import (
     CheckedNumbers,
     Count,
-    Depth,
     Fraction,
+    Layers,
     Levels,
     Positive,
     Width,
@@ -30,7 +30,7 @@ class TransformerConfig(CheckedNumbers):
 
     width: Width = 1024
     """Width D of the embeddings."""
-    layers: Depth = 20
+    layers: Layers = 20
     """Layers L."""
     heads: Width = 16
     """Attention heads H."""

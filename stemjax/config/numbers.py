@@ -99,7 +99,9 @@ Amount = whole(0)
 Width = whole(1, 65_536)
 """Length of an array's axis, kernel or stride."""
 Depth = whole(0, 1_000)
-"""Layers of a network, perhaps none."""
+"""Layers of one type in a network, perhaps none."""
+Layers = whole(1, 1_000)
+"""Layers of a network."""
 Levels = whole(1, 256)
 """Codebook levels."""
 SampleRate = whole(1, 1_000_000)

@@ -131,7 +131,8 @@ def _union_reader(kinds: tuple) -> Reader:
         rest = [kind for kind in kinds if kind is not types.NoneType]
         if len(rest) == 1 or (float in rest and type(value) is int):
             return _reader(float if float in rest else rest[0])(value)
-        raise _expected(" or ".join(_WORDS.get(k, "a table") for k in kinds), value)
+        words = sorted(_WORDS.get(k, "a table") for k in kinds)  # unions have no order
+        raise _expected(" or ".join(words), value)
 
     return read
 

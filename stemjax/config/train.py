@@ -63,7 +63,7 @@ class PairConfig(CheckedNumbers):
     """RMS in dBFS above which a frame of 0.1 s is active."""
     active_fraction: Fraction = 0.5
     """Least share of active frames, in context and in target."""
-    tries: Count = 16
+    tries: Amount = 16
     """Draws of a crop; after the last, the loudest valid one is taken."""
 
 

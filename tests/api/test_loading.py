@@ -38,10 +38,14 @@ FIELDS = [
     (
         ("model", "transformer", "layers"),
         10**9,
-        "transformer: layers must be in 1..1000",
+        "transformer: layers 1000000000: give a whole number from 1 to 1000",
     ),
     (("model", "conditions"), [{}], r"model.conditions\[0\].name: missing"),
-    (("model", "num_codebooks"), 0, "model: num_codebooks must be in 1..256, got 0"),
+    (
+        ("model", "num_codebooks"),
+        0,
+        "model: num_codebooks 0: give a whole number from 1 to 256",
+    ),
     (("model", "joint"), None, "field model.joint: expected true or false, got null"),
     (("codec",), "codec", 'field codec: expected a table, got "codec"'),
     (("codec", "name"), "", "field codec: name is empty"),
@@ -50,7 +54,7 @@ FIELDS = [
     (("decode", "steps"), [], "field decode: steps: give one"),
     (("decode", "scales"), [1, "x"], r"field decode.scales\[1\]: expected a number"),
     (("categories",), ["piano"], "its category table is not that of this version"),
-    (("trained_frames",), -1, "trained_frames must be in 1.."),
+    (("trained_frames",), -1, "trained_frames -1: give a whole number"),
     (
         ("trained_frames",),
         {"a": {"b": 1}},

@@ -13,6 +13,7 @@ from stemjax.cli.evaluate.shared.decoding_arguments import ListeningArguments
 from stemjax.config.decode import DecodeConfig
 from stemjax.config.model import StemGenConfig, TransformerConfig
 from stemjax.eval.metrics.alignment import BeatsAndChroma
+from stemjax.eval.metrics.instrument_classifier import AccuracyRecord
 from stemjax.eval.populations.decoding_run import DecodingRun
 from stemjax.eval.populations.generate import ExampleSet
 from stemjax.eval.studies import listening_measures
@@ -120,8 +121,10 @@ def instruments():
     def answer(audio):
         return 4 if np.abs(audio).max() > 0.01 else None
 
-    figures = {"accuracy": 0.9, "balanced_accuracy": 0.8, "clips": 7}
-    config = {"training_clips": 5, "held_out": {"test": figures}}
+    figures = AccuracyRecord(
+        clips=7, accuracy=0.9, balanced_accuracy=0.8, chance=0.5, confusion={}
+    )
+    config = SimpleNamespace(training_clips=5, held_out={"test": figures})
     return SimpleNamespace(answer=answer, sha256="i" * 64, config=config)
 
 

@@ -44,16 +44,10 @@ def songs():
 
 def bars(count=4, beats=4):
     """C major and A minor in turn, a bar each; the first starts a section."""
+    chords = (C_MAJOR, A_MINOR)
     return [
-        Bar(
-            number,
-            number * beats,
-            ((C_MAJOR, A_MINOR)[number % 2],) * beats,
-            SCALE,
-            number == 0,
-            number == count - 1,
-        )
-        for number in range(count)
+        Bar(k, k * beats, (chords[k % 2],) * beats, SCALE, k == 0, k == count - 1)
+        for k in range(count)
     ]
 
 
