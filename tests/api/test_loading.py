@@ -44,7 +44,7 @@ FIELDS = [
     (
         ("model", "num_codebooks"),
         0,
-        "model: num_codebooks 0: give a whole number from 1 to 256",
+        "model: num_codebooks 0: give a whole number",
     ),
     (("model", "joint"), None, "field model.joint: expected true or false, got null"),
     (("codec",), "codec", 'field codec: expected a table, got "codec"'),

@@ -116,7 +116,7 @@ def test_flags_that_select_no_run():
         selected(index=3)
     with pytest.raises(UserError, match=r"'hundred' has runs 0\.\.99"):
         selected(sweep="hundred", index=100)
-    with pytest.raises(UserError, match=r"'hundred' has runs 0\.\.99"):
+    with pytest.raises(ValueError, match="index -2: give a whole number"):
         selected(sweep="hundred", index=-2)
     with pytest.raises(UserError, match="for stemgen presets"):
         selected(CODEC_TINY, sweep="hundred", index=0)
