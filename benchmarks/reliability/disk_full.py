@@ -38,7 +38,7 @@ mount -t tmpfs -o size=$SIZE none "$MOUNT" || exit 99
 test -d "$BEFORE" && cp -a "$BEFORE" "$MOUNT/out"
 "$@"
 code=$?
-cp -a "$MOUNT/out" "$AFTER"
+test -e "$MOUNT/out" && cp -a "$MOUNT/out" "$AFTER"
 exit $code
 """
 """Shell script: a small disk, the folder that was there, the command, a copy to judge."""
