@@ -48,9 +48,10 @@ class CommandEnd:
 
     @property
     def is_refusal(self) -> bool:
-        """Whether it ended with one line on stderr and exit code 2."""
-        one_line = len(self.errors) == 1 and self.errors[0].startswith("error: ")
-        return self.code == 2 and one_line and not self.has_traceback
+        """Whether it ended with exit code 2 and one error, after notes on its work."""
+        lines = [line for line in self.errors if line.startswith("error: ")]
+        is_one = len(lines) == 1 and self.errors[-1] == lines[0]
+        return self.code == 2 and is_one and not self.has_traceback
 
 
 def start(

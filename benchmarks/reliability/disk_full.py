@@ -28,8 +28,8 @@ SHARES = {
     "prepare": (0.05, 0.5, 0.97),
     "tokens": (0.2, 0.5, 0.97),
     "export": (0.2, 0.7),
-    "sample": (0.1, 0.6),
-    "layer": (0.5, 0.9),
+    "sample": (0.1, 0.3),
+    "layer": (0.2, 0.5),
 }
 """Sizes of the disk, in shares of what an uninterrupted command leaves or adds."""
 BLOCK = 4096
@@ -38,7 +38,7 @@ mount -t tmpfs -o size=$SIZE none "$MOUNT" || exit 99
 test -d "$BEFORE" && cp -a "$BEFORE" "$MOUNT/out"
 "$@"
 code=$?
-cp -a "$MOUNT/out" "$AFTER"
+test -e "$MOUNT/out" && cp -a "$MOUNT/out" "$AFTER"
 exit $code
 """
 """Shell script: a small disk, the folder that was there, the command, a copy to judge."""

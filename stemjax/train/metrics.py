@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 
 from stemjax.io.lines import append_line, drop_after, read_lines
-from stemjax.io.remote import as_path, is_remote, publish
+from stemjax.io.remote import as_path, is_remote, make_folder, publish
 from stemjax.train.layout import TENSORBOARD
 
 __all__ = [
@@ -56,7 +56,8 @@ class TensorBoard:
 
     def __init__(self, workdir: str | os.PathLike, start_step: int):
         try:
-            from tensorboardX import SummaryWriter
+            from tensorboardX.event_file_writer import EventsWriter
+            from tensorboardX.proto.event_pb2 import Event, SessionLog
         except ImportError:
             print("tensorboardX is not installed: no TensorBoard events are written")
             self._writer = None
@@ -69,17 +70,28 @@ class TensorBoard:
             self._local = self._cleanup.enter_context(make)
             self._remote = folder
         self._uploaded = time.monotonic()
+        # Written here, not by the thread of a SummaryWriter: where that meets a full
+        # disk, it dies, and whoever waits for it waits forever.
+        make_folder(self._local)
+        self._writer = EventsWriter(os.path.join(self._local, "events"))
         # drop the events that an interrupted start wrote past the restored step
-        self._writer = SummaryWriter(str(self._local), purge_step=start_step + 1)
+        session = SessionLog(status=SessionLog.START)
+        self._writer.write_event(Event(step=start_step + 1, session_log=session))
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
         """Write the scalars of one step."""
         if self._writer is None:
             return
+        from tensorboardX.proto.event_pb2 import Event
+        from tensorboardX.summary import scalar
+
         for name, value in values.items():
-            self._writer.add_scalar(name, value, step)
+            summary = scalar(name, value)
+            self._writer.write_event(
+                Event(step=step, wall_time=time.time(), summary=summary)
+            )
+        self._writer.flush()
         if self._remote and time.monotonic() - self._uploaded >= UPLOAD_SECONDS:
-            self._writer.flush()
             publish(self._local, self._remote)
             self._uploaded = time.monotonic()
 

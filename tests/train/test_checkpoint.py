@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from stemjax.io.errors import UserError
-from stemjax.train import checkpoint
+from stemjax.train import checkpoint, metrics
 from stemjax.train.state import TrainState
 
 SIZE = 200_000
@@ -63,3 +63,10 @@ def test_steps_that_a_killed_process_did_not_delete_are_deleted(tmp_path):
     checkpoint.drop_surplus(tmp_path, 2)
     assert sorted(os.listdir(tmp_path)) == ["10", "15", "20.orbax-checkpoint-tmp"]
     checkpoint.drop_surplus(tmp_path / "none", 2)
+
+
+def test_events_that_cannot_be_written_are_an_error_at_once(tmp_path):
+    board = metrics.TensorBoard(tmp_path, start_step=0)
+    with pytest.raises(OSError, match="File too large"), files_up_to(500):
+        for step in range(100):
+            board.write(step, {"train/loss": 2.0})

@@ -120,7 +120,12 @@ def is_answered(
             )
     if digest != hashlib.sha256(recording.read_bytes()).hexdigest():
         raise UserError(f"{destination}: made from another {recording.name}; {mend}")
-    return True
+    # a process that was killed after its report has not made these yet
+    entries = report.get("variations", [report])
+    late = [
+        entry[key] for entry in entries for key in ("picture", "midi") if key in entry
+    ]
+    return all((destination / name).is_file() for name in late)
 
 
 def find_recordings(folder: pathlib.Path) -> list[pathlib.Path]:

@@ -38,6 +38,14 @@ def test_an_answer_of_the_same_request_is_kept(answer):
     assert batch.is_answered(folder, recording, REQUEST)
 
 
+def test_an_answer_without_its_picture_is_of_a_killed_process(answer):
+    recording, folder, write = answer
+    write(picture="sample.png")
+    assert not batch.is_answered(folder, recording, REQUEST)
+    (folder / "sample.png").touch()
+    assert batch.is_answered(folder, recording, REQUEST)
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
