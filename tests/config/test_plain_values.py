@@ -62,7 +62,7 @@ FAULTS = [
     (str, 1, "expected a text, got 1"),
     (str, {"a": 1}, "expected a text, got a table"),
     (str | None, 1, "expected a text, got 1"),
-    (int | str, [1], "expected an integer or a text, got a list"),
+    (int | str, [1], "expected a text or an integer, got a list"),
     (tuple[int, ...], 3, "expected a list, got 3"),
     (tuple[int, ...], "12", 'expected a list, got "12"'),
     (tuple[int, ...], [1, "2"], 'field [1]: expected an integer, got "2"'),
