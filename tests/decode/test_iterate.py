@@ -141,7 +141,7 @@ def test_every_code_is_revealed_once_by_the_steps_that_the_schedule_says():
             assert counts[0] == 0
 
 
-@pytest.mark.parametrize("w_causal", [1e5, float("inf")])
+@pytest.mark.parametrize("w_causal", [1e5, 3e38])
 def test_a_strong_causal_bias_reveals_left_to_right(w_causal):
     _, order = decode_random(dataclasses.replace(SHORT, w_causal=w_causal))
     assert (np.diff(order, axis=-1) >= 0).all()

@@ -143,5 +143,5 @@ def test_errors_take_one_line_before_the_work(run, tmp_path):
     line = refused(
         "score", "--only", "mirdd", "--run", run, "--descriptors-from", run / "alike"
     )
-    assert f"{pathlib.Path('real') / '5.json'}: cannot be read" in line
+    assert f"{pathlib.Path('real') / '5.json'}: no such file" in line
     assert "no such file" in refused("report", tmp_path / "none.json")

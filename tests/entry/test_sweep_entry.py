@@ -18,7 +18,8 @@ pytestmark = pytest.mark.entry
 
 
 WITHOUT_JAX = """
-import sys, train
+import sys
+from stemjax.cli.train import main as train
 try: train.main(sys.argv[1:])
 except SystemExit as ending: print("exit", ending.code)
 print("loaded", sorted({"jax", "tensorflow"} & set(sys.modules)))
@@ -89,7 +90,7 @@ def test_runs_of_a_sweep_are_gathered(tmp_path):
         workdir = tmp_path / sweep.name / f"{index:03d}"
         workdir.mkdir(parents=True)
         config = resolved(apply(PRESETS["stemgen-mini"].run, sweep, index))
-        saved = {"format": 1, "kind": "stemgen", "run": config, "identity": {}}
+        saved = {"format": 1, "kind": "stemgen", "id": "0" * 12, "run": config}
         (workdir / "run.json").write_text(json.dumps(saved, sort_keys=True))
         best = {"step": 500, "accuracy": (index + 1) / 8}
         (workdir / "eval.jsonl").write_text(json.dumps(best) + "\n")

@@ -39,7 +39,8 @@ def losses(workdir):
 
 def test_help_loads_neither_jax_nor_tensorflow():
     code = (
-        "import sys, train\n"
+        "import sys\n"
+        "from stemjax.cli.train import main as train\n"
         "for args in [['--help'], ['stemgen-tiny', '--help']]:\n"
         "    try: train.main(args)\n"
         "    except SystemExit: pass\n"

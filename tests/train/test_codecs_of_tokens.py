@@ -23,7 +23,11 @@ def test_a_foreign_codec_gives_its_shape_alone():
     assert model.frame_rate == 44_100 / 512
     # as many frames as the reader gives: ceil(44100 / 512)
     assert shape.frames(44_100) == 87
-    assert about_codec(run, DAC) == {"name": "dac", "sha256": ""}
+    assert about_codec(run, DAC) == {
+        "name": "dac",
+        "sha256": "",
+        "config_sha256": "",
+    }
 
 
 def test_what_a_foreign_codec_cannot_give_is_refused():

@@ -15,7 +15,7 @@ from tests.models.oracle import listener
 
 
 def model(params, name="mine", codec="a"):
-    of = types.SimpleNamespace(name=f"codec-{codec}", sha256=codec)
+    of = types.SimpleNamespace(name=f"codec-{codec}", sha256=codec, config_sha256="")
     return types.SimpleNamespace(
         params=params, config=CFG, name=name, version="1", sha256=name, codec=of
     )

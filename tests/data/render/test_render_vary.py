@@ -75,10 +75,10 @@ def test_a_variation_is_another_song_and_says_what_it_is(folder):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"transpose": 13}, "--transpose must be -12 to 12"),
-        ({"tempo": 0.4}, "--tempo must be 0.5 to 2"),
+        ({"transpose": 13}, "transpose 13: give a whole number from -12 to 12"),
+        ({"tempo": 0.4}, "tempo 0.4: give a number from 0.5 to 2"),
     ],
 )
 def test_variations_out_of_range_are_named(folder, change, words):
-    with pytest.raises(UserError, match=words):
+    with pytest.raises(ValueError, match=words):
         run(dataclasses.replace(args_of(folder), **change))

@@ -149,7 +149,8 @@ def test_the_estimate_counts_stems_of_songs_not_there(midi, tmp_path, fonts):
     assert amount == (pytest.approx(len(jobs) * 2 * 4.0), 0.0)
     stems = tmp_path / "Track00001" / "stems"
     stems.mkdir(parents=True)
-    soundfile.write(stems / "S00.flac", np.zeros(48_000), 32_000)
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, 48_000)
+    soundfile.write(stems / "S00.flac", noise, 32_000)
     amount = measure(jobs, tmp_path, limits)
     assert amount == (pytest.approx((len(jobs) - 1) * 2 * 4.0), 1.5)
 
