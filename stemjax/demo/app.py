@@ -1,29 +1,22 @@
 """The page as a Gradio app: connects the components to their event handlers."""
 
-import pathlib
-
 import gradio as gr
 
 from stemjax.demo import texts
 from stemjax.demo.handlers import Handlers
 from stemjax.demo.layout import PageLayout, build_layout
 from stemjax.demo.service import StemService
+from stemjax.demo.sessions import Sessions
 
 ONE_AT_A_TIME = {"concurrency_id": "decoding", "concurrency_limit": 1}
 """Events that use the model share one queue."""
 
 
-def build_page(service: StemService, zip_folder: pathlib.Path) -> gr.Blocks:
-    """Build the page.
-
-    Args:
-      zip_folder: folder for zip files.
-    """
-    with gr.Blocks(
-        title=texts.TITLE, analytics_enabled=False, delete_cache=(600, 3600)
-    ) as page:
+def build_page(service: StemService, sessions: Sessions) -> gr.Blocks:
+    """Build the page."""
+    with gr.Blocks(title=texts.TITLE, analytics_enabled=False) as page:
         layout = build_layout()
-        handlers = Handlers(service, zip_folder)
+        handlers = Handlers(service, sessions)
         _connect_opening(layout, handlers)
         _connect_generation(layout, handlers)
         _connect_layers(layout, handlers)
@@ -35,7 +28,7 @@ def _page_outputs(layout: PageLayout) -> list:
     """Components that `Handlers.page_values` fills."""
     layers = layout.layers
     return [
-        *(layout.state, layout.opening.about, layers.mix, layers.solo, layers.muted),
+        *(layout.opening.about, layers.mix, layers.solo, layers.muted),
         *(layers.picture, layout.generation.estimate, layout.candidates.status),
     ]
 
@@ -44,7 +37,7 @@ def _candidate_outputs(layout: PageLayout) -> list:
     """Components that `Handlers.candidate_values` fills."""
     candidates = layout.candidates
     return [
-        *(layout.state, candidates.status, candidates.picture),
+        *(candidates.status, candidates.picture),
         *(*candidates.stems, *candidates.mixes, *candidates.keep),
     ]
 
@@ -68,21 +61,21 @@ def _connect_opening(layout: PageLayout, handlers: Handlers) -> None:
 
 
 def _connect_generation(layout: PageLayout, handlers: Handlers) -> None:
-    section, state = layout.generation, layout.state
+    section = layout.generation
     gr.on(
         [control.change for control in section.controls],
         handlers.estimate,
-        [state, *section.controls],
+        section.controls,
         section.estimate,
         api_name="expected",
         queue=False,
         show_progress="hidden",
     )
     # outside the queue, so that a user who waits in the queue can cancel
-    section.generate.click(handlers.register, state, None, api_name=False, queue=False)
+    section.generate.click(handlers.register, None, None, api_name=False, queue=False)
     section.generate.click(
         handlers.generate,
-        [state, *section.controls],
+        section.controls,
         _candidate_outputs(layout),
         api_name="answer",
         **ONE_AT_A_TIME,
@@ -91,22 +84,23 @@ def _connect_generation(layout: PageLayout, handlers: Handlers) -> None:
 
 
 def _connect_layers(layout: PageLayout, handlers: Handlers) -> None:
-    section, state = layout.layers, layout.state
+    section = layout.layers
     controls = layout.generation.controls
-    outputs = _page_outputs(layout) + _candidate_outputs(layout)[2:]
+    outputs = _page_outputs(layout) + _candidate_outputs(layout)[1:]
     for k, button in enumerate(layout.candidates.keep, start=1):
-        inputs = [state, gr.State(k), *controls]
+        inputs = [gr.State(k), *controls]
         button.click(handlers.keep, inputs, outputs, api_name=f"keep_{k}")
-    section.undo.click(handlers.undo, [state, *controls], outputs, api_name="undo")
+    section.undo.click(handlers.undo, controls, outputs, api_name="undo")
     gr.on(
         [section.solo.input, section.muted.input],
         handlers.mix,
-        [state, section.solo, section.muted],
+        [section.solo, section.muted],
         section.mix,
         api_name="mix",
+        preprocess=False,  # the choices are those of the session
     )
     section.download.click(
-        handlers.download, state, section.zip_file, api_name="pack", **ONE_AT_A_TIME
+        handlers.download, None, section.zip_file, api_name="pack", **ONE_AT_A_TIME
     )
 
 
@@ -114,7 +108,7 @@ def _connect_codec(layout: PageLayout, handlers: Handlers) -> None:
     section = layout.codec
     section.start.click(
         handlers.play_codec,
-        layout.state,
+        None,
         section.player,
         api_name="round_trip",
         **ONE_AT_A_TIME,

@@ -1,17 +1,19 @@
 """Event handlers of the page: values of components in, values of components out."""
 
 import contextlib
+import functools
 import pathlib
-import tempfile
-import time
-from collections.abc import Iterator
+import traceback
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import gradio as gr
 import numpy as np
+import soundfile
 
 from stemjax.demo import texts
 from stemjax.demo.service import MAX_VARIATIONS, Cancelled, GenerationForm, StemService
+from stemjax.demo.sessions import PageSession, Sessions
 from stemjax.demo.uploads import display_name, read_upload
 from stemjax.demo.workspace import (
     Workspace,
@@ -23,67 +25,122 @@ from stemjax.demo.workspace import (
 from stemjax.io.errors import UserError
 from stemjax.io.release import PRETRAINED
 from stemjax.session import timing
-from stemjax.session.picture import save_picture
+from stemjax.session.picture import try_save_picture
 from stemjax.session.session import Recording, silent_recording
 
 EXAMPLE = PRETRAINED / "example" / "context.flac"
 SILENCE_SECONDS = 8.0
-ZIP_MINUTES = 30
-"""Age at which zip files are deleted."""
 NO_PROGRESS = gr.Progress()
+
+
+@contextlib.contextmanager
+def errors_on_page() -> Iterator[None]:
+    """Show an error as a message on the page; one that is not the user's goes to stderr
+    as well."""
+    try:
+        yield
+    except gr.Error:
+        raise
+    except UserError as error:
+        raise gr.Error(str(error), print_exception=False) from None
+    except Exception as error:
+        traceback.print_exc()
+        what = f"{type(error).__name__}: {error}"
+        raise gr.Error(f"{texts.FAULT} ({what})", print_exception=False) from None
+
+
+def handler(method: Callable[..., Any]) -> Callable[..., Any]:
+    """An event handler whose errors are messages on the page."""
+
+    @functools.wraps(method)
+    def shown(*arguments: Any, **more: Any) -> Any:
+        with errors_on_page():
+            return method(*arguments, **more)
+
+    return shown
 
 
 class Handlers:
     """The event handlers; `page_values` and `candidate_values` fill groups of components
     that `stemjax.demo.app` lists in the same order."""
 
-    def __init__(self, service: StemService, zip_folder: pathlib.Path):
-        """Args:
-        zip_folder: folder for zip files.
-        """
-        self.service, self.zip_folder = service, zip_folder
+    def __init__(self, service: StemService, sessions: Sessions):
+        self.service, self.sessions = service, sessions
         self.rate = service.model.sample_rate
 
     # 1. open a recording
 
-    def open_upload(self, path: str | None, bpm, is_loop, *controls: Any) -> list[Any]:
+    @handler
+    def open_upload(
+        self, request: gr.Request, path: str | None, bpm, is_loop, *controls: Any
+    ) -> list[Any]:
         if not path:
-            raise gr.Error("Upload a recording first.", print_exception=False)
-        with errors_on_page():
-            recording = read_upload(path, display_name(path))
-        return self._open(recording, bpm, is_loop, controls)
+            raise UserError("Upload a recording first.")
+        upload = pathlib.Path(path)
 
-    def open_example(self, bpm, is_loop, *controls: Any) -> list[Any]:
-        recording = read_upload(EXAMPLE, EXAMPLE.name)
-        return self._open(recording, bpm, is_loop, controls)
+        def read() -> Recording:
+            return read_upload(upload, display_name(path))
 
-    def open_silence(self, bpm, is_loop, *controls: Any) -> list[Any]:
-        recording = silent_recording(SILENCE_SECONDS, self.rate)
-        return self._open(recording, bpm, is_loop, controls)
+        return self._open(request, read, bpm, is_loop, controls, {upload})
 
-    def _open(self, recording: Recording, bpm, is_loop, controls) -> list[Any]:
-        with errors_on_page():
-            workspace = self.service.open(recording, bpm=bpm, is_loop=is_loop)
-            return self.page_values(workspace, *controls)
+    @handler
+    def open_example(
+        self, request: gr.Request, bpm, is_loop, *controls: Any
+    ) -> list[Any]:
+        def read() -> Recording:
+            return read_upload(EXAMPLE, EXAMPLE.name)
+
+        return self._open(request, read, bpm, is_loop, controls)
+
+    @handler
+    def open_silence(
+        self, request: gr.Request, bpm, is_loop, *controls: Any
+    ) -> list[Any]:
+        def read() -> Recording:
+            return silent_recording(SILENCE_SECONDS, self.rate)
+
+        return self._open(request, read, bpm, is_loop, controls)
+
+    def _open(
+        self,
+        request: gr.Request,
+        read: Callable[[], Recording],
+        bpm,
+        is_loop,
+        controls,
+        uploads: frozenset[pathlib.Path] | set[pathlib.Path] = frozenset(),
+    ) -> list[Any]:
+        with self.sessions.opening(user_of(request)) as session:
+            workspace = self.service.open(read(), bpm=bpm, is_loop=is_loop)
+            session.workspace = workspace
+            session.uploads |= uploads
+            return self.page_values(session, *controls)
 
     # 2. generate
 
-    def estimate(self, workspace: Workspace | None, *controls: Any) -> str:
-        if workspace is None:
+    @handler
+    def estimate(self, request: gr.Request, *controls: Any) -> str:
+        session = self.sessions.by_user.get(request.session_hash)
+        if session is None or session.workspace is None:
             return ""
+        return self._estimate(session.workspace, controls)
+
+    def _estimate(self, workspace: Workspace, controls) -> str:
         seconds = self.service.estimate_seconds(workspace, form_of(*controls))
         return texts.describe_estimate(
             timing.format_duration(seconds),
             is_compiled=self.service.speed is not None,
         )
 
-    def register(self, workspace: Workspace | None, request: gr.Request) -> None:
-        if workspace is not None:
+    @handler
+    def register(self, request: gr.Request) -> None:
+        if request.session_hash in self.sessions.by_user:
             self.service.register(request.session_hash)
 
+    @handler
     def generate(
         self,
-        workspace: Workspace | None,
+        request: gr.Request,
         instrument: str,
         context_scale: float,
         instrument_scale: float,
@@ -91,10 +148,8 @@ class Handlers:
         quality: str,
         variations: int,
         seed: int,
-        request: gr.Request,
         progress: gr.Progress = NO_PROGRESS,
     ) -> list[Any]:
-        require_open(workspace)
         form = form_of(
             *(instrument, context_scale, instrument_scale, w_causal),
             *(quality, variations, seed),
@@ -103,98 +158,108 @@ class Handlers:
         def report(done: int, total: int) -> None:
             progress((done, total), desc=instrument, unit="steps")
 
-        with errors_on_page():
+        with self.sessions.using(user := user_of(request)) as session:
             try:
                 workspace = self.service.generate(
-                    workspace, form, user=request.session_hash, progress=report
+                    session.workspace, form, user=user, progress=report
                 )
             except Cancelled:
-                return self.candidate_values(workspace, texts.CANCELLED)
-        count = len(workspace.candidates)
-        return self.candidate_values(workspace, f"{count} variations of {instrument}.")
+                return self.candidate_values(session, texts.CANCELLED)
+            session.workspace = workspace
+            count = len(workspace.candidates)
+            status = f"{count} variations of {instrument}."
+            return self.candidate_values(session, status)
 
+    @handler
     def cancel(self, request: gr.Request) -> None:
         self.service.cancel(request.session_hash)
 
     # 3. and 4. keep a variation, mix, download
 
-    def keep(
-        self, workspace: Workspace | None, number: int, *controls: Any
-    ) -> list[Any]:
-        require_open(workspace)
-        with errors_on_page():
-            workspace = keep_candidate(workspace, int(number))
-        return self._changed(workspace, controls)
+    @handler
+    def keep(self, request: gr.Request, number: int, *controls: Any) -> list[Any]:
+        with self.sessions.using(user_of(request)) as session:
+            session.workspace = keep_candidate(session.workspace, int(number))
+            return self._changed(session, controls)
 
-    def undo(self, workspace: Workspace | None, *controls: Any) -> list[Any]:
-        require_open(workspace)
-        return self._changed(remove_last_layer(workspace), controls)
+    @handler
+    def undo(self, request: gr.Request, *controls: Any) -> list[Any]:
+        with self.sessions.using(user_of(request)) as session:
+            session.workspace = remove_last_layer(session.workspace)
+            return self._changed(session, controls)
 
-    def _changed(self, workspace: Workspace, controls) -> list[Any]:
-        shown = self.page_values(workspace, *controls)
-        return shown + self.candidate_values(workspace, texts.NO_STEMS)[2:]
+    def _changed(self, session: PageSession, controls) -> list[Any]:
+        shown = self.page_values(session, *controls)
+        return shown + self.candidate_values(session, texts.NO_STEMS)[1:]
 
-    def mix(
-        self, workspace: Workspace | None, solo: list[str], muted: list[str]
-    ) -> tuple:
-        require_open(workspace)
-        names = audible_tracks(list(workspace.tracks()), solo, muted)
-        return self._player(self.service.mix(workspace, names))
+    @handler
+    def mix(self, request: gr.Request, solo: list[str], muted: list[str]) -> str:
+        with self.sessions.using(user_of(request)) as session:
+            workspace = session.workspace
+            names = audible_tracks(list(workspace.tracks()), solo or (), muted or ())
+            return self._player(session, "mix", self.service.mix(workspace, names))
 
-    def download(self, workspace: Workspace | None) -> Any:
-        require_open(workspace)
-        delete_old_zips(self.zip_folder)
-        folder = pathlib.Path(tempfile.mkdtemp(dir=self.zip_folder))
-        path = folder / "stemjax-session.zip"
-        path.write_bytes(self.service.zip_session(workspace))
-        return gr.update(value=str(path), visible=True)
+    @handler
+    def download(self, request: gr.Request) -> Any:
+        with self.sessions.using(user_of(request)) as session:
+            path = session.new_file("stemjax-session", ".zip")
+            path.write_bytes(self.service.zip_session(session.workspace))
+            return gr.update(value=str(path), visible=True)
 
-    def play_codec(self, workspace: Workspace | None) -> tuple:
-        require_open(workspace)
-        return self._player(self.service.reconstruct(workspace))
+    @handler
+    def play_codec(self, request: gr.Request) -> str:
+        with self.sessions.using(user_of(request)) as session:
+            audio = self.service.reconstruct(session.workspace)
+            return self._player(session, "codec", audio)
 
     # values of groups of components
 
-    def page_values(self, workspace: Workspace, *controls: Any) -> list[Any]:
-        """State, about, mix, solo, mute, picture, estimate, status."""
-        session, names = workspace.session, list(workspace.tracks())
+    def page_values(self, session: PageSession, *controls: Any) -> list[Any]:
+        """About, mix, solo, mute, picture, estimate, status."""
+        workspace = session.workspace
+        opened, names = workspace.session, list(workspace.tracks())
         mix = self.service.mix(workspace, names)
         tracks = [
-            ("context", session.context),
+            ("context", opened.context),
             *(
                 (f"{s.layer.id}: {s.layer.instrument}", s.audio)
                 for s in workspace.stems
             ),
             ("mix", mix),
         ]
-        seconds = len(session.context) / self.rate
+        seconds = len(opened.context) / self.rate
         return [
-            workspace,
-            texts.describe_session(seconds, session.music, session.recording.file),
-            self._player(mix),
+            texts.describe_session(seconds, opened.music, opened.recording.file),
+            self._player(session, "mix", mix),
             gr.CheckboxGroup(choices=names, value=[]),
             gr.CheckboxGroup(choices=names, value=[]),
-            picture_pixels(tracks, self.rate),
-            self.estimate(workspace, *controls),
+            self._picture(session, "tracks", tracks),
+            self._estimate(workspace, controls),
             texts.NO_STEMS,
         ]
 
-    def candidate_values(self, workspace: Workspace, status: str) -> list[Any]:
-        """State, status, picture, then the players and buttons of each variation."""
+    def candidate_values(self, session: PageSession, status: str) -> list[Any]:
+        """Status, picture, then the players and buttons of each variation."""
+        workspace = session.workspace
         candidates = workspace.candidates
         count = len(candidates)
         hidden = [gr.update(value=None, visible=False)] * (MAX_VARIATIONS - count)
-        stems = [self._player(c.audio) for c in candidates]
-        mixes = [self._player(self.service.mix_with(workspace, c)) for c in candidates]
+        stems = [
+            self._player(session, f"stem_{k}", c.audio)
+            for k, c in enumerate(candidates, start=1)
+        ]
+        mixes = [
+            self._player(session, f"mix_{k}", self.service.mix_with(workspace, c))
+            for k, c in enumerate(candidates, start=1)
+        ]
         picture = None
         if candidates:
             tracks = [("context", workspace.session.context)]
             tracks += [
                 (f"variation {k}", c.audio) for k, c in enumerate(candidates, start=1)
             ]
-            picture = picture_pixels(tracks, self.rate)
+            picture = self._picture(session, "variations", tracks)
         return [
-            workspace,
             status,
             gr.update(value=picture, visible=bool(candidates)),
             *[gr.update(value=audio, visible=True) for audio in stems],
@@ -204,9 +269,18 @@ class Handlers:
             *[gr.update(visible=k < count) for k in range(MAX_VARIATIONS)],
         ]
 
-    def _player(self, audio: np.ndarray) -> tuple[int, np.ndarray]:
-        """Value of an audio player."""
-        return self.rate, to_int16(audio, self.rate, self.rate)
+    def _player(self, session: PageSession, role: str, audio: np.ndarray) -> str:
+        """Value of an audio player: a file of the session."""
+        path = session.new_file(role, ".wav")
+        soundfile.write(path, to_int16(audio, self.rate, self.rate), self.rate)
+        return str(path)
+
+    def _picture(self, session: PageSession, role: str, tracks) -> str | None:
+        """Mel spectrograms of tracks (title, audio [N]): a file of the session; None if
+        it cannot be drawn."""
+        path = session.new_file(role, ".png")
+        try_save_picture(path, tracks, self.rate)
+        return str(path) if path.exists() else None
 
 
 def form_of(
@@ -220,36 +294,12 @@ def form_of(
     )
 
 
-def require_open(workspace: Workspace | None) -> None:
-    """Show an error if no recording is open."""
-    if workspace is None:
-        raise gr.Error(texts.NOTHING_OPEN, print_exception=False)
+def user_of(request: gr.Request) -> str:
+    """Id of the page that sent a request.
 
-
-@contextlib.contextmanager
-def errors_on_page() -> Iterator[None]:
-    """Show `UserError` as a message on the page."""
-    try:
-        yield
-    except UserError as error:
-        raise gr.Error(str(error), print_exception=False) from None
-
-
-def picture_pixels(tracks: list[tuple[str, np.ndarray]], rate: int) -> np.ndarray:
-    """Mel spectrograms of tracks as an image [H, W, 3] uint8."""
-    from matplotlib import image
-
-    with tempfile.TemporaryDirectory(prefix="stemjax-") as folder:
-        path = pathlib.Path(folder) / "tracks.png"
-        save_picture(path, tracks, rate)
-        pixels = image.imread(path)
-    return np.round(255 * pixels[..., :3]).astype(np.uint8)
-
-
-def delete_old_zips(zip_folder: pathlib.Path) -> None:
-    """Delete zip files older than `ZIP_MINUTES`."""
-    for folder in zip_folder.iterdir():
-        if time.time() - folder.stat().st_mtime > 60 * ZIP_MINUTES:
-            for file in folder.iterdir():
-                file.unlink(missing_ok=True)
-            folder.rmdir()
+    Raises:
+      UserError: a request without the id of a page.
+    """
+    if not request.session_hash:
+        raise UserError("session_hash: give one, the same for each request")
+    return request.session_hash

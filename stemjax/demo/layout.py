@@ -67,8 +67,6 @@ class CodecSection(NamedTuple):
 class PageLayout(NamedTuple):
     """All components of the page that change or react."""
 
-    state: gr.State
-    """The `Workspace` of the user, or None."""
     opening: OpenSection
     generation: GenerateSection
     candidates: CandidateSection
@@ -78,7 +76,6 @@ class PageLayout(NamedTuple):
 
 def build_layout() -> PageLayout:
     """Create the components inside the current `gr.Blocks`."""
-    state = gr.State(None)
     gr.Markdown(texts.INTRODUCTION)
     with gr.Row():
         with gr.Column(scale=2):
@@ -89,7 +86,7 @@ def build_layout() -> PageLayout:
             layers = _layer_section()
             codec = _codec_section()
             gr.Markdown(texts.LICENCE)
-    return PageLayout(state, opening, generation, candidates, layers, codec)
+    return PageLayout(opening, generation, candidates, layers, codec)
 
 
 def _open_section() -> OpenSection:

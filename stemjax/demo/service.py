@@ -68,8 +68,10 @@ class StemService:
         """Open a recording, estimate its music, and cut a loop to whole bars.
 
         Raises:
-          UserError: too short, silent, or a loop without a beat.
+          UserError: too short, silent, a loop without a beat, or no tempo.
         """
+        if not isinstance(bpm, int | float | None):
+            raise UserError("Beats per minute: give a number, or 0 to estimate it")
         session = open_session(
             self.model,
             recording,
@@ -128,11 +130,12 @@ class StemService:
         """
         if len(workspace.stems) >= MAX_LAYERS:
             raise UserError(f"{MAX_LAYERS} layers at most; download and start again")
-        if not 1 <= form.variations <= MAX_VARIATIONS:
+        if form.variations not in range(1, MAX_VARIATIONS + 1):
             raise UserError(
                 f"Variations: give 1 to {MAX_VARIATIONS}, not {form.variations}"
             )
-        if form.seed is None or not 0 <= form.seed < 2**31:
+        seed = form.seed
+        if not isinstance(seed, int | float) or not 0 <= seed < 2**31 or seed % 1:
             raise UserError("Seed: give a whole number from 0")
         try:
             category = category_of(form.instrument)
@@ -140,7 +143,7 @@ class StemService:
             raise UserError(str(error)) from None
         return LayerRequest(
             category=category,
-            seed=int(form.seed),
+            seed=int(seed),
             config=self.decode_config(form),
             preset=None if form.is_refined else "fast",
             variations=int(form.variations),

@@ -26,6 +26,18 @@ phrases of them. The rights to your recording are not affected."""
 NOTHING_OPEN = "Upload a recording, use the example, or start from silence."
 NO_STEMS = "Generated stems appear here."
 CANCELLED = "Cancelled; nothing was changed."
+FAULT = "This failed by a fault of the program; the terminal says more."
+ENDED = "This session has ended; open your recording again."
+FULL = (
+    "{} recordings are open on this page, and no more fit: close a page that is not used,"
+    " or try again later (a place is free after {} minutes without use)."
+)
+NOT_ALLOWED_HOST = (
+    "403: this page answers to {} only; see --allowed-host of stemjax demo.\n"
+)
+NO_OTHER_HOST = "403: this page loads nothing from other hosts.\n"
+NO_END_POINT = "404: no such end point; /gradio_api/info lists them.\n"
+TOO_LARGE = "413: more than {} MB; an upload has at most 50 MB: cut it.\n"
 
 
 def describe_session(seconds: float, music: MusicInfo, file: str | None) -> str:

@@ -1,8 +1,11 @@
 """Uploads: check the size and the header of a file before decoding it."""
 
+import contextlib
 import hashlib
 import os
 import pathlib
+import shutil
+import time
 
 from stemjax.io.audio import read_audio
 from stemjax.io.audio_files.stream import read_header
@@ -14,6 +17,13 @@ MAX_SECONDS = 300.0
 MAX_CHANNELS = 2
 FORMATS = ("WAV", "WAVEX", "FLAC", "OGG", "MP3", "AIFF")
 """Names that libsndfile gives to the accepted formats."""
+
+SESSION_PREFIX = "session-"
+"""Of the folders of sessions, which lie beside the uploads."""
+UPLOAD_SECONDS = 10 * 60
+"""Age at which uploads are removed; a recording that was opened is in memory."""
+MAX_FOLDER_BYTES = 500_000_000
+"""Of all uploads; beyond it the oldest are removed."""
 
 
 def read_upload(path: str | os.PathLike, name: str) -> Recording:
@@ -53,3 +63,27 @@ def display_name(path: str | None) -> str:
     last = (path or "").replace("\\", "/").rpartition("/")[2]
     kept = "".join(c if c.isalnum() or c in " ._-" else "_" for c in last).strip(" .")
     return kept[:80] or "recording"
+
+
+def remove_old_uploads(root: pathlib.Path) -> None:
+    """Remove old uploads, and the oldest ones if there are too many bytes of them.
+
+    Args:
+      root: Gradio's folder of files; the folders of sessions in it stay.
+    """
+    found = []
+    for path in root.iterdir():
+        if path.name.startswith(SESSION_PREFIX):
+            continue
+        with contextlib.suppress(FileNotFoundError):
+            files = [path, *path.rglob("*")]
+            size = sum(file.stat().st_size for file in files if file.is_file())
+            found.append((path.stat().st_mtime, size, path))
+    total = 0
+    for modified, size, path in sorted(found, reverse=True):
+        total += size
+        if total > MAX_FOLDER_BYTES or time.time() - modified > UPLOAD_SECONDS:
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)

@@ -1,5 +1,8 @@
 """Uploads: accepted files and displayed names."""
 
+import os
+import time
+
 import numpy as np
 import pytest
 import soundfile
@@ -60,6 +63,28 @@ def test_errors_do_not_show_the_path(tmp_path):
     with pytest.raises(UserError, match="^x.wav: holds NaN") as error:
         uploads.read_upload(path, "x.wav")
     assert str(tmp_path) not in str(error.value)
+
+
+def test_headerless_samples_are_refused_in_words(tmp_path):
+    path = tmp_path / "x.raw"
+    path.write_bytes(bytes(4000))
+    with pytest.raises(UserError, match="^take.raw: ") as error:
+        uploads.read_upload(path, "take.raw")
+    assert str(tmp_path) not in str(error.value)
+
+
+def test_old_uploads_and_the_oldest_of_too_many_are_removed(tmp_path, monkeypatch):
+    monkeypatch.setattr(uploads, "MAX_FOLDER_BYTES", 250)
+    now = time.time()
+    for name, age in (("a", 700), ("b", 30), ("c", 20), ("d", 10), ("session-e", 9000)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "x.wav").write_bytes(bytes(100))
+        os.utime(tmp_path / name, (now - age, now - age))
+    leftover = tmp_path / "tmp123"
+    leftover.touch()
+    os.utime(leftover, (now - 700, now - 700))
+    uploads.remove_old_uploads(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["c", "d", "session-e"]
 
 
 @pytest.mark.parametrize(
