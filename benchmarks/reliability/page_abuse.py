@@ -125,7 +125,7 @@ class Campaign:
             with self.lock:
                 self.kinds[kind.__name__] += 1
                 self.memory.append(megabytes(self.process))
-                if len(self.memory) % 50 == 0:
+                if len(self.memory) % 20 == 0:
                     print(f"{len(self.memory)}: {self.memory[-1]:.0f} MB", flush=True)
 
     def growth(self) -> float:

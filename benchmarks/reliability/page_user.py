@@ -120,10 +120,10 @@ class User:
     def damaged_upload(self) -> None:
         content = self.rng.bytes(int(self.rng.integers(0, 20_000)))
         if self.rng.integers(2):
-            file = bytearray(tone(self.rng, 1.0))
-            for place in self.rng.integers(len(file), size=20):
+            file = bytearray(tone(self.rng, 3.0))
+            for place in self.rng.integers(60, size=8):
                 file[place] = self.rng.integers(256)
-            content = bytes(file[: self.rng.integers(len(file))])
+            content = bytes(file)
         suffix = self.rng.choice(["wav", "raw", "mp3", "flac", "ogg", "txt", "m4a", ""])
         self._open(f"damaged.{suffix}", content)
 
@@ -144,7 +144,7 @@ class User:
             require(status == 413, status)
 
     def good_upload(self) -> None:
-        self._open("loop.wav", tone(self.rng, self.rng.uniform(1.0, 6.0)))
+        self._open("loop.wav", tone(self.rng, self.rng.uniform(2.5, 6.0)))
 
     def _open(self, name: str, content: bytes) -> None:
         status, text = self.client.upload(name, content)

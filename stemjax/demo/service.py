@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import jax
 import numpy as np
 
 from stemjax.api import Model
@@ -29,6 +30,8 @@ from stemjax.session.session import Recording, open_session
 
 MAX_LAYERS = 8
 MAX_VARIATIONS = 3
+MAX_LENGTHS = 32
+"""Lengths of recordings whose compiled programs are kept; each takes some megabytes."""
 
 
 class Cancelled(Exception):
@@ -61,6 +64,8 @@ class StemService:
     """Measured over estimated duration of the last generation; None before the first."""
     cancel_events: dict[str, threading.Event] = dataclasses.field(default_factory=dict)
     """By user: set to cancel a generation that runs or waits in the queue."""
+    compiled_lengths: set[int] = dataclasses.field(default_factory=set)
+    """Lengths [samples] of the recordings since compiled programs were last dropped."""
 
     def open(
         self, recording: Recording, *, bpm: float | None, is_loop: bool
@@ -81,7 +86,15 @@ class StemService:
             allow_silent=recording.file is None,
             needs_music=True,
         )
+        self._bound_programs(len(session.context))
         return Workspace(session)
+
+    def _bound_programs(self, length: int) -> None:
+        """Drop all compiled programs when recordings of too many lengths were opened."""
+        self.compiled_lengths.add(length)
+        if len(self.compiled_lengths) > MAX_LENGTHS:
+            jax.clear_caches()
+            self.compiled_lengths = {length}
 
     def decode_config(self, form: GenerationForm) -> DecodeConfig:
         """Decoding settings of a form."""

@@ -159,9 +159,15 @@ def test_limits_and_bad_forms_are_errors(service, workspace):
         (FORM._replace(variations=9), "Variations: give 1 to 3, not 9"),
         (FORM._replace(seed=None), "Seed: give a whole number"),
         (FORM._replace(seed=-1), "Seed: give a whole number"),
+        (FORM._replace(seed="7"), "Seed: give a whole number"),
+        (FORM._replace(seed=0.5), "Seed: give a whole number"),
+        (FORM._replace(seed=float("nan")), "Seed: give a whole number"),
+        (FORM._replace(variations=1.5), "Variations: give 1 to 3, not 1.5"),
     ):
         with pytest.raises(UserError, match=word):
             generated(service, workspace, form)
+    with pytest.raises(UserError, match="Beats per minute: give a number"):
+        service.open(workspace.session.recording, bpm="fast", is_loop=False)
     kept = keep_candidate(generated(service, workspace), 1)
     full = kept._replace(stems=kept.stems * MAX_LAYERS)
     with pytest.raises(UserError, match="8 layers at most"):
@@ -178,6 +184,19 @@ def test_the_estimate_follows_the_measured_speed(service, workspace, monkeypatch
     assert service.estimate_seconds(workspace, FORM) == pytest.approx(3 * plain)
     generated(service, workspace)
     assert service.speed != 3.0  # what this one took counts for the next
+
+
+def test_programs_for_many_lengths_are_dropped(random_model, monkeypatch):
+    """Memory stays bounded however many lengths of recordings the page sees."""
+    dropped = []
+    monkeypatch.setattr("jax.clear_caches", lambda: dropped.append(True))
+    monkeypatch.setattr("stemjax.demo.service.MAX_LENGTHS", 3)
+    service = StemService(random_model)
+    for length in (10, 20, 10, 30, 20):
+        service._bound_programs(length)
+    assert not dropped
+    service._bound_programs(40)
+    assert dropped == [True] and service.compiled_lengths == {40}
 
 
 @pytest.mark.slow

@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
 import zipfile
 
@@ -18,6 +19,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from benchmarks.reliability.page_user import CONTROLS, Client
 from tests.entry.random_release import ROOT, write_random_release
 
 browsers = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
@@ -190,6 +192,35 @@ def test_end_points_have_names_and_large_files_are_turned_away(server, page, tmp
     page.wait_for_selector("text=Your recording, through the codec", timeout=WAIT)
     page.click("#silence")
     has(page, "#about", "silence: 8.0 s")
+
+
+def test_twelve_sessions_have_eight_places(server):
+    """The first eight go on, the others are told why not; a closed page frees a place."""
+    client = Client(server[0])
+    users = [f"user {k}".replace(" ", "-") for k in range(12)]
+    silence = [0, False, *CONTROLS]
+    held = [client.hold_page(user) for user in users]
+    found = [client.event("silence", silence, user) for user in users]
+    assert [kind for kind, _ in found] == ["complete"] * 8 + ["error"] * 4
+    assert all("8 recordings are open" in text for _, text in found[8:])
+    mixes = [client.event("mix", [[], []], user)[0] for user in users]
+    assert mixes == ["complete"] * 8 + ["error"] * 4
+    held[0].close()
+    deadline = time.monotonic() + 30
+    while client.event("silence", silence, users[8])[0] != "complete":
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    for page in held:
+        page.close()
+
+
+def test_other_names_of_this_machine_are_refused(server):
+    client = Client(server[0])
+    assert client.request("GET", "/config", Host="evil.example")[0] == 403
+    assert client.request("GET", "/config", Origin="http://evil.example")[0] == 403
+    assert client.request("GET", "/config", Origin=f"http://localhost:{server[0]}")[
+        0
+    ] == (200)
 
 
 def test_the_page_is_on_this_machine_alone(server):
