@@ -104,6 +104,7 @@ def serve(arguments: DemoArguments, folder: pathlib.Path) -> None:
             server_name=arguments.host,
             server_port=arguments.port,
             share=False,
+            run_history=False,
             quiet=True,
             prevent_thread_lock=True,
             max_file_size=MAX_BYTES,
