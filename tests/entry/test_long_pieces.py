@@ -14,7 +14,8 @@ from tests.entry.random_release import ROOT, sample_here
 pytestmark = pytest.mark.entry
 RATE = 32_000
 MEASURED = """
-import resource, sys, sample
+import resource, sys
+from stemjax.cli.sample import main as sample
 sample.main(sys.argv[1:])
 print("peak", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """

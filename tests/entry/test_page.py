@@ -144,7 +144,7 @@ def test_a_bad_upload_is_told_and_the_page_goes_on(page, tmp_path):
     bad = tmp_path / "notes.wav"
     bad.write_text("no audio")
     page.set_input_files("#upload input[type=file]", str(bad))
-    page.wait_for_selector("text=notes.wav: not a readable audio file", timeout=WAIT)
+    page.wait_for_selector("text=notes.wav: not an audio file", timeout=WAIT)
     assert str(tmp_path) not in page.content()
     page.click("#silence")
     has(page, "#about", "silence: 8.0 s")

@@ -90,7 +90,7 @@ def test_all_of_a_run_lies_in_the_bucket_and_nothing_beside_it(
     parts = {"metrics.jsonl": "metrics", "eval.jsonl": "eval"}
     assert places(there) == {parts.get(n, n) for n in places(here)}
     assert not pathlib.Path("gs:").exists()
-    assert read_run(WORKDIR)["run"] == read_run(straight)["run"]
+    assert read_run(WORKDIR).run == read_run(straight).run
     evaluated = metrics.read_lines(f"{WORKDIR}/{metrics.EVALUATION}")
     assert evaluated == metrics.read_lines(straight / metrics.EVALUATION)
 

@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import pathlib
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -12,9 +13,10 @@ from stemjax.cli.evaluate.shared.decoding_arguments import CodecTableArguments
 from stemjax.codec.codec import Codec
 from stemjax.data.drawing.crops import codec_eval_clips
 from stemjax.data.spec import open_data
+from stemjax.eval.metrics.jackknife import finite
 from stemjax.eval.reports import codec_report
 from stemjax.eval.studies.code_use import code_use
-from stemjax.eval.studies.codec_table import codec_table
+from stemjax.eval.studies.codec_table import CoderScore, codec_table
 from stemjax.io.errors import UserError
 from stemjax.io.json_file import write_json
 from stemjax.io.picture import draw_or_warn
@@ -73,7 +75,7 @@ def measure(
             "seconds": command.seconds,
             "split": command.split,
             "seed": command.seed,
-            "rows": [dataclasses.asdict(score) for score in scores],
+            "rows": [as_row(score) for score in scores],
             "levels": [dataclasses.asdict(level) for level in levels],
         },
     )
@@ -82,3 +84,9 @@ def measure(
         codec_report.save_picture, picture, loaded, held_out[:DRAWN]
     )
     draw_or_warn(picture, draw)
+
+
+def as_row(score: CoderScore) -> dict[str, Any]:
+    """A score as JSON values; None where it is undefined."""
+    values = dataclasses.asdict(score)
+    return {k: finite(v) if isinstance(v, float) else v for k, v in values.items()}

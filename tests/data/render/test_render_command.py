@@ -4,7 +4,6 @@ import os
 import pathlib
 import subprocess
 import sys
-import time
 
 import pytest
 import soundfile
@@ -209,41 +208,3 @@ def test_the_command_composes_without_jax(tmp_path):
 def test_numbering_can_start_elsewhere(tmp_path):
     args = RenderArgs(out=tmp_path, songs=2, first_track=1001)
     assert [s.track for s in composed_songs(args)] == ["Track01001", "Track01002"]
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not pathlib.Path("/proc/self").exists(), reason="needs /proc")
-def test_processes_end_when_their_parent_is_killed(tmp_path):
-    code = (
-        "import multiprocessing as m, sys, time;"
-        "from stemjax.data.render.jobs import _end_with_parent as first;"
-        "from concurrent.futures import ProcessPoolExecutor as Pool;\n"
-        "if __name__ == '__main__':\n"
-        "    pool = Pool(1, m.get_context('spawn'), first);"
-        " print(pool.submit(__import__('os').getpid).result(), flush=True);"
-        " time.sleep(60)"
-    )
-    (tmp_path / "parent.py").write_text(code)
-    parent = subprocess.Popen(
-        [sys.executable, tmp_path / "parent.py"],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    with parent:
-        worker = int(parent.stdout.readline())
-        assert _is_running(worker)
-        parent.kill()
-    deadline = time.monotonic() + 30
-    while _is_running(worker) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not _is_running(worker)
-
-
-def _is_running(pid: int) -> bool:
-    """Not gone, and no zombie that waits for its reaper."""
-    try:
-        status = pathlib.Path(f"/proc/{pid}/stat").read_text()
-    except FileNotFoundError:
-        return False
-    return status.rpartition(")")[2].split()[0] != "Z"
