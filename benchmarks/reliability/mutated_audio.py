@@ -202,7 +202,8 @@ def special_files() -> dict[str, bytes]:
 def read_files(pipe: Connection) -> None:
     """Worker: read the files that the pipe names, until it closes."""
     from stemjax.data.prepared.segments import read_stem
-    from stemjax.io.audio import MAX_CHANNELS, MAX_PEAK, read_audio
+    from stemjax.io.audio import read_audio
+    from stemjax.io.audio_files.bounds import MAX_CHANNELS, MAX_PEAK
     from stemjax.io.audio_files.stream import read_header
     from stemjax.io.errors import UserError
 

@@ -139,6 +139,7 @@ HALVES = [
 ]
 
 
+@pytest.mark.slow
 def test_half_a_request_does_not_keep_its_connection(monkeypatch):
     from uvicorn import Config, Server
 

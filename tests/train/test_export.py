@@ -1,6 +1,7 @@
 """Releases from workdirs: what cannot be released is refused by name."""
 
 import jax
+import numpy as np
 import pytest
 
 from stemjax.codec import functional
@@ -10,11 +11,14 @@ from stemjax.io.errors import UserError
 from stemjax.train import export
 from tests.train import made_workdirs
 
+KEY = jax.random.key(0)
+
 
 def test_a_codec_whose_codebooks_are_empty_is_refused(tmp_path, monkeypatch):
     """Codes of such a codec are all 0; a model that learns them diverges at once."""
     workdir = made_workdirs.make(tmp_path / "w", run=CODEC_TINY)
-    params, codebooks = functional.init(jax.random.key(0), CODEC_TINY.model)
+    shapes = jax.eval_shape(lambda key: functional.init(key, CODEC_TINY.model), KEY)
+    params, codebooks = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), shapes)
     monkeypatch.setattr(export, "restore_params", lambda _: (params, codebooks, 3))
     with pytest.raises(UserError, match=r"w: at step 3 the codebooks are empty"):
         export.restore_model(workdir, CodecRelease)
