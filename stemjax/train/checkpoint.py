@@ -7,6 +7,7 @@ best validation metric.  Each holds `model` (params, ema, model_state), `optimis
 
 import contextlib
 import errno
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -37,8 +38,7 @@ def open_series(
     Raises:
       UserError: on leaving, a checkpoint could not be written.
     """
-    absl.logging.set_verbosity(absl.logging.FATAL)  # errors are raised, not logged too
-    sys.unraisablehook = _without_late_writes
+    _raise_without_logging()
     options = ocp.CheckpointManagerOptions(
         max_to_keep=keep,
         step_prefix=None,
@@ -69,6 +69,13 @@ def open_series(
             manager.close()
         raise
     manager.close()
+
+
+def _raise_without_logging() -> None:
+    """Let orbax and tensorstore raise their errors, and not print them too."""
+    absl.logging.set_verbosity(absl.logging.FATAL)
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # futures that nobody reads
+    sys.unraisablehook = _without_late_writes
 
 
 def drop_surplus(folder: str | os.PathLike, keep: int) -> None:
