@@ -72,7 +72,8 @@ def commands(home: pathlib.Path) -> dict[str, Callable[[pathlib.Path], list[obje
         ),
         "tokens": lambda out: (
             ["train.py", "tokens", "--data", home / "prepare" / "straight"]
-            + ["--codec", "codec-mini", "--draws", 2, "--batch-size", 2, "--out", out]
+            + ["--codec", "codec-mini", "--draws", 2, "--batch-size", 2]
+            + ["--crop-seconds", 2, "--out", out]
         ),
         "batch": lambda out: (
             [
