@@ -110,7 +110,9 @@ def is_answered(
     try:
         made, digest = dict(report["request"]), report["context"]["sha256"]
     except (ValueError, KeyError, TypeError):
-        raise UserError(f"{path}: tells not how its stems were made; {mend}") from None
+        raise UserError(
+            f"{path}: does not say how its stems were made; {mend}"
+        ) from None
     for name, value in request.items():
         if made.get(name) != value:
             flag = name.replace("_", "-")

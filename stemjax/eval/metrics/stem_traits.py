@@ -2,6 +2,7 @@
 
 Each is a number of the stem alone, or of the stem beside the beats or the loudness of its
 context.  Read it beside the number of the real stem: no value is right for all music.
+The thresholds are Assumption A29.
 """
 
 import math

@@ -52,9 +52,9 @@ def test_an_answer_without_its_picture_is_of_a_killed_process(answer):
         ({"request": REQUEST | {"seed": 7}}, "--seed 7, not 0"),
         ({"request": REQUEST | {"steps": [8]}}, r"--steps \[8\], not \[8, 4\]"),
         ({"request": {}}, "--checkpoint None, not abc"),
-        ({"request": 5}, "tells not how its stems were made"),
+        ({"request": 5}, "does not say how its stems were made"),
         ({"context": {"sha256": "0"}}, "made from another a.wav"),
-        ({"context": None}, "tells not how its stems were made"),
+        ({"context": None}, "does not say how its stems were made"),
     ],
 )
 def test_an_answer_of_another_request_is_refused(answer, changed, message):
